@@ -1,0 +1,25 @@
+# From a directory of audio and JAMS to a trained, evaluated model:
+#
+#     snakemake --cores 8 training/chord/resources/test_data.json
+#
+# Settings: config/config.yaml.  What would run, and why: add -n.
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/setup.smk"
+include: "rules/prepare.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("training/{estimator}/resources/test_data.json", estimator=ESTIMATORS),
+        expand("training/{estimator}/resources/curves.svg", estimator=ESTIMATORS),
+        expand("training/{estimator}/resources/scores.svg", estimator=ESTIMATORS),

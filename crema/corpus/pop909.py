@@ -1,0 +1,335 @@
+r"""Render the POP909 songs into a corpus of audio and JAMS.
+
+::
+
+    python -m crema.corpus.pop909 SOURCE OUTPUT --soundfont A.sf2 B.sf2 \
+        --test-soundfont C.sf2 --tracks 40 --jobs 2
+
+SOURCE holds ``tracks.tsv`` (columns id and artist), ``midi/ID.mid`` (tracks MELODY,
+BRIDGE and PIANO) and ``labels/ID.json``: ``chords``, ``keys`` and ``sections`` as
+[start, end, label], ``beats`` as [time, position in bar or null], in seconds.
+
+Everything is a piano in these files.  So that a model does not learn one piano, each
+song gets its own instruments, some songs get a bass, some get drums, and the songs
+of the test split are played with a soundfont that training never hears.
+
+A song is always rendered in the same way and stays on its side of the split, however
+many songs are asked for; a second run renders only what is missing or was made with
+other settings.
+"""
+
+import argparse
+import concurrent.futures
+import csv
+import functools
+import hashlib
+import json
+import math
+import pathlib
+import sys
+from typing import NamedTuple
+
+from crema.corpus.arrange import bass_part, drum_part, read_parts
+from crema.corpus.render import DEFAULT_SOUNDFONT, Note, Part, render
+from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
+from crema.exceptions import program as run
+from crema.utils import index, io
+from crema.utils.rng import generator
+
+#: Raise it when a change here or in :mod:`.arrange` changes what a song sounds like.
+RECIPE = 1
+SAMPLE_RATE = 44100
+BASS_SHARE = 0.5
+
+_SOURCES = {
+    "chord": ("POP909-CL", "chords of the MIDI performance, reviewed by hand"),
+    "beat": ("POP909", "beats of the MIDI performance; position None: bars unknown"),
+    "key_mode": ("POP909-CL", "the first key of a song is machine-made"),
+    "segment_open": ("hierarchical-structure-analysis", "sections aligned by hand"),
+}
+
+
+class Song(NamedTuple):
+    """One song of the source and how it is to be rendered."""
+
+    id: str
+    artist: str
+    is_test: bool
+    soundfont: pathlib.Path
+    settings: dict
+
+    @property
+    def track_id(self):
+        """Name of the pair of files in the corpus."""
+        return f"pop909_{self.id}"
+
+
+def choose(rows, n_tracks, test_fraction, seed):
+    """Choose songs and split them by artist.
+
+    The songs stand in a seeded order.  The side of an artist is settled at its first
+    song, by what the songs up to there need; hence a longer choice begins with the
+    shorter one, unchanged.
+
+    Parameters
+    ----------
+    rows : list of (str, str)
+        Song and artist.
+    n_tracks : int
+        How many songs to choose; all if there are fewer.
+    test_fraction : float
+        The share of songs to test on, kept as closely as whole artists allow.
+    seed : int
+        Decides the order.
+
+    Returns
+    -------
+    list of (str, str, bool)
+        Song, artist and whether it belongs to the test split.
+    """
+    rows, sides, chosen = sorted(rows), {}, []
+    for i in generator(seed, "order").permutation(len(rows))[:n_tracks]:
+        song, artist = rows[i]
+        n_test = sum(is_test for *_, is_test in chosen)
+        is_test = n_test + 1 <= test_fraction * (len(chosen) + 1)
+        chosen.append((song, artist, sides.setdefault(artist, is_test)))
+    return chosen
+
+
+def annotate(song, settings, labels, duration):
+    """Build the JAMS of one song.
+
+    Parameters
+    ----------
+    song : Song
+        Names the song and its artist.
+    settings : dict
+        How the audio was made, kept in the sandbox.
+    labels : dict
+        The song's labels, as the source holds them.
+    duration : float
+        Length of the audio in seconds; chords are ``N`` where the labels say nothing.
+
+    Returns
+    -------
+    jams.JAMS
+    """
+    import jams
+
+    observations = {
+        "chord": cover(labels["chords"], duration, "N"),
+        "beat": [(t, t, p) for t, p in labels["beats"] if t < duration],
+        "key_mode": cover(labels["keys"], duration),
+        "segment_open": cover(labels["sections"], duration),
+    }
+    jam = jams.JAMS()
+    jam.file_metadata.title = song.id
+    jam.file_metadata.artist = song.artist
+    jam.file_metadata.duration = duration
+    jam.sandbox.pop909 = settings
+    for namespace, observed in observations.items():
+        if not observed:
+            continue
+        curator, source = _SOURCES[namespace]
+        metadata = jams.AnnotationMetadata(
+            curator=jams.Curator(name=curator), corpus="POP909", data_source=source
+        )
+        annotation = jams.Annotation(
+            namespace, time=0, duration=duration, annotation_metadata=metadata
+        )
+        for start, end, value in observed:
+            start, end = _exact(start), _exact(end)
+            annotation.append(time=start, duration=end - start, value=value)
+        jam.annotations.append(annotation)
+    return jam
+
+
+def _exact(time):
+    """Round down to a binary fraction of a second, less than a microsecond away.
+
+    Such times add up without error.  With others, start + duration can exceed the
+    start of what follows by one bit, an overlap that mir_eval refuses.
+    """
+    return math.floor(time * 2**20) / 2**20
+
+
+def cover(segments, duration, filler=None):
+    """Clip segments to [0, duration], without overlaps; fill the gaps if so asked.
+
+    Parameters
+    ----------
+    segments : list of (float, float, str)
+        Start, end and label, ordered by start.
+    duration : float
+        Where the last segment ends.
+    filler : str, optional
+        The label of gaps; by default gaps stay.
+
+    Returns
+    -------
+    list of (float, float, str)
+    """
+    covered, now = [], 0.0
+    for start, end, label in [*segments, (duration, duration, filler)]:
+        start, end = max(start, now), min(end, duration)
+        if filler is not None and now < min(start, duration):
+            covered.append((now, min(start, duration), filler))
+            now = covered[-1][1]
+        if start < end:
+            covered.append((start, end, label))
+            now = end
+    return covered
+
+
+def make_track(source, output, song):
+    """Render one song unless its files are there and were made in the same way.
+
+    Returns
+    -------
+    bool
+        Whether it had to be rendered.
+
+    Raises
+    ------
+    CremaError
+        The song's files are missing or damaged.
+    """
+    midi = source / "midi" / f"{song.id}.mid"
+    label_file = source / "labels" / f"{song.id}.json"
+    try:
+        content = midi.read_bytes() + label_file.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"{error.filename}: {error.strerror}") from error
+    settings = song.settings | {"source": hashlib.sha256(content).hexdigest()[:16]}
+    audio = output / f"{song.track_id}.flac"
+    annotation = output / f"{song.track_id}.jams"
+    if audio.is_file() and _settings_of(annotation) == settings:
+        return False
+
+    rng = generator(settings["seed"], "arrangement", song.id)
+    parts = read_parts(midi, rng)
+    try:
+        labels = json.loads(label_file.read_text(encoding="utf-8"))
+        if settings["bass"]:
+            parts.append(bass_part(labels["chords"], labels["beats"], rng))
+        if settings["drums"]:
+            parts.append(drum_part(labels["beats"], rng))
+        y = render(parts, song.soundfont, SAMPLE_RATE)
+        jam = annotate(song, settings, labels, len(y) / SAMPLE_RATE)
+    except CremaError:
+        raise
+    except Exception as error:  # labels come from outside and can be wrong in any way
+        raise AnnotationError(f"{label_file}: wrong labels ({error!r})") from error
+    # The annotation vouches for the audio: it goes first and comes last.
+    annotation.unlink(missing_ok=True)
+    io.write_audio(audio, y, SAMPLE_RATE)
+    io.write_jams(annotation, jam)
+    return True
+
+
+def _settings_of(path):
+    """Read the settings that a JAMS file was made with, None if it is not there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["sandbox"]["pop909"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def plan(arguments):
+    """List the songs to render, as the command line asks for them.
+
+    Raises
+    ------
+    CorpusError, ConfigError
+        The source has no table of tracks, a soundfont cannot be used, or a split
+        would be empty.
+    """
+    table = arguments.source / "tracks.tsv"
+    try:
+        with open(table, encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t")
+            rows = [(row["id"], row["artist"]) for row in reader]
+    except (OSError, KeyError, ValueError) as error:
+        raise CorpusError(
+            f"{table}: cannot be read as a table with columns id and artist ({error}); "
+            "give the directory that holds tracks.tsv, midi/ and labels/"
+        ) from error
+    chosen = choose(rows, arguments.tracks, arguments.test_fraction, arguments.seed)
+    if len({is_test for *_, is_test in chosen}) < 2:
+        raise ConfigError(
+            f"{len(chosen)} track(s) with --test-fraction {arguments.test_fraction:g} "
+            "leave one side of the split empty; ask for more --tracks"
+        )
+    train_fonts = arguments.soundfont
+    test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
+    digests = {font: _digest(font) for font in {*train_fonts, *test_fonts}}
+    songs = []
+    for song, artist, is_test in sorted(chosen):
+        fonts = test_fonts if is_test else train_fonts
+        rng = generator(arguments.seed, "settings", song)
+        with_bass, with_drums = rng.random(2) < (BASS_SHARE, arguments.drums)
+        font = fonts[rng.integers(len(fonts))]
+        settings = {
+            "recipe": RECIPE,
+            "seed": arguments.seed,
+            "bass": bool(with_bass),
+            "drums": bool(with_drums),
+            "soundfont": f"{font.name} {digests[font]}",
+        }
+        songs.append(Song(song, artist, is_test, font, settings))
+    return songs
+
+
+def _digest(soundfont):
+    """Identify a soundfont by its content, after trying whether it can be used."""
+    render([Part(0, [Note(0.0, 0.1, 60, 64)])], soundfont, duration=0.1)
+    return hashlib.sha256(soundfont.read_bytes()).hexdigest()[:16]
+
+
+def main(argv=None):
+    """Run from the command line; return 1 if a song could not be rendered."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.pop909", description=__doc__.splitlines()[0]
+    )
+    path = pathlib.Path
+    add = parser.add_argument
+    add("source", type=path, help="directory with tracks.tsv, midi/ and labels/")
+    add("output", type=path, help="directory of the corpus")
+    add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
+    add("--test-soundfont", type=path, help="by default that of the training songs")
+    add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
+    add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
+    add("--drums", type=float, default=0.5, help="share of songs with drums")
+    add("--seed", type=int, default=0)
+    add("--jobs", type=int, default=1, help="number of processes")
+    arguments = parser.parse_args(argv)
+
+    songs = plan(arguments)
+    failures = {}
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+        job = functools.partial(make_track, arguments.source, arguments.output)
+        futures = {pool.submit(job, song): song for song in songs}
+        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
+            song = futures[future]
+            try:
+                what = "rendered" if future.result() else "up to date"
+            except CremaError as error:
+                failures[song.track_id] = error
+                what = "FAILED"
+            progress = f"[{done}/{len(songs)}] {song.track_id} {what}"
+            print(f"{progress} ({song.soundfont.name})", file=sys.stderr)
+    for side in (False, True):
+        records = [
+            {"track_id": song.track_id, "group": song.artist}
+            for song in songs
+            if song.is_test == side and song.track_id not in failures
+        ]
+        name = "index_test.json" if side else "index_train.json"
+        index.write_index(arguments.output / name, records)
+    for track_id, error in sorted(failures.items()):
+        print(f"{track_id} left out: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    run(main)

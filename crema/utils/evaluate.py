@@ -1,0 +1,212 @@
+"""Stage 3: honest scores, end to end from audio, beside those of a baseline.
+
+Each test track goes through :func:`crema.analyze.analyze`, the code behind the
+program ``crema``; no cached feature is read.  A track that fails is recorded with the
+reason, and a score that cannot be computed is null, not 0.
+"""
+
+import csv
+import pathlib
+import sys
+
+import numpy as np
+
+from crema.exceptions import AnnotationError, CremaError
+from crema.utils import cli, index, io, rng
+
+
+class NotComparable(CremaError):
+    """A reference cannot be scored against; the message is the reason."""
+
+
+def parser(description):
+    """Return the parser of a ``03-evaluate.py``.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    cli.corpus_options(made)
+    files = made.add_argument_group("files")
+    files.add_argument(
+        "--index",
+        type=pathlib.Path,
+        required=True,
+        metavar="FILE",
+        help="index_test.json",
+    )
+    files.add_argument(
+        "--train-index",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="index_train.json: an error if it shares a track or group with the test",
+    )
+    files.add_argument(
+        "--resources",
+        type=pathlib.Path,
+        required=True,
+        metavar="DIR",
+        help="the trained model; test_data.json and estimates/ go there too",
+    )
+    return made
+
+
+def run(args, estimator, score, baseline):
+    """Score one model on the test index and write ``test_data.json``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    estimator : str
+        Name of the module under :mod:`crema.models`.
+    score : callable
+        ``score(reference, estimate)`` of two :class:`jams.Annotation` returns a dict
+        of scores, None where one is not comparable; it may raise NotComparable.
+    baseline : callable
+        ``baseline(y, sr)`` returns the annotation of a method that needs no training.
+
+    Raises
+    ------
+    CremaError
+        Index or model cannot be used, or no track at all could be scored.
+    """
+    from crema import models
+
+    tracks = index.read_index(args.index)
+    if args.train_index:
+        index.check_splits(index.read_index(args.train_index), tracks)
+    corpus = cli.corpus(args)
+    rng.seed_everything(args.seed)
+    model = models.estimator(estimator)(args.resources)
+    estimates = args.resources / "estimates"
+    for stale in estimates.glob("*.jams"):
+        stale.unlink()
+    rows = []
+    for number, track in enumerate(tracks, 1):
+        row = evaluate(track, corpus, model, score, baseline, estimates)
+        rows.append(row)
+        note = row["reason"] or " ".join(
+            f"{name} {value:.3f}"
+            for name, value in row["scores"].items()
+            if value is not None
+        )
+        print(f"[{number}/{len(tracks)}] {track}: {note}", file=sys.stderr, flush=True)
+    summary = summarise(rows)
+    if not summary:
+        raise CremaError(
+            f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
+        )
+    result = {"estimator": estimator, "version": model.version}
+    result |= {"summary": summary, "tracks": rows}
+    write_table(args.resources / "test_data.csv", rows)
+    io.write_json(args.resources / "test_data.json", result)
+    print(table(summary, rows))
+    print(args.resources / "test_data.json")
+
+
+def evaluate(track, corpus, model, score, baseline, estimates):
+    """Annotate and score one track.
+
+    Returns
+    -------
+    dict
+        ``track_id``; ``status``: 'ok', 'not comparable' or 'failed'; ``reason``, None
+        where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
+    """
+    from crema import analyze
+
+    row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
+    row |= {"scores": {}, "baseline": {}}
+    try:
+        y, sr = io.read_audio(corpus.audio(track))
+        row["duration"] = len(y) / sr
+        jam = analyze.analyze(y=y, sr=sr, model=model)
+        jam.file_metadata.title = track
+        estimate = jam.annotations[0]
+        simple = baseline(y, sr)
+        jam.annotations.append(simple)
+        io.write_jams(estimates / f"{track}.jams", jam)
+        reference = reference_of(corpus.jams(track), estimate.namespace)
+        row["scores"] = score(reference, estimate)
+        row["baseline"] = score(reference, simple)
+    except NotComparable as error:
+        row |= {"status": "not comparable", "reason": str(error)}
+    except CremaError as error:
+        row |= {"status": "failed", "reason": str(error)}
+    return row
+
+
+def reference_of(path, namespace):
+    """Return the first annotation in `path` that can be read as `namespace`."""
+    import jams
+
+    for annotation in io.read_jams(path).annotations:
+        if jams.nsconvert.can_convert(annotation, namespace):
+            return jams.nsconvert.convert(annotation, namespace)
+    raise AnnotationError(
+        f"{path}: has no {namespace} annotation; add one or leave the track out of the "
+        "test index"
+    )
+
+
+def summarise(rows):
+    """Average the scores over tracks.
+
+    Returns
+    -------
+    dict of dict
+        Per metric: ``mean`` over tracks, ``weighted`` by their duration, the
+        ``baseline`` weighted likewise on the same tracks, and how many ``tracks``
+        had a value.
+    """
+    summary = {}
+    metrics = dict.fromkeys(name for row in rows for name in row["scores"])
+    for name in metrics:
+        scored = [row for row in rows if row["scores"].get(name) is not None]
+        if not scored:
+            continue
+        values = [row["scores"][name] for row in scored]
+        simple = [row["baseline"][name] for row in scored]
+        durations = [row["duration"] for row in scored]
+        summary[name] = {
+            "mean": float(np.mean(values)),
+            "weighted": float(np.average(values, weights=durations)),
+            "baseline": float(np.average(simple, weights=durations)),
+            "tracks": len(scored),
+        }
+    return summary
+
+
+def table(summary, rows):
+    """Format the summary for a terminal."""
+    lines = [f"{'':14}{'model':>9}{'baseline':>10}{'mean':>9}{'tracks':>8}"]
+    for name, line in summary.items():
+        lines.append(
+            f"{name:14}{line['weighted']:9.3f}{line['baseline']:10.3f}"
+            f"{line['mean']:9.3f}{line['tracks']:8}"
+        )
+    lines.append(
+        "model, baseline: weighted by duration; mean: of the model, unweighted"
+    )
+    for row in rows:
+        if row["status"] != "ok":
+            lines.append(f"{row['status']}: {row['track_id']}: {row['reason']}")
+    return "\n".join(lines)
+
+
+def write_table(path, rows):
+    """Write the scores as CSV, one row per track."""
+    metrics = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+    with io.atomic(path) as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        baselines = [f"baseline_{name}" for name in metrics]
+        writer.writerow(["track_id", "status", "duration", *metrics, *baselines])
+        for row in rows:
+            writer.writerow(
+                [row["track_id"], row["status"], row["duration"]]
+                + [row["scores"].get(name) for name in metrics]
+                + [row["baseline"].get(name) for name in metrics]
+            )

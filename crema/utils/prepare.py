@@ -1,0 +1,189 @@
+"""Stage 1: the pump, and with it the features and labels of each track and copy.
+
+Features are ``feature_dir/track_id.h5`` and ``feature_dir/track_id.augment_id.h5``.
+A track's job owns them all; it writes those of the original last, so that this file
+is the sign that the copies are complete.
+"""
+
+import functools
+import hashlib
+import pathlib
+
+from crema.exceptions import AnnotationError, CremaError
+from crema.utils import cli, index, io, rng, setup
+from crema.version import __version__
+
+
+def parser(description):
+    """Return the parser of a ``01-prepare.py``; the script adds its pump's options.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    cli.corpus_options(made)
+    cli.track_options(made, "index of the tracks to prepare")
+    made.add_argument(
+        "--augmented-dir",
+        type=pathlib.Path,
+        required=True,
+        metavar="DIR",
+        help="where 00-setup.py put the copies",
+    )
+    made.add_argument(
+        "--feature-dir",
+        type=pathlib.Path,
+        required=True,
+        metavar="DIR",
+        help="where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5",
+    )
+    made.add_argument(
+        "--pump",
+        type=pathlib.Path,
+        required=True,
+        metavar="FILE",
+        help="the pump.pkl: written, or with --track read",
+    )
+    made.add_argument(
+        "--pump-only", action="store_true", help="write the pump and stop there"
+    )
+    made.add_argument(
+        "--format",
+        default="flac",
+        choices=setup.FORMATS,
+        help="audio format of the copies",
+    )
+    return made
+
+
+def run(args, build):
+    """Save the pump, or use the saved one on the tracks that `args` names.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    build : callable
+        Takes no argument and returns the :class:`pumpp.Pump` of the estimator.
+    """
+    from crema import pump
+
+    rng.seed_everything(args.seed)
+    if args.pump_only or not args.track:
+        pump.save(build(), args.pump)
+    if args.pump_only:
+        return
+    cli.each_track(
+        functools.partial(
+            prepare,
+            corpus=cli.corpus(args),
+            augmented_dir=args.augmented_dir,
+            augmented_format=args.format,
+            feature_dir=args.feature_dir,
+            pump_path=args.pump,
+        ),
+        args,
+    )
+
+
+def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump_path):
+    """Write the features and labels of one track and of its copies.
+
+    Parameters
+    ----------
+    track_id : str
+        A track of `corpus`.
+    corpus : crema.utils.index.Corpus
+        Where the original is.
+    augmented_dir : pathlib.Path
+        Where the copies and their record are.
+    augmented_format : str
+        Extension of the audio of the copies.
+    feature_dir : pathlib.Path
+        Where the ``.h5`` files go.
+    pump_path : pathlib.Path
+        The saved pump.
+
+    Raises
+    ------
+    CremaError
+        Audio, annotation, record or pump cannot be read, or fit not together.
+    """
+    from crema import pump
+
+    operators = pump.load(pump_path)
+    attributes = {
+        "track_id": track_id,
+        "crema": __version__,
+        "pump": hashlib.sha256(pump_path.read_bytes()).hexdigest(),
+    }
+    copies = setup.copies_of(augmented_dir, track_id)
+    (feature_dir / f"{track_id}.h5").unlink(missing_ok=True)
+    for stale in feature_dir.glob(f"{setup.glob_escape(track_id)}.*.h5"):
+        stale.unlink()
+    augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
+    sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
+    for name, source in [*sources, (track_id, corpus)]:
+        data = transform(source.audio(name), source.jams(name), operators)
+        io.write_features(feature_dir / f"{name}.h5", data, attributes)
+
+
+def transform(audio, annotation, operators):
+    """Run a pump over one pair of files.
+
+    Parameters
+    ----------
+    audio, annotation : path-like
+        The pair.
+    operators : pumpp.Pump
+        Every task of it must find an annotation.
+
+    Returns
+    -------
+    dict of np.ndarray
+        Pump fields, cropped to their common time.
+
+    Raises
+    ------
+    AudioError, AnnotationError
+        A file cannot be read, or holds nothing for a task, or a label that does not
+        parse.
+    """
+    y, sample_rate = io.read_audio(audio)
+    jam = io.read_jams(annotation)
+    jam.file_metadata.duration = len(y) / sample_rate
+    require_annotations(jam, operators, annotation)
+    try:
+        data = operators.transform(y=y, sr=sample_rate, jam=jam)
+    except CremaError:
+        raise
+    except Exception as error:  # each task's parser raises its own
+        raise AnnotationError(
+            f"{annotation}: a label cannot be used ({error}); correct it or leave the "
+            "track out of the index"
+        ) from error
+    return operators.crop(data)
+
+
+def require_annotations(jam, operators, path):
+    """Raise AnnotationError unless `jam` has an annotation for every task.
+
+    pumpp would take a track without one for a track in which nothing happens.
+    """
+    import jams
+    from pumpp.task import BaseTaskTransformer
+
+    for operator in operators.ops:
+        if not isinstance(operator, BaseTaskTransformer):
+            continue
+        if not any(
+            annotation.data
+            and jams.nsconvert.can_convert(annotation, operator.namespace)
+            for annotation in jam.annotations
+        ):
+            raise AnnotationError(
+                f"{path}: has no {operator.namespace} annotation; add one or leave the "
+                "track out of the index"
+            )

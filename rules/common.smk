@@ -1,0 +1,140 @@
+"""Settings, their validation, and the functions that find inputs; no rules.
+
+Estimators are the directories of training/ that hold the four numbered scripts.
+"""
+
+import os
+import pathlib
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+min_version("9.0")
+
+# Jobs run with the Python that runs Snakemake, unless a conda environment comes
+# before it, and see the crema of this checkout.
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+os.environ["PYTHONPATH"] = str(workflow.basedir)
+sys.path.insert(0, str(workflow.basedir))
+
+from crema.exceptions import CremaError
+from crema.utils import index
+
+STAGES = ("setup", "prepare", "train", "evaluate")
+ESTIMATORS = sorted(
+    script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
+)
+
+validate(config, "../config/schemas/config.schema.yaml")
+for unknown in set(config) - {"corpus", "index", "work", "gpu"} - set(ESTIMATORS):
+    raise WorkflowError(
+        f"config: {unknown!r} is neither a setting nor an estimator under training/ "
+        f"({', '.join(ESTIMATORS)})"
+    )
+for estimator in ESTIMATORS:
+    validate(
+        config.setdefault(estimator, {}),
+        f"../training/{estimator}/config.schema.yaml",
+    )
+
+CORPUS = index.Corpus(**config["corpus"])
+DEMO = "corpora/demo"
+AUGMENTED = f"{config['work']}/{{estimator}}/augmented"
+FEATURES = f"{config['work']}/{{estimator}}/features"
+RESOURCES = "training/{estimator}/resources"
+
+
+wildcard_constraints:
+    estimator="|".join(ESTIMATORS),
+    track="[^./]+",
+
+
+def index_file(split):
+    """The index file of a split, with the wildcard estimator."""
+    return config["index"][split]
+
+
+def read_splits():
+    """Read both indexes of every estimator, and check them and the corpus."""
+    splits = {}
+    try:
+        for estimator in ESTIMATORS:
+            splits[estimator] = {
+                split: index.read_index(index_file(split).format(estimator=estimator))
+                for split in ("train", "test")
+            }
+            index.check_splits(splits[estimator]["train"], splits[estimator]["test"])
+            # The demo corpus is made by a rule and need not be there yet.
+            if str(CORPUS.directory) != DEMO:
+                CORPUS.check(
+                    [*splits[estimator]["train"], *splits[estimator]["test"]]
+                )
+    except CremaError as error:
+        raise WorkflowError(str(error))
+    return splits
+
+
+TRACKS = read_splits()
+
+
+def pair(wildcards):
+    """Audio and annotation of one training track."""
+    if wildcards.track not in TRACKS[wildcards.estimator]["train"]:
+        raise WorkflowError(
+            f"track {wildcards.track!r} is not in "
+            f"{index_file('train').format(estimator=wildcards.estimator)}"
+        )
+    return [CORPUS.audio(wildcards.track), CORPUS.jams(wildcards.track)]
+
+
+def test_pairs(wildcards):
+    """Audio and annotations of all test tracks."""
+    tracks = TRACKS[wildcards.estimator]["test"]
+    return [path for t in tracks for path in (CORPUS.audio(t), CORPUS.jams(t))]
+
+
+def training_features(wildcards):
+    """The features of all training tracks; those of the copies lie beside them."""
+    directory = FEATURES.format(estimator=wildcards.estimator)
+    return [f"{directory}/{t}.h5" for t in TRACKS[wildcards.estimator]["train"]]
+
+
+def options(stage):
+    """The settings of one stage as options of its script, and no others."""
+
+    def format_options(wildcards):
+        words = []
+        for key, value in config[wildcards.estimator][stage].items():
+            words.append(f"--{key.replace('_', '-')}")
+            words += map(str, value if isinstance(value, list) else [value])
+        return " ".join(words)
+
+    return format_options
+
+
+def copy_format(wildcards):
+    """The audio format of augmented copies."""
+    return config[wildcards.estimator]["setup"]["format"]
+
+
+CORPUS_OPTIONS = (
+    f"--corpus {CORPUS.directory} --audio-ext {CORPUS.audio_ext}"
+    f" --jams-ext {CORPUS.jams_ext}"
+)
+
+# Imports are invisible to Snakemake.  What decides the result of a stage is an input
+# of its rule, so that a change of it makes the stage run again; what only carries
+# data (io, index, cli, exceptions) is not.
+CODE = {
+    "setup": ["crema/utils/setup.py", "crema/deformers.py"],
+    "prepare": ["crema/utils/prepare.py", "crema/pump.py"],
+    "train": ["crema/utils/train.py", "crema/utils/sampling.py"],
+    "evaluate": [
+        "crema/utils/evaluate.py",
+        "crema/analyze.py",
+        "crema/pump.py",
+        "crema/models/base.py",
+        "crema/models/{estimator}.py",
+    ],
+}

@@ -1,0 +1,23 @@
+"""Corpora that this repository can make itself.
+
+in   nothing but crema/corpus
+out  corpora/demo/TRACK.flac and .jams
+"""
+
+from crema.corpus.demo import catalogue
+
+DEMO_TRACKS = [piece.track_id for piece in catalogue()]
+
+
+rule demo_corpus:
+    output:
+        expand(f"{DEMO}/{{track}}.{{ext}}", track=DEMO_TRACKS, ext=["flac", "jams"]),
+    log:
+        "logs/demo_corpus.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../envs/training.yaml"
+    shell:
+        f"python -m crema.corpus.demo {DEMO} 2>&1 | tee {{log}}"

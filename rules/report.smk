@@ -1,0 +1,41 @@
+"""Figures for `snakemake --report`.
+
+in   training/ESTIMATOR/resources/: history.csv, test_data.json
+out  training/ESTIMATOR/resources/: curves.svg, scores.svg
+"""
+
+
+rule curves:
+    input:
+        history=f"{RESOURCES}/history.csv",
+        code="crema/utils/figures.py",
+    output:
+        report(
+            f"{RESOURCES}/curves.svg",
+            category="{estimator}",
+            labels={"what": "learning curves"},
+        ),
+    log:
+        "logs/{estimator}/curves.log",
+    conda:
+        "../envs/training.yaml"
+    shell:
+        "python -m crema.utils.figures curves {input.history} {output} &> {log}"
+
+
+rule scores:
+    input:
+        scores=f"{RESOURCES}/test_data.json",
+        code="crema/utils/figures.py",
+    output:
+        report(
+            f"{RESOURCES}/scores.svg",
+            category="{estimator}",
+            labels={"what": "scores beside the baseline"},
+        ),
+    log:
+        "logs/{estimator}/scores.log",
+    conda:
+        "../envs/training.yaml"
+    shell:
+        "python -m crema.utils.figures scores {input.scores} {output} &> {log}"

@@ -1,0 +1,276 @@
+"""POP909: choice and split of songs, their arrangement, their annotation."""
+
+import json
+import shutil
+
+import jams
+import mir_eval
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+
+from crema.corpus import arrange, pop909
+from crema.corpus.render import DEFAULT_SOUNDFONT
+from crema.exceptions import AnnotationError, ConfigError, CorpusError
+
+CHORDS = [[0.0, 1.0, "N"], [1.0, 3.0, "C:maj/3"], [3.0, 5.0, "X"], [5.0, 7.0, "A:min7"]]
+
+
+def write_song(source, name, barred=True, tempo=120.0):
+    """Write a song of 7 seconds: a scale on MELODY, chords on PIANO."""
+    midi = pretty_midi.PrettyMIDI(initial_tempo=tempo)
+    for track, pitches in (("MELODY", range(60, 72)), ("PIANO", [48] * 12)):
+        instrument = pretty_midi.Instrument(0, name=track)
+        for i, pitch in enumerate(pitches):
+            note = pretty_midi.Note(90, pitch, 1 + i / 2, 1.4 + i / 2)
+            instrument.notes.append(note)
+        midi.instruments.append(instrument)
+    for folder in ("midi", "labels"):
+        (source / folder).mkdir(parents=True, exist_ok=True)
+    midi.write(str(source / "midi" / f"{name}.mid"))
+    beats = [[i / 2, 1 + i % 4 if barred else None] for i in range(14)]
+    labels = {
+        "chords": CHORDS,
+        "keys": [[0.0, 7.0, "Gb:major"]],
+        "beats": beats,
+        "sections": [[1.0, 7.0, "A"]] if barred else [],
+        "duration": 7.0,
+    }
+    (source / "labels" / f"{name}.json").write_text(json.dumps(labels))
+
+
+@pytest.fixture
+def source(tmp_path):
+    source = tmp_path / "source"
+    rows = ["id\tartist\tdownbeat_ok\tsections\tduration"]
+    for i in range(9):
+        write_song(source, f"00{i}", barred=i % 2 == 0)
+        rows.append(f"00{i}\tartist{i // 2}\t1\t1\t7.0")
+    (source / "tracks.tsv").write_text("\n".join(rows) + "\n")
+    return source
+
+
+@pytest.fixture
+def run(source, tmp_path):
+    other = shutil.copy(DEFAULT_SOUNDFONT, tmp_path / "other.sf2")
+
+    def run(*options, output=tmp_path / "corpus"):
+        fonts = ["--soundfont", str(DEFAULT_SOUNDFONT), "--test-soundfont", str(other)]
+        status = pop909.main([str(source), str(output), *fonts, *options])
+        return status, output
+
+    return run
+
+
+def split(output):
+    return [
+        {row["track_id"]: row["group"] for row in json.loads(path.read_text())}
+        for path in (output / "index_train.json", output / "index_test.json")
+    ]
+
+
+ROWS = [(f"{i:03}", f"artist{int(i**0.7)}") for i in range(300)]
+
+
+def test_a_longer_choice_begins_with_the_shorter():
+    assert pop909.choose(ROWS, 80, 0.2, 0)[:40] == pop909.choose(ROWS, 40, 0.2, 0)
+    assert pop909.choose(ROWS, 40, 0.2, 0) == pop909.choose(ROWS[::-1], 40, 0.2, 0)
+    assert pop909.choose(ROWS, 40, 0.2, 1) != pop909.choose(ROWS, 40, 0.2, 0)
+
+
+@pytest.mark.parametrize("n_tracks", [10, 40, 300, 1000])
+def test_artists_do_not_cross_and_the_share_is_kept(n_tracks):
+    chosen = pop909.choose(ROWS, n_tracks, 0.2, 0)
+    assert len(chosen) == len({song for song, *_ in chosen}) == min(n_tracks, 300)
+    sides = {}
+    for _, artist, is_test in chosen:
+        assert sides.setdefault(artist, is_test) == is_test
+    assert np.mean([is_test for *_, is_test in chosen]) == pytest.approx(0.2, abs=0.1)
+
+
+def test_cover():
+    segments = [(0.5, 1.0, "a"), (1.0, 2.0, "b"), (1.5, 3.0, "c"), (4.0, 9.0, "d")]
+    assert pop909.cover(segments, 5.0, "N") == [
+        (0.0, 0.5, "N"),
+        (0.5, 1.0, "a"),
+        (1.0, 2.0, "b"),
+        (2.0, 3.0, "c"),
+        (3.0, 4.0, "N"),
+        (4.0, 5.0, "d"),
+    ]
+    assert pop909.cover([(1.0, 2.0, "a")], 3.0) == [(1.0, 2.0, "a")]
+    assert pop909.cover([], 3.0, "N") == [(0.0, 3.0, "N")]
+    assert pop909.cover([(1.0, 2.0, "a"), (5.0, 6.0, "b")], 3.0, "N") == [
+        (0.0, 1.0, "N"),
+        (1.0, 2.0, "a"),
+        (2.0, 3.0, "N"),
+    ]
+
+
+def test_chords_do_not_overlap_by_rounding():
+    times = np.sort(np.random.default_rng(0).uniform(0, 300, 2000))
+    chords = [[a, b, "C:maj"] for a, b in zip(times, times[1:], strict=False)]
+    labels = {"chords": chords, "beats": [], "keys": [], "sections": []}
+    song = pop909.Song("1", "a", False, None, {})
+    jam = pop909.annotate(song, {}, labels, 300.123456789)
+    intervals, _ = jam.annotations[0].to_interval_values()
+    assert np.array_equal(intervals[1:, 0], intervals[:-1, 1])
+
+
+def test_tempo_map_is_obeyed(tmp_path):
+    path = tmp_path / "tempo.mid"
+    midi = pretty_midi.PrettyMIDI(initial_tempo=60)
+    piano = pretty_midi.Instrument(0, name="PIANO")
+    piano.notes = [pretty_midi.Note(90, 60, t, t + 0.5) for t in (0, 1, 2, 3)]
+    midi.instruments.append(piano)
+    midi.write(str(path))
+    # From its third beat on, play twice as fast.
+    import mido
+
+    file = mido.MidiFile(path)
+    change = mido.MetaMessage("set_tempo", tempo=500_000, time=2 * file.ticks_per_beat)
+    file.tracks[0].insert(-1, change)
+    file.save(path)
+    (part,) = arrange.read_parts(path, np.random.default_rng(0))
+    assert [note.start for note in part.notes] == pytest.approx([0, 1, 2, 2.5])
+
+
+@pytest.mark.parametrize("program, end", [(0, 2.0), (48, 0.5)])
+def test_pedal_holds_only_what_dies_away(tmp_path, monkeypatch, program, end):
+    monkeypatch.setitem(arrange._PROGRAMS, "PIANO", ((program,),))
+    midi = pretty_midi.PrettyMIDI()
+    piano = pretty_midi.Instrument(0, name="PIANO")
+    piano.notes = [pretty_midi.Note(90, 60, 0.0, 0.5), pretty_midi.Note(90, 62, 2, 2.5)]
+    for time, value in ((0.25, 127), (1.0, 90), (2.0, 0), (2.2, 127)):
+        piano.control_changes.append(pretty_midi.ControlChange(64, value, time))
+    midi.instruments.append(piano)
+    midi.write(str(tmp_path / "pedal.mid"))
+    (part,) = arrange.read_parts(tmp_path / "pedal.mid", np.random.default_rng(0))
+    # The second note's pedal is never lifted: the key's own end stands.
+    assert [note.end for note in part.notes] == pytest.approx([end, 2.5], abs=2e-3)
+
+
+def test_bass_plays_the_lowest_note_of_each_chord():
+    beats = [(i / 2, 1 + i % 4) for i in range(14)]
+    for seed in range(8):
+        part = arrange.bass_part(CHORDS, beats, np.random.default_rng(seed))
+        assert not part.is_drum
+        for note in part.notes:
+            inside = [c for c in CHORDS if c[0] <= note.start and note.end <= c[1]]
+            assert note.pitch % 12 == {"C:maj/3": 4, "A:min7": 9}[inside[0][2]]
+        assert {1.0, 5.0} <= {note.start for note in part.notes}
+
+
+@pytest.mark.parametrize("barred", [True, False])
+def test_drums_play_on_the_beats(barred):
+    times = np.cumsum(np.linspace(0.4, 0.6, 64))
+    beats = [(t, 1 + i % 4 if barred else None) for i, t in enumerate(times)]
+    for seed in range(8):
+        part = arrange.drum_part(beats, np.random.default_rng(seed))
+        starts = np.unique([note.start for note in part.notes])
+        on_beat = np.abs(starts[:, None] - times).min(axis=0) < 1e-9
+        assert on_beat[16:].mean() > 0.4
+        sixteenths = np.interp(np.arange(0, 63.01, 0.25), np.arange(64), times)
+        assert np.abs(starts[:, None] - sixteenths).min(axis=1).max() < 1e-9
+        kicks = [n.start for n in part.notes if n.pitch == 36]
+        if barred:
+            assert times[16] in kicks
+
+
+def test_no_beats_no_drums():
+    rng = np.random.default_rng(0)
+    assert arrange.drum_part([], rng).notes == []
+    assert len(arrange.bass_part(CHORDS, [], rng).notes) == 2
+
+
+def test_corpus(run):
+    status, output = run("--tracks", "8", "--jobs", "2")
+    assert status == 0
+    train, test = split(output)
+    assert len(train) + len(test) == 8
+    assert train and test and not set(train.values()) & set(test.values())
+    for track_id, artist in {**train, **test}.items():
+        jam = jams.load(str(output / f"{track_id}.jams"), validate=True, strict=True)
+        info = soundfile.info(output / f"{track_id}.flac")
+        assert (info.samplerate, info.channels) == (44100, 1)
+        assert jam.file_metadata.duration == info.frames / 44100 >= 6.9
+        assert jam.file_metadata.artist == artist
+        font = "other.sf2" if track_id in test else DEFAULT_SOUNDFONT.name
+        assert jam.sandbox.pop909["soundfont"].startswith(font + " ")
+
+        (chord,) = jam.search(namespace="chord")
+        intervals, values = chord.to_interval_values()
+        assert values[:4] == ["N", "C:maj/3", "X", "A:min7"]
+        assert intervals[0, 0] == 0
+        assert intervals[-1, 1] == pytest.approx(jam.file_metadata.duration, abs=2e-6)
+        mir_eval.chord.encode_many(values)
+        assert jams.eval.chord(chord, chord)["tetrads_inv"] == pytest.approx(1)
+
+        barred = int(track_id[-1]) % 2 == 0
+        (beat,) = jam.search(namespace="beat")
+        times, positions = beat.to_event_values()
+        assert times[:3] == pytest.approx([0, 0.5, 1.0])
+        assert positions[:2] == ([1, 2] if barred else [None, None])
+        assert jam.search(namespace="key_mode")[0].data[0].value == "Gb:major"
+        assert len(jam.search(namespace="segment_open")) == barred
+        for annotation in jam.annotations:
+            assert annotation.duration == jam.file_metadata.duration
+            assert annotation.annotation_metadata.data_source
+
+
+def test_second_run_renders_only_what_is_missing_or_stale(run, tmp_path):
+    _, output = run("--tracks", "6")
+    train, test = split(output)
+    audio = {path: path.stat().st_mtime_ns for path in output.glob("*.flac")}
+    bytes_before = {path: path.read_bytes() for path in audio}
+    lost = sorted(audio)[0]
+    lost.unlink()
+
+    run("--tracks", "8")
+    assert lost.read_bytes() == bytes_before[lost]
+    more_train, more_test = split(output)
+    assert train.items() <= more_train.items() and test.items() <= more_test.items()
+    for path, mtime in audio.items():
+        assert (path.stat().st_mtime_ns == mtime) == (path != lost)
+
+    second = shutil.copy(DEFAULT_SOUNDFONT, tmp_path / "second.sf2")
+    run("--tracks", "8", "--test-soundfont", str(second))
+    for path in audio.keys() - {lost}:
+        stale = path.stem in test
+        assert (path.stat().st_mtime_ns != audio[path]) == stale
+
+
+def test_song_does_not_depend_on_the_others(run, tmp_path):
+    _, one = run("--tracks", "6")
+    _, two = run("--tracks", "9", "--jobs", "2", output=tmp_path / "two")
+    for path in one.glob("pop909_*"):
+        assert path.read_bytes() == (two / path.name).read_bytes()
+
+
+def test_broken_songs_are_named_and_lose_no_other(run, source, capsys):
+    (source / "midi" / "000.mid").write_bytes(b"MThd nonsense")
+    (source / "labels" / "001.json").write_text('{"chords": [[0, 1, "H:maj"]]}')
+    (source / "labels" / "002.json").unlink()
+    status, output = run("--tracks", "9")
+    assert status == 1
+    train, test = split(output)
+    assert set(train) | set(test) == {f"pop909_00{i}" for i in range(3, 9)}
+    report = capsys.readouterr().err
+    for name in ("000.mid", "001.json", "002.json"):
+        assert sum(f"/{name}" in line for line in report.splitlines()) == 1
+
+
+def test_unreadable_midi(tmp_path):
+    with pytest.raises(AnnotationError, match=r"none\.mid"):
+        arrange.read_parts(tmp_path / "none.mid", np.random.default_rng(0))
+
+
+def test_wrong_arguments(run, source):
+    with pytest.raises(ConfigError, match="--tracks"):
+        run("--tracks", "2")
+    with pytest.raises(ConfigError, match=r"gone\.sf2"):
+        run("--test-soundfont", "gone.sf2")
+    (source / "tracks.tsv").write_text("name\n001\n")
+    with pytest.raises(CorpusError, match=r"tracks\.tsv"):
+        run()

@@ -1,0 +1,135 @@
+"""Stage 3, chord: score the model on the test tracks, end to end from audio.
+
+    python training/chord/03-evaluate.py --corpus corpora/demo \\
+        --index training/chord/index_test.json --resources training/chord/resources
+
+The scores are those of mir_eval.chord.evaluate; the baseline matches chroma against
+templates of major and minor triads.
+"""
+
+import itertools
+
+import numpy as np
+
+from crema import exceptions
+from crema.utils import evaluate
+
+
+def score(reference, estimate):
+    """Score a chord annotation.
+
+    Parameters
+    ----------
+    reference, estimate : jams.Annotation
+        Namespace chord.
+
+    Returns
+    -------
+    dict of float or None
+        As mir_eval.chord.evaluate; None where no chord of the reference is comparable.
+
+    Raises
+    ------
+    NotComparable
+        The reference is empty, overlaps, or holds a label that does not parse.
+    """
+    from mir_eval import chord
+
+    expected = intervals_of(reference)
+    scores = chord.evaluate(*expected, *intervals_of(estimate))
+    # mir_eval gives 0 where nothing is comparable; there the reference too scores 0
+    # against itself.
+    perfect = chord.evaluate(*expected, *expected)
+    return {
+        name: float(value) if perfect[name] > 0 else None
+        for name, value in scores.items()
+    }
+
+
+def intervals_of(annotation):
+    """Return intervals and labels without gaps; what is not annotated is X, unscored."""
+    from mir_eval import chord
+
+    intervals, labels = [], []
+    for interval, label in zip(*annotation.to_interval_values(), strict=True):
+        start, end = interval
+        previous = intervals[-1][1] if intervals else 0.0
+        if start < previous - 1e-3:
+            raise evaluate.NotComparable(f"chords overlap at {start:.3f} s")
+        try:
+            chord.encode(label)
+        except chord.InvalidChordException as error:
+            raise evaluate.NotComparable(
+                f"chord {label!r} at {start:.3f} s does not parse ({error})"
+            ) from error
+        start = max(start, previous)
+        if start > previous + 1e-3:
+            intervals.append((previous, start))
+            labels.append("X")
+        else:
+            start = previous
+        if end > start:
+            intervals.append((start, end))
+            labels.append(label)
+    if not labels:
+        raise evaluate.NotComparable("the chord annotation is empty")
+    return np.asarray(intervals), labels
+
+
+def baseline(y, sr):
+    """Match chroma against binary templates of 12 major and 12 minor triads.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,)
+        Audio.
+    sr : int
+        Its sampling rate in Hz.
+
+    Returns
+    -------
+    jams.Annotation
+        The Viterbi path with a self-transition of 0.9.
+    """
+    import jams
+    import librosa
+
+    from crema import pump
+    from crema.deformers import PITCH_CLASSES
+    from crema.utils import io
+
+    y = np.pad(y, (0, max(0, sr - len(y))))
+    chroma = librosa.feature.chroma_cqt(
+        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+    )
+    triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
+    templates = [np.roll(t, root) for root in range(12) for t in triads]
+    # A frame as loud in all twelve classes, or silent, matches no chord.
+    templates = librosa.util.normalize(
+        np.asarray([*templates, np.ones(12)], float), norm=2, axis=1
+    )
+    likeness = templates @ librosa.util.normalize(chroma, norm=2, axis=0)
+    probability = np.exp(20 * likeness.T)
+    states = pump.best_path(
+        probability, librosa.sequence.transition_loop(len(templates), 0.9)
+    )
+    qualities = itertools.product(PITCH_CLASSES, ("maj", "min"))
+    labels = [f"{root}:{quality}" for root, quality in qualities] + ["N"]
+    duration, hop = len(y) / sr, 2048 / 22050
+    annotation = jams.Annotation("chord", time=0, duration=duration)
+    annotation.annotation_metadata.annotation_tools = "chroma templates"
+    for start, end in pump.runs(states):
+        begin, stop = pump.segment_times(start, end, len(states), hop, duration)
+        if stop > begin:
+            annotation.append(begin, stop - begin, labels[states[start]], None)
+    return annotation
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    args = evaluate.parser(__doc__).parse_args(argv)
+    evaluate.run(args, "chord", score, baseline)
+
+
+if __name__ == "__main__":
+    exceptions.program(main)
