@@ -1,5 +1,7 @@
 """POP909: choice and split of songs, their arrangement, their annotation."""
 
+import argparse
+import itertools
 import json
 import shutil
 
@@ -108,12 +110,13 @@ def test_cover():
     ]
 
 
-def test_chords_do_not_overlap_by_rounding():
-    times = np.sort(np.random.default_rng(0).uniform(0, 300, 2000))
-    chords = [[a, b, "C:maj"] for a, b in zip(times, times[1:], strict=False)]
+@pytest.mark.parametrize("seed", range(10))
+def test_chords_do_not_overlap_by_rounding(seed):
+    times = np.cumprod(np.random.default_rng(seed).uniform(1, 4, 8))
+    chords = [[a, b, "C:maj"] for a, b in itertools.pairwise(times)]
     labels = {"chords": chords, "beats": [], "keys": [], "sections": []}
     song = pop909.Song("1", "a", False, None, {})
-    jam = pop909.annotate(song, {}, labels, 300.123456789)
+    jam = pop909.annotate(song, {}, labels, times[-1] + 0.123456789)
     intervals, _ = jam.annotations[0].to_interval_values()
     assert np.array_equal(intervals[1:, 0], intervals[:-1, 1])
 
@@ -224,7 +227,7 @@ def test_second_run_renders_only_what_is_missing_or_stale(run, tmp_path):
     train, test = split(output)
     audio = {path: path.stat().st_mtime_ns for path in output.glob("*.flac")}
     bytes_before = {path: path.read_bytes() for path in audio}
-    lost = sorted(audio)[0]
+    lost = min(audio)
     lost.unlink()
 
     run("--tracks", "8")
@@ -246,6 +249,24 @@ def test_song_does_not_depend_on_the_others(run, tmp_path):
     _, two = run("--tracks", "9", "--jobs", "2", output=tmp_path / "two")
     for path in one.glob("pop909_*"):
         assert path.read_bytes() == (two / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("share, expected", [(0, 0), (0.5, 150), (1, 300)])
+def test_settings_vary_from_song_to_song(source, share, expected):
+    rows = "".join(f"{song}\t{artist}\n" for song, artist in ROWS)
+    (source / "tracks.tsv").write_text("id\tartist\n" + rows)
+    arguments = argparse.Namespace(
+        source=source,
+        soundfont=[DEFAULT_SOUNDFONT],
+        test_soundfont=None,
+        tracks=300,
+        test_fraction=0.2,
+        seed=0,
+        drums=share,
+    )
+    songs = pop909.plan(arguments)
+    assert sum(song.settings["drums"] for song in songs) == pytest.approx(expected, 0.2)
+    assert 100 < sum(song.settings["bass"] for song in songs) < 200
 
 
 def test_broken_songs_are_named_and_lose_no_other(run, source, capsys):

@@ -54,12 +54,9 @@ def test_array_is_mono_float_and_peaks_at_minus_3_dbfs():
 
 
 def test_loud_music_does_not_clip():
-    parts = [
-        Part(48 + i, [Note(0, 1, p, 127) for p in range(36, 84, 2)]) for i in (0, 1)
-    ]
-    y = render([*parts, *parts], duration=1)
-    at_peak = np.abs(y) > 0.999 * PEAK
-    assert at_peak.sum() < 5
+    part = Part(0, [Note(0, 1, pitch, 127) for pitch in (48, 55)])
+    alone, together = (render([part] * n, duration=1) for n in (1, 14))
+    assert np.allclose(alone, together, atol=0.02)
 
 
 @pytest.mark.parametrize("duration", [0.25, 1.00001, 30])
@@ -93,14 +90,14 @@ def test_no_notes():
 
 
 def test_more_parts_than_midi_channels_and_two_kits():
-    parts = [Part(i, [Note(i, i + 0.8, 60 + i % 12, 100)]) for i in range(32)]
-    parts += [Part(0, [Note(32, 32.5, 36, 100)], True)]
-    parts += [Part(25, [Note(34, 34.5, 36, 100)], True)]
-    y = render(parts, duration=35)
-    heard = [chroma_peak(y, i + 0.1, i + 0.8) for i in range(7)]
+    parts = [Part(i, [Note(i / 2, i / 2 + 0.4, 60 + i % 12, 100)]) for i in range(40)]
+    parts += [Part(0, [Note(20, 20.1, 36, 100)], True)]
+    parts += [Part(25, [Note(21, 21.1, 36, 100)], True)]
+    y = render(parts, duration=23)
+    heard = [chroma_peak(y, i / 2 + 0.1, i / 2 + 0.4) for i in range(7)]
     assert heard == [0, 1, 2, 3, 4, 5, 6]
-    sounding = [level(y, i, i + 0.5) for i in [*range(32), 32, 34]]
-    assert min(sounding) > 30 * level(y, 33.5, 33.9)
+    sounding = [level(y, i / 2, i / 2 + 0.4) for i in [*range(40), 40, 42]]
+    assert min(sounding) > 30 * level(y, 22.5, 23)
 
 
 def test_drums_do_not_follow_the_program_of_the_channel_beside():

@@ -4,6 +4,8 @@ All is drawn at random, so that a corpus does not teach one instrument or one
 accompaniment; bass and drums follow chords and beats exactly, so that these stay true.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from crema.corpus.render import Note, Part
@@ -180,7 +182,7 @@ def bass_part(chords, beats, rng):
         # A strike just beside the change of chord would be heard as a flam.
         inside = np.unique(pulse[(pulse > start + 0.1) & (pulse < end - 0.1)])
         edges = [start, *inside.tolist(), end]
-        for onset, release in zip(edges, edges[1:], strict=False):
+        for onset, release in pairwise(edges):
             velocity = 90 + rng.integers(-10, 11)
             notes.append(Note(onset, release, int(pitch), int(velocity)))
     return Part(int(program), notes)

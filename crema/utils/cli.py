@@ -50,9 +50,7 @@ def corpus_options(made):
 def track_options(made, index_help):
     """Add the options that say which tracks to work on."""
     group = made.add_argument_group("tracks")
-    group.add_argument(
-        "--index", type=pathlib.Path, metavar="FILE", help=index_help
-    )
+    group.add_argument("--index", type=pathlib.Path, metavar="FILE", help=index_help)
     group.add_argument(
         "--track",
         action="append",

@@ -115,10 +115,11 @@ def walk(
         if not span.chord.tones:
             continue
         for beat in range(span.length):
-            goal = _place(following.chord.bass, centre)
+            last = beat == span.length - 1
             if beat == 0 and (span.fresh or span.position == 0):
                 targets = [_place(span.chord.bass, centre)]
-            elif beat == span.length - 1 and following.fresh:
+            elif last and following.fresh and following.chord.tones:
+                goal = _place(following.chord.bass, centre)
                 targets = [goal - 2, goal - 1, goal + 1, goal + 2]
             else:
                 near = range(max(centre - 9, at - 7), min(centre + 9, at + 7) + 1)

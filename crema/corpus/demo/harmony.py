@@ -159,10 +159,10 @@ def chord_scale(sounding: Chord, scale: set[int]) -> set[int]:
 
 def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
     """Yield one close voicing a span, each as near as can be to the one before."""
-    before: tuple[int, ...] = (centre,)
+    voicing: tuple[int, ...] = ()
     for span in spans:
         tones = span.chord.tones
-        if tones and span.fresh:
+        if tones and (span.fresh or not voicing):
             choices = []
             for turn in range(len(tones)):
                 for octave in (-24, -12, 0):
@@ -170,11 +170,12 @@ def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
                     for tone in tones[turn + 1 :] + tones[:turn]:
                         pitches.append(pitches[-1] + (tone - pitches[-1]) % 12)
                     choices.append(tuple(pitches))
-            before = min(choices, key=lambda pitches: _effort(pitches, before, centre))
-        yield before if tones else ()
+            efforts = [_effort(pitches, voicing, centre) for pitches in choices]
+            voicing = choices[efforts.index(min(efforts))]
+        yield voicing if tones else ()
 
 
 def _effort(pitches: tuple[int, ...], before: tuple[int, ...], centre: int) -> float:
     """Movement from one voicing to the next, and drift away from the centre."""
-    movement = sum(min(abs(new - old) for old in before) for new in pitches)
+    movement = sum(min(abs(p - old) for old in before or (centre,)) for p in pitches)
     return movement + abs(sum(pitches) / len(pitches) - centre)

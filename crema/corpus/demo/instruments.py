@@ -23,7 +23,6 @@ INSTRUMENTS = {
         "electric piano 2": (5, 60),
         "harpsichord": (6, 62),
         "vibraphone": (11, 66),
-        "marimba": (12, 64),
         "drawbar organ": (16, 61),
         "rock organ": (18, 59),
         "church organ": (19, 60),

@@ -1,0 +1,38 @@
+# The first target installs what is needed and runs the chord estimator on the demo
+# corpus; `make test` runs everything that CI runs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+
+.PHONY: demo install test lint lock clean
+
+demo: install
+	$(BIN)/snakemake --cores $(CORES) training/chord/resources/test_data.json
+	@tail -n 25 logs/chord/evaluate.log
+
+# The lock names every package, so that nothing is resolved and nothing is added.
+install: .venv/installed
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crema needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: install lint
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# Needs uv (pip install uv): newest versions that work together, for all Pythons.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+	    --no-header --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf work logs corpora/demo training/*/resources
