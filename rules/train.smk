@@ -27,7 +27,7 @@ rule train:
         "logs/{estimator}/train.tsv"
     params:
         options=options("train"),
-        features=subpath(input.features[0], parent=True),
+        features=lambda w: FEATURES.format(estimator=w.estimator),
         resources=subpath(output.model, parent=True),
     threads: 8
     resources:
