@@ -14,8 +14,10 @@ min_version("9.0")
 
 # Jobs run with the Python that runs Snakemake, unless a conda environment comes
 # before it, and see the crema of this checkout.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-os.environ["PYTHONPATH"] = str(workflow.basedir)
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
+    PYTHONPATH=str(workflow.basedir),
+)
 sys.path.insert(0, str(workflow.basedir))
 
 from crema.exceptions import CremaError
@@ -40,9 +42,8 @@ for estimator in ESTIMATORS:
 
 CORPUS = index.Corpus(**config["corpus"])
 DEMO = "corpora/demo"
-AUGMENTED = f"{config['work']}/{{estimator}}/augmented"
-FEATURES = f"{config['work']}/{{estimator}}/features"
-RESOURCES = "training/{estimator}/resources"
+RECORD = f"{config['work']}/{{estimator}}/augmented/{{track}}.json"
+FEATURES = f"{config['work']}/{{estimator}}/features/{{track}}.h5"
 
 
 wildcard_constraints:
@@ -67,9 +68,7 @@ def read_splits():
             index.check_splits(splits[estimator]["train"], splits[estimator]["test"])
             # The demo corpus is made by a rule and need not be there yet.
             if str(CORPUS.directory) != DEMO:
-                CORPUS.check(
-                    [*splits[estimator]["train"], *splits[estimator]["test"]]
-                )
+                CORPUS.check([*splits[estimator]["train"], *splits[estimator]["test"]])
     except CremaError as error:
         raise WorkflowError(str(error))
     return splits
@@ -96,8 +95,13 @@ def test_pairs(wildcards):
 
 def training_features(wildcards):
     """The features of all training tracks; those of the copies lie beside them."""
-    directory = FEATURES.format(estimator=wildcards.estimator)
-    return [f"{directory}/{t}.h5" for t in TRACKS[wildcards.estimator]["train"]]
+    tracks = TRACKS[wildcards.estimator]["train"]
+    return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in tracks]
+
+
+def features_directory(wildcards):
+    """Where the features of all training tracks are."""
+    return os.path.dirname(FEATURES).format(estimator=wildcards.estimator)
 
 
 def options(stage):

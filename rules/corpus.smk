@@ -14,10 +14,10 @@ rule demo_corpus:
         expand(f"{DEMO}/{{track}}.{{ext}}", track=DEMO_TRACKS, ext=["flac", "jams"]),
     log:
         "logs/demo_corpus.log",
+    conda:
+        "../envs/training.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/training.yaml"
     shell:
         f"python -m crema.corpus.demo {DEMO} 2>&1 | tee {{log}}"

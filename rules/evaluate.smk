@@ -10,33 +10,34 @@ rule evaluate:
     input:
         test_pairs,
         index=index_file("test"),
-        model=f"{RESOURCES}/model.h5",
-        pump=f"{RESOURCES}/pump.pkl",
-        decoder=f"{RESOURCES}/decoder.json",
-        version=f"{RESOURCES}/version.txt",
+        model="training/{estimator}/resources/model.h5",
+        pump="training/{estimator}/resources/pump.pkl",
+        decoder="training/{estimator}/resources/decoder.json",
+        version="training/{estimator}/resources/version.txt",
         script="training/{estimator}/03-evaluate.py",
         code=CODE["evaluate"],
     output:
-        scores=f"{RESOURCES}/test_data.json",
+        scores="training/{estimator}/resources/test_data.json",
         table=report(
-            f"{RESOURCES}/test_data.csv",
+            "training/{estimator}/resources/test_data.csv",
             category="{estimator}",
             labels={"what": "scores per track"},
         ),
-        estimates=directory(f"{RESOURCES}/estimates"),
+        estimates=directory("training/{estimator}/resources/estimates"),
     log:
         "logs/{estimator}/evaluate.log",
     benchmark:
         "logs/{estimator}/evaluate.tsv"
-    params:
-        options=options("evaluate"),
-        resources=subpath(output.scores, parent=True),
+    conda:
+        "../envs/training.yaml"
     threads: 8
     resources:
         mem_mb=4000,
         runtime=4 * 60,
-    conda:
-        "../envs/training.yaml"
+    params:
+        corpus=CORPUS_OPTIONS,
+        options=options("evaluate"),
+        resources=subpath(output.scores, parent=True),
     shell:
-        f"python {{input.script}} {CORPUS_OPTIONS} --index {{input.index}}"
+        "python {input.script} {params.corpus} --index {input.index}"
         " --resources {params.resources} {params.options} 2>&1 | tee {log}"

@@ -12,16 +12,16 @@ rule pump:
         script="training/{estimator}/01-prepare.py",
         code=CODE["prepare"],
     output:
-        f"{RESOURCES}/pump.pkl",
+        "training/{estimator}/resources/pump.pkl",
     log:
         "logs/{estimator}/pump.log",
-    params:
-        options=options("prepare"),
+    conda:
+        "../envs/training.yaml"
     resources:
         mem_mb=1000,
         runtime=5,
-    conda:
-        "../envs/training.yaml"
+    params:
+        options=options("prepare"),
     shell:
         "python {input.script} --pump {output} --pump-only {params.options} &> {log}"
 
@@ -29,26 +29,27 @@ rule pump:
 rule prepare:
     input:
         pair,
-        record=f"{AUGMENTED}/{{track}}.json",
-        pump=f"{RESOURCES}/pump.pkl",
+        record=RECORD,
+        pump="training/{estimator}/resources/pump.pkl",
         script="training/{estimator}/01-prepare.py",
         code=CODE["prepare"],
     output:
-        f"{FEATURES}/{{track}}.h5",
+        FEATURES,
     log:
         "logs/{estimator}/prepare/{track}.log",
     benchmark:
         "logs/{estimator}/prepare/{track}.tsv"
-    params:
-        format=copy_format,
-        augmented=subpath(input.record, parent=True),
-        features=subpath(output[0], parent=True),
+    conda:
+        "../envs/training.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/training.yaml"
+    params:
+        corpus=CORPUS_OPTIONS,
+        format=copy_format,
+        augmented=subpath(input.record, parent=True),
+        features=subpath(output[0], parent=True),
     shell:
-        f"python {{input.script}} {CORPUS_OPTIONS} --track {{wildcards.track:q}}"
+        "python {input.script} {params.corpus} --track {wildcards.track:q}"
         " --pump {input.pump} --format {params.format}"
         " --augmented-dir {params.augmented} --feature-dir {params.features} &> {log}"

@@ -7,11 +7,11 @@ out  training/ESTIMATOR/resources/: curves.svg, scores.svg
 
 rule curves:
     input:
-        history=f"{RESOURCES}/history.csv",
+        history="training/{estimator}/resources/history.csv",
         code="crema/utils/figures.py",
     output:
         report(
-            f"{RESOURCES}/curves.svg",
+            "training/{estimator}/resources/curves.svg",
             category="{estimator}",
             labels={"what": "learning curves"},
         ),
@@ -25,11 +25,11 @@ rule curves:
 
 rule scores:
     input:
-        scores=f"{RESOURCES}/test_data.json",
+        scores="training/{estimator}/resources/test_data.json",
         code="crema/utils/figures.py",
     output:
         report(
-            f"{RESOURCES}/scores.svg",
+            "training/{estimator}/resources/scores.svg",
             category="{estimator}",
             labels={"what": "scores beside the baseline"},
         ),

@@ -12,19 +12,20 @@ rule setup:
         script="training/{estimator}/00-setup.py",
         code=CODE["setup"],
     output:
-        f"{AUGMENTED}/{{track}}.json",
+        RECORD,
     log:
         "logs/{estimator}/setup/{track}.log",
     benchmark:
         "logs/{estimator}/setup/{track}.tsv"
-    params:
-        options=options("setup"),
-        directory=subpath(output[0], parent=True),
+    conda:
+        "../envs/training.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/training.yaml"
+    params:
+        corpus=CORPUS_OPTIONS,
+        options=options("setup"),
+        directory=subpath(output[0], parent=True),
     shell:
-        f"python {{input.script}} {CORPUS_OPTIONS} --track {{wildcards.track:q}}"
+        "python {input.script} {params.corpus} --track {wildcards.track:q}"
         " --output-dir {params.directory} {params.options} &> {log}"

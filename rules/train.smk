@@ -12,30 +12,30 @@ rule train:
     input:
         features=training_features,
         index=index_file("train"),
-        pump=f"{RESOURCES}/pump.pkl",
+        pump="training/{estimator}/resources/pump.pkl",
         script="training/{estimator}/02-train.py",
         code=CODE["train"],
     output:
-        model=f"{RESOURCES}/model.h5",
-        decoder=f"{RESOURCES}/decoder.json",
-        settings=f"{RESOURCES}/settings.json",
-        history=f"{RESOURCES}/history.csv",
-        version=f"{RESOURCES}/version.txt",
+        model="training/{estimator}/resources/model.h5",
+        decoder="training/{estimator}/resources/decoder.json",
+        settings="training/{estimator}/resources/settings.json",
+        history="training/{estimator}/resources/history.csv",
+        version="training/{estimator}/resources/version.txt",
     log:
         "logs/{estimator}/train.log",
     benchmark:
         "logs/{estimator}/train.tsv"
-    params:
-        options=options("train"),
-        features=lambda w: FEATURES.format(estimator=w.estimator),
-        resources=subpath(output.model, parent=True),
+    conda:
+        "../envs/training.yaml"
     threads: 8
     resources:
         mem_mb=3000,
         runtime=24 * 60,
         gpu=config["gpu"],
-    conda:
-        "../envs/training.yaml"
+    params:
+        options=options("train"),
+        features=features_directory,
+        resources=subpath(output.model, parent=True),
     shell:
         "python {input.script} --index {input.index} --feature-dir {params.features}"
         " --pump {input.pump} --resources {params.resources} --threads {threads}"

@@ -100,6 +100,12 @@ def test_more_parts_than_midi_channels_and_two_kits():
     assert min(sounding) > 30 * level(y, 22.5, 23)
 
 
+def test_groups_of_channels_that_differ_by_a_sample():
+    melodic = [Part(0, [Note(i / 2, i / 2 + 0.4, 60, 100)]) for i in range(40)]
+    kit = Part(0, [Note(i / 2, i / 2 + 0.1, 36, 110) for i in range(40)], True)
+    assert len(render([*melodic, kit, kit], duration=21)) == 21 * SAMPLE_RATE
+
+
 def test_drums_do_not_follow_the_program_of_the_channel_beside():
     kick = render([Part(0, [Note(0, 0.5, 36, 100)], True)], duration=1)
     piano = render([Part(0, [Note(0, 0.5, 36, 100)])], duration=1)

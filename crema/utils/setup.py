@@ -7,9 +7,13 @@ and last ``track_id.json``, the record that the copies are complete.
 
 import functools
 import pathlib
+import warnings
 
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import cli, io, rng
+
+# muda asks setuptools where its data files are, which setuptools answers with a warning.
+warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 FORMATS = ("flac", "ogg", "wav")
 

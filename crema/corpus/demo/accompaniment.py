@@ -59,7 +59,7 @@ STYLES = {
     "shuffle": Style({4: "XxXxXxXx", 3: "XxXxXx", 2: "X.xX.x"}, gate=0.7),
     # Broken chords
     "arpeggio": Style({4: "01232123", 3: "012321", 2: "012321"}, gate=None),
-    "alberti": Style({4: "02120212", 3: "021212", 2: "021021"}),
+    "alberti": Style({4: "03120312", 3: "031323", 2: "031231"}),
     "picking": Style({4: "02132013", 3: "023123", 2: "021312"}, gate=None),
     "rising": Style({4: "0123....", 3: "0123..", 2: "0123.."}, gate=None),
     "sequencer": Style({4: "0121312101213121", 3: "012131210121"}, gate=0.7),

@@ -135,7 +135,7 @@ def _arrange(piece, style, spans, random):
         count_in = next(span.bar for span in spans if span.chord.tones)
         return drum(GROOVES[piece.band[style]], beats, count_in, coda.bar)
 
-    token = "b" if _is_bass(style) else "x"
+    token = "b" if is_bass(style) else "x"
     centre = INSTRUMENTS[piece.band[style]].centre
     if style == "walk":
         events = walk(body, centre, random)
@@ -150,12 +150,13 @@ def _arrange(piece, style, spans, random):
     return [*events, *play([coda], hold, coda.length, centre)]
 
 
-def _is_bass(style):
+def is_bass(style):
+    """Return whether a style plays the bass note of each chord."""
     return style == "walk" or style in STYLES and STYLES[style].bars[4][0] == "b"
 
 
 def _loudness(style):
-    return VELOCITY.get(style, BASS if _is_bass(style) else CHORDS)
+    return VELOCITY.get(style, BASS if is_bass(style) else CHORDS)
 
 
 def _perform(events, clock, velocities, random):
