@@ -306,7 +306,7 @@ def main(argv=None):
 
     songs = plan(arguments)
     failures = {}
-    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+    with concurrent.futures.ProcessPoolExecutor(max(1, arguments.jobs)) as pool:
         job = functools.partial(make_track, arguments.source, arguments.output)
         futures = {pool.submit(job, song): song for song in songs}
         for done, future in enumerate(concurrent.futures.as_completed(futures), 1):

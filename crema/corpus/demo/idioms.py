@@ -99,7 +99,7 @@ PIECES = [
     Piece(
         "doowop_2", "Eb:major", 138, "4/4",
         """I | I | vi | vi | IV | IV | V | V:7
-           I | I:7/3 | IV | iv:min6
+           I | I:7/3 | IV | #iv:dim7
            I/5 | V:7 | I vi | IV V || I""",
         {"quarters": "bright piano", "counter": "strings", "boogie": "double bass",
          "melody": "alto sax", "drums": "shuffle"}, SWING,
@@ -302,7 +302,7 @@ PIECES = [
         "gospel_hymn_1", "F:major", 80, "3/4",
         """I | I:7/3 | IV | #iv:dim7 | I/5 | vi:min7 | ii:min7 | V:7
            I | III:7 | vi | I:7/5 | IV | iv | I/5 V:7 | I || I""",
-        {"rising": "piano", "pad": "drawbar organ", "roots": "piano left hand",
+        {"block": "piano", "counter": "choir", "roots": "piano left hand",
          "melody": "singer"},
     ),
     Piece(
@@ -357,7 +357,7 @@ PIECES = [
     Piece(
         "turnaround_1", "Bb:major", 136, "4/4",
         """I:maj7 | biii:dim7 | ii:min7 | V:7 | iii:min7 | biii:dim7 | ii:min7 | V:7
-           I:maj7 | #i:dim7 | ii:min7 | #ii:dim7 | I:maj7/3 | IV:maj7 iv:min6
+           I:maj7 | #i:dim7 | ii:min7 | iv:min6 | I:maj7/3 | IV:maj7 iv:min6
            I:maj6/5 | V:sus4 V:7
            || I:maj6""",
         {"bossa": "jazz guitar", "bossa_bass": "fretless bass",

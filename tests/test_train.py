@@ -1,0 +1,293 @@
+"""Sampling, fitting, resuming: what decides a training, and that it repeats."""
+
+import collections
+import itertools
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from crema.exceptions import DataError
+from crema.utils import io, sampling
+
+ROOT = pathlib.Path(__file__).parents[1]
+TRAIN = ROOT / "training" / "chord" / "02-train.py"
+FIELDS = ["x", "label"]
+
+
+def write_track(path, length, rows=1, value=0):
+    """Write features whose values tell where they come from."""
+    frames = np.arange(length, dtype=np.float32)
+    data = {
+        "x": np.stack([frames, np.full(length, value)], axis=-1)[np.newaxis],
+        "label": np.stack([frames + 1000 * row for row in range(rows)])[..., None],
+    }
+    io.write_features(path, data, {"pump": "none"})
+
+
+@pytest.fixture
+def features(tmp_path):
+    for track in range(4):
+        for copy in range(3):
+            name = f"t{track}" + (f".{copy - 1}" if copy else "")
+            write_track(tmp_path / f"{name}.h5", 200, value=10 * track + copy)
+    return sampling.copies(tmp_path, [f"t{track}" for track in range(4)])
+
+
+def patches(files, **kwargs):
+    settings = {"n_frames": 20, "batch_size": 8, "seed": 1, "n_active": 3, "rate": 4}
+    return sampling.Patches(files, ["x"], ["label"], **(settings | kwargs))
+
+
+def take(stream, count):
+    return list(itertools.islice(stream, count))
+
+
+def test_copies_are_found_from_the_index_alone(features):
+    names = [path.name for path in features["t1"]]
+    assert names == ["t1.h5", "t1.0.h5", "t1.1.h5"]
+
+
+def test_track_ids_that_begin_alike_are_kept_apart(tmp_path):
+    for name in ("a", "a.0", "ab", "ab.0"):
+        write_track(tmp_path / f"{name}.h5", 10)
+    files = sampling.copies(tmp_path, ["a", "ab"])
+    assert [len(paths) for paths in files.values()] == [2, 2]
+    assert {path.name for path in files["a"]} == {"a.h5", "a.0.h5"}
+
+
+def test_missing_features_name_the_track(features, tmp_path):
+    with pytest.raises(DataError, match="t9.*run prepare"):
+        sampling.copies(tmp_path, ["t0", "t9"])
+
+
+def test_a_missing_copy_names_the_track(features, tmp_path):
+    (tmp_path / "t2.1.h5").unlink()
+    with pytest.raises(DataError, match="t2 has 1 .*others have 2"):
+        sampling.copies(tmp_path, ["t0", "t2"])
+
+
+def test_patches_really_differ(features):
+    starts = collections.Counter()
+    for inputs, _ in take(patches(features).batches(0, 50), 100):
+        for patch in inputs["x"]:
+            starts[float(patch[0, 0]), float(patch[0, 1])] += 1
+    # 800 draws out of 4 x 3 x 181 places: a repeating sampler shows a few dozen.
+    assert len(starts) > 550
+    assert max(starts.values()) < 12
+
+
+def test_all_copies_and_tracks_are_drawn(features):
+    seen = {
+        float(patch[0, 1])
+        for inputs, _ in take(patches(features).batches(0, 50), 50)
+        for patch in inputs["x"]
+    }
+    assert seen == {10 * track + copy for track in range(4) for copy in range(3)}
+
+
+def test_a_patch_is_contiguous_and_aligned_with_its_labels(features):
+    for inputs, (labels,) in take(patches(features).batches(0, 10), 10):
+        x = inputs["x"]
+        assert x.shape == (8, 20, 2)
+        np.testing.assert_array_equal(np.diff(x[..., 0], axis=1), 1)
+        np.testing.assert_array_equal(x[..., :1], labels)
+
+
+def test_one_annotation_per_patch(tmp_path):
+    write_track(tmp_path / "a.h5", 100, rows=2)
+    files = sampling.copies(tmp_path, ["a"])
+    rows = set()
+    for _, (labels,) in take(patches(files, n_active=1).batches(0, 20), 20):
+        for patch in labels[..., 0]:
+            (row,) = {int(value) // 1000 for value in patch}
+            rows.add(row)
+    assert rows == {0, 1}
+
+
+def test_an_epoch_depends_on_seed_and_number_alone(features):
+    def first(stream):
+        return next(stream)[0]["x"]
+
+    through = patches(features).batches(0, 5)
+    later = take(through, 11)[10][0]["x"]
+    np.testing.assert_array_equal(later, first(patches(features).batches(2, 5)))
+    assert not np.array_equal(later, first(patches(features).batches(1, 5)))
+    assert not np.array_equal(later, first(patches(features, seed=2).batches(2, 5)))
+
+
+def test_running_out_of_data_is_an_error(features):
+    with pytest.raises(DataError, match="ran out of data after 0 of 5"):
+        next(patches(features, n_frames=201).batches(0, 5))
+
+
+def test_a_short_track_is_passed_over(features, tmp_path):
+    for name in ("s", "s.0", "s.1"):
+        write_track(tmp_path / f"{name}.h5", 10, value=99)
+    files = sampling.copies(tmp_path, [*features, "s"])
+    seen = {
+        float(v)
+        for inputs, _ in take(patches(files).batches(0, 30), 30)
+        for v in inputs["x"][:, 0, 1]
+    }
+    assert 99 not in seen and len(seen) > 6
+
+
+def test_damaged_features_name_the_file(features):
+    path = features["t0"][0]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="t0.h5.*run prepare again"):
+        sampling.Excerpts([path], ["x"], ["label"], 10, 2)
+
+
+def test_excerpts_are_whole_tracks_and_always_the_same(tmp_path):
+    lengths = {"a": 25, "b": 40}
+    for name, length in lengths.items():
+        write_track(tmp_path / f"{name}.h5", length)
+    files = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    excerpts = sampling.Excerpts(files, ["x"], ["label"], n_frames=10, batch_size=3)
+    batches = [excerpts[number] for number in range(len(excerpts))]
+    frames = [
+        frame
+        for inputs, _, (weights,) in batches
+        for patch, weight in zip(inputs["x"], weights, strict=True)
+        for frame in patch[weight > 0, 0]
+    ]
+    assert frames == [*range(25), *range(40)]
+    again = excerpts[0]
+    np.testing.assert_array_equal(batches[0][0]["x"], again[0]["x"])
+
+
+def test_memory_does_not_grow_with_the_corpus(features, tmp_path):
+    active = set()
+    opened = h5py.File.__init__
+
+    def counted(self, *args, **kwargs):
+        opened(self, *args, **kwargs)
+        active.add(self.id.id)
+
+    stream = patches(features, n_active=2).batches(0, 100)
+    take(stream, 50)
+    # Only the files of active tracks are open, however many patches were drawn.
+    open_files = h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    assert open_files <= 3
+    stream.close()
+
+
+# --- the whole stage, in processes of its own -----------------------------------------
+
+
+def train(prepared, resources, *options, **popen):
+    command = [sys.executable, "-W", "ignore", str(TRAIN), "--seed", "7"]
+    command += ["--index", str(prepared / "index.json")]
+    command += ["--feature-dir", str(prepared / "features")]
+    command += ["--pump", str(prepared / "pump.pkl"), "--resources", str(resources)]
+    command += ["--threads", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
+    command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
+    command += ["--full-height-filters", "4", "--validation-fraction", "0.3"]
+    command += ["--reduce-patience", "1", *options]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
+    )
+
+
+def finish(process):
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+def weights(resources):
+    with h5py.File(resources / "model.h5") as store:
+        found = {}
+        store["model_weights"].visititems(
+            lambda name, item: (
+                found.update({name: item[:]})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return found
+
+
+def assert_same_weights(a, b):
+    left, right = weights(a), weights(b)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_array_equal(value, right[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(prepared, tmp_path_factory):
+    resources = tmp_path_factory.mktemp("uninterrupted")
+    finish(train(prepared, resources))
+    return resources
+
+
+def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
+    finish(train(prepared, tmp_path))
+    assert_same_weights(uninterrupted, tmp_path)
+    history = (tmp_path / "history.csv").read_text()
+    assert history == (uninterrupted / "history.csv").read_text()
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one(
+    prepared, uninterrupted, tmp_path
+):
+    process = train(prepared, tmp_path)
+    history = tmp_path / "history.csv"
+    deadline = time.time() + 200
+    while not (history.exists() and len(history.read_text().splitlines()) >= 3):
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "model.h5").exists()
+    # What a workflow does before it starts the job again.
+    history.unlink()
+    output = finish(train(prepared, tmp_path))
+    assert "going on after epoch" in output
+    assert_same_weights(uninterrupted, tmp_path)
+    assert history.read_text() == (uninterrupted / "history.csv").read_text()
+    assert not list(tmp_path.glob(".training-*"))
+
+
+def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):
+    output = finish(train(prepared, tmp_path, "--learning-rate", "0.01"))
+    assert "going on" not in output
+    assert any(
+        not np.array_equal(value, weights(tmp_path)[name])
+        for name, value in weights(uninterrupted).items()
+    )
+
+
+def test_what_lies_beside_the_model(uninterrupted):
+    settings = io.read_json(uninterrupted / "settings.json")
+    assert settings["estimator"] == "chord"
+    assert settings["options"]["seed"] == 7
+    decoder = io.read_json(uninterrupted / "decoder.json")
+    assert 0 < decoder["tag_self_transition"] < 1
+    assert len((uninterrupted / "history.csv").read_text().splitlines()) == 6
+
+
+def test_features_of_another_pump_are_refused(prepared, tmp_path):
+    other = tmp_path / "pump.pkl"
+    other.write_bytes(
+        (prepared / "pump.pkl").read_bytes().replace(b"hop_length", b"hop_lengtH")
+    )
+    process = train(prepared, tmp_path, "--pump", str(other))
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert len(errors.strip().splitlines()) == 1 and "pump.pkl" in errors
+
+
+def test_an_empty_validation_split_is_an_error(prepared, tmp_path):
+    process = train(prepared, tmp_path, "--validation-fraction", "0.99")
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert errors.startswith("error: ") and "validation_fraction" in errors
