@@ -152,7 +152,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
 
     @property
     def labels(self):
-        """list of str: the chord label of each class, in Harte syntax."""
+        """List of str: the chord label of each class, in Harte syntax."""
         return list(self._classes)
 
     def inverse(self, encoded, duration=None):

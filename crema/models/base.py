@@ -45,6 +45,7 @@ class Estimator:
                     f"{directory}: holds no trained model ({name} is missing); train "
                     "one with snakemake, or name another directory"
                 )
+        self.directory = directory
         self.pump = pump.load(directory / "pump.pkl")
         self.decoder = io.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
@@ -71,6 +72,22 @@ class Estimator:
             for operator in self.pump.ops
             if self.output_names[0] in operator.fields
         )
+
+    def probability(self, name):
+        """Return a probability that training estimated for the decoder.
+
+        Raises
+        ------
+        ModelError
+            ``decoder.json`` does not hold it.
+        """
+        value = self.decoder.get(name) if isinstance(self.decoder, dict) else None
+        if not (isinstance(value, float) and 0 < value < 1):
+            raise ModelError(
+                f"{self.directory / 'decoder.json'}: {name} is not a probability; "
+                "train the model again"
+            )
+        return value
 
     def features(self, y, sr):
         """Compute the model's inputs.

@@ -27,7 +27,8 @@ class ChordModel(base.Estimator):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.task.set_transition(self.decoder["tag_self_transition"])
+        self.task.set_transition(self.probability("tag_self_transition"))
+        self.bass_self_transition = self.probability("bass_self_transition")
 
     def decode(self, outputs, duration):
         """Decode tags by Viterbi, then the bass within each segment of one tag.
@@ -38,7 +39,7 @@ class ChordModel(base.Estimator):
         return add_inversions(
             tags,
             outputs["chord_struct.bass"],
-            self.decoder["bass_self_transition"],
+            self.bass_self_transition,
             self.task.hop_length / self.task.sr,
         )
 

@@ -33,13 +33,13 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatte
     """Keep the lines of the description, and show defaults."""
 
 
-def corpus_options(made):
+def corpus_options(made, required=True):
     """Add the options that say where a corpus is."""
     group = made.add_argument_group("corpus")
     group.add_argument(
         "--corpus",
         type=pathlib.Path,
-        required=True,
+        required=required,
         metavar="DIR",
         help="directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT",
     )

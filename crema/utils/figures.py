@@ -1,7 +1,7 @@
 """Figures of a report: learning curves, and scores beside the baseline.
 
-    python -m crema.utils.figures curves history.csv curves.svg
-    python -m crema.utils.figures scores test_data.json scores.svg
+python -m crema.utils.figures curves history.csv curves.svg
+python -m crema.utils.figures scores test_data.json scores.svg
 """
 
 import argparse

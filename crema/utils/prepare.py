@@ -9,7 +9,7 @@ import functools
 import hashlib
 import pathlib
 
-from crema.exceptions import AnnotationError, CremaError
+from crema.exceptions import AnnotationError, ConfigError, CremaError
 from crema.utils import cli, index, io, rng, setup
 from crema.version import __version__
 
@@ -23,19 +23,18 @@ def parser(description):
         The docstring of the script.
     """
     made = cli.parser(description)
-    cli.corpus_options(made)
+    # --pump-only needs none of these; run() asks for them where they are needed.
+    cli.corpus_options(made, required=False)
     cli.track_options(made, "index of the tracks to prepare")
     made.add_argument(
         "--augmented-dir",
         type=pathlib.Path,
-        required=True,
         metavar="DIR",
         help="where 00-setup.py put the copies",
     )
     made.add_argument(
         "--feature-dir",
         type=pathlib.Path,
-        required=True,
         metavar="DIR",
         help="where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5",
     )
@@ -75,6 +74,10 @@ def run(args, build):
         pump.save(build(), args.pump)
     if args.pump_only:
         return
+    for name in ("corpus", "augmented_dir", "feature_dir"):
+        if getattr(args, name) is None:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} is needed, except with --pump-only")
     cli.each_track(
         functools.partial(
             prepare,

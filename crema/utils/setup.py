@@ -12,7 +12,7 @@ import warnings
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import cli, io, rng
 
-# muda asks setuptools where its data files are, which setuptools answers with a warning.
+# muda asks setuptools where its files are, and setuptools answers with a warning.
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 FORMATS = ("flac", "ogg", "wav")

@@ -1,6 +1,6 @@
-"""Stage 0, chord: transpose each training track, audio and annotations alike.
+r"""Stage 0, chord: transpose each training track, audio and annotations alike.
 
-    python training/chord/00-setup.py --corpus corpora/demo \\
+    python training/chord/00-setup.py --corpus corpora/demo \
         --index training/chord/index_train.json --output-dir work/chord/augmented
 
 writes TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy for each of --semitones,

@@ -1,7 +1,7 @@
-"""Stage 1, chord: the pump; features and labels of each track and of its copies.
+r"""Stage 1, chord: the pump; features and labels of each track and of its copies.
 
-    python training/chord/01-prepare.py --corpus corpora/demo \\
-        --index training/chord/index_train.json --augmented-dir work/chord/augmented \\
+    python training/chord/01-prepare.py --corpus corpora/demo \
+        --index training/chord/index_train.json --augmented-dir work/chord/augmented \
         --feature-dir work/chord/features --pump training/chord/resources/pump.pkl
 
 The features are a harmonic constant-Q transform; the labels are tags of pumpp's

@@ -1,7 +1,7 @@
-"""Stage 2, chord: train the structured convolutional-recurrent network.
+r"""Stage 2, chord: train the structured convolutional-recurrent network.
 
-    python training/chord/02-train.py --index training/chord/index_train.json \\
-        --feature-dir work/chord/features --pump training/chord/resources/pump.pkl \\
+    python training/chord/02-train.py --index training/chord/index_train.json \
+        --feature-dir work/chord/features --pump training/chord/resources/pump.pkl \
         --resources training/chord/resources
 
 The network is that of B. McFee and J. P. Bello, "Structured training for

@@ -1,6 +1,6 @@
-"""Stage 3, chord: score the model on the test tracks, end to end from audio.
+r"""Stage 3, chord: score the model on the test tracks, end to end from audio.
 
-    python training/chord/03-evaluate.py --corpus corpora/demo \\
+    python training/chord/03-evaluate.py --corpus corpora/demo \
         --index training/chord/index_test.json --resources training/chord/resources
 
 The scores are those of mir_eval.chord.evaluate; the baseline matches chroma against
@@ -47,7 +47,7 @@ def score(reference, estimate):
 
 
 def intervals_of(annotation):
-    """Return intervals and labels without gaps; what is not annotated is X, unscored."""
+    """Return intervals and labels without gaps; what has no label is X, unscored."""
     from mir_eval import chord
 
     intervals, labels = [], []

@@ -1,0 +1,225 @@
+"""How much faster are setup and prepare than the plain loop over muda and pumpp?
+
+    python benchmarks/augment_prepare.py CORPUS_DIR [--tracks 8]
+
+Makes 11 transposed copies of each track, and the features and labels of all 12, in
+two processes of one thread each, in two ways:
+
+- ours: ``crema.utils.setup.augment`` and ``crema.utils.prepare.prepare`` with the
+  deformer and the pump of the chord estimator;
+- plain: ``muda.deformers.PitchShift``, which runs the program ``rubberband``, at
+  44.1 kHz; pumpp's own HCQT at that rate and twice our hop length, hence the same
+  frames; ``numpy.savez``.
+
+Both read and write FLAC.  The two ways take turns on each pair of tracks, on both
+processes at once, so that what else the machine does meets both alike.  Target: ours
+takes at most 0.6 of the time of the plain loop.
+
+A workflow also starts two scripts per track, which the plain loop does not; this is
+timed on a track of five seconds, and the ratio with it is printed too.
+
+The size of the feature files is compared with that of the same arrays, uncompressed in
+32 bits; target: at most 1/3.
+"""
+
+import argparse
+import concurrent.futures
+import functools
+import multiprocessing
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SEMITONES = [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5]
+FRAMES = {"sr": 44100, "hop_length": 4096}
+
+
+def ours(track, corpus, work):
+    """Run setup and prepare on one track."""
+    from crema.deformers import PitchShift
+    from crema.utils import prepare, setup
+
+    copies = work / "augmented"
+    setup.augment(track, corpus, copies, "flac", PitchShift(SEMITONES))
+    prepare.prepare(track, corpus, copies, "flac", work / "features", work / "pump.pkl")
+
+
+def plain(track, corpus, work):
+    """Do the same with muda and pumpp, as their manuals show it."""
+    import jams
+    import muda
+    import numpy as np
+    import pumpp
+
+    work = work / "plain"
+    work.mkdir(exist_ok=True)
+    deformer = muda.deformers.PitchShift(n_semitones=SEMITONES)
+    pump = pumpp.Pump(
+        pumpp.feature.HCQTMag(
+            "hcqt",
+            n_octaves=6,
+            over_sample=3,
+            harmonics=[1, 2],
+            log=True,
+            conv="tf",
+            **FRAMES,
+        ),
+        pumpp.task.ChordTagTransformer(
+            "chord_tag", vocab="3567s", sparse=True, **FRAMES
+        ),
+        pumpp.task.ChordTransformer("chord_struct", sparse=True, **FRAMES),
+    )
+    sources = [(corpus.audio(track), corpus.jams(track))]
+    packed = muda.load_jam_audio(
+        str(sources[0][1]), str(sources[0][0]), sr=FRAMES["sr"]
+    )
+    for number, copy in enumerate(deformer.transform(packed)):
+        audio, annotation = (work / f"{track}.{number}.{x}" for x in ("flac", "jams"))
+        muda.save(str(audio), str(annotation), copy, strict=False)
+        # Neither JAMS nor pumpp takes the Unicode sharps that muda writes.
+        annotation.write_text(annotation.read_text().replace("\\u266f", "#"))
+        sources.append((audio, annotation))
+    for audio, annotation in sources:
+        jam = jams.load(str(annotation), strict=False)
+        data = pump.transform(audio_f=str(audio), jam=jam, sr=FRAMES["sr"])
+        np.savez(work / f"{audio.stem}.npz", **data)
+
+
+def timed(track, way, corpus, work):
+    """Return the processor seconds that a way takes on a track, programs included."""
+    before = time.process_time() + children()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        way(track, corpus, work)
+    return time.process_time() + children() - before
+
+
+def children():
+    """Return the processor seconds of all programs that have been run and ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def warm_up(corpus, work):
+    """Run both ways on a short track, for what is imported and compiled only once."""
+    for way in (ours, plain):
+        timed("short", way, corpus, work)
+
+
+def shorten(directory, corpus, track):
+    """Write the first five seconds of a track; return the corpus that they make."""
+    from crema.utils import index, io
+
+    made = index.Corpus(directory)
+    y, rate = io.read_audio(corpus.audio(track))
+    jam = io.read_jams(corpus.jams(track)).slice(0, 5)
+    io.write_audio(made.audio("short"), y[: 5 * rate], rate)
+    io.write_jams(made.jams("short"), jam)
+    return made
+
+
+def start_up(short, work):
+    """Return the wall seconds of the two scripts on the short track, not copied."""
+    common = ["--corpus", short.directory, "--track", "short"]
+    setup = ["00-setup.py", *common, "--output-dir", work / "augmented", "--semitones"]
+    prepare = ["01-prepare.py", *common, "--augmented-dir", work / "augmented"]
+    prepare += ["--feature-dir", work / "features", "--pump", work / "pump.pkl"]
+    begin = time.perf_counter()
+    for script, *options in (setup, prepare):
+        path = ROOT / "training" / "chord" / script
+        subprocess.run([sys.executable, path, *options], check=True)
+    return time.perf_counter() - begin
+
+
+def stored(directory):
+    """Return the bytes of all feature files, and of their arrays in 32 bits."""
+    import h5py
+
+    files, arrays = 0, 0
+    for path in directory.glob("*.h5"):
+        files += path.stat().st_size
+        with h5py.File(path) as store:
+            arrays += sum(4 * store[field].size for field in store)
+    return files, arrays
+
+
+def main():
+    """Time both ways."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("corpus", type=pathlib.Path, help="*.flac and *.jams")
+    parser.add_argument("--tracks", type=int, default=8, help="the first so many")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", type=pathlib.Path, help="leave the files here")
+    args = parser.parse_args()
+    if not shutil.which("rubberband"):
+        sys.exit("no program rubberband: apt-get install rubberband-cli")
+    # Before NumPy is imported, here or in a process.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+    with tempfile.TemporaryDirectory() as temporary:
+        measure(args, args.keep or pathlib.Path(temporary))
+
+
+def measure(args, work):
+    """Time both ways in directory `work`."""
+    from crema.utils import index
+
+    chord = ROOT / "training" / "chord"
+    pump = ["--pump", work / "pump.pkl", "--pump-only", "--corpus", args.corpus]
+    pump += ["--augmented-dir", work, "--feature-dir", work]
+    subprocess.run([sys.executable, chord / "01-prepare.py", *pump], check=True)
+    corpus = index.Corpus(args.corpus)
+    # Neighbours in size share a round, so that no process waits long for the other.
+    tracks = sorted(path.stem for path in args.corpus.glob("*.flac"))[: args.tracks]
+    tracks.sort(key=lambda track: corpus.audio(track).stat().st_size)
+    short = shorten(work / "short", corpus, tracks[0])
+    start = min(start_up(short, work) for _ in range(2))
+    (work / "features" / "short.h5").unlink()
+
+    wall, processor = {ours: 0.0, plain: 0.0}, {ours: 0.0, plain: 0.0}
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(args.processes, context) as pool:
+        workers = [work / f"warm{number}" for number in range(args.processes)]
+        for directory in workers:
+            directory.mkdir(parents=True, exist_ok=True)
+            shutil.copy(work / "pump.pkl", directory)
+        list(pool.map(functools.partial(warm_up, short), workers))
+        for first in range(0, len(tracks), args.processes):
+            together = tracks[first : first + args.processes]
+            # Who begins alternates, too.
+            for way in ((ours, plain), (plain, ours))[first // args.processes % 2]:
+                begin = time.perf_counter()
+                task = functools.partial(timed, way=way, corpus=corpus, work=work)
+                processor[way] += sum(pool.map(task, together))
+                seconds = time.perf_counter() - begin
+                wall[way] += seconds
+                print(f"{way.__name__:5s} {seconds:7.1f} s  {' '.join(together)}")
+                sys.stdout.flush()
+
+    rounds = -(-len(tracks) // args.processes)
+    print(f"{len(tracks)} tracks, 11 copies each, {args.processes} processes")
+    for name, of in (("wall", wall), ("processor", processor)):
+        ratio = of[ours] / of[plain]
+        print(f"{name} time: {of[ours]:.0f} s, plain {of[plain]:.0f} s, {ratio:.3f}")
+    ratio = wall[ours] / wall[plain]
+    started = (wall[ours] + rounds * start) / wall[plain]
+    print(f"ratio of wall time: {ratio:.3f} (target 0.6: {ratio <= 0.6})")
+    print(f"... with {start:.1f} s to start two scripts per track: {started:.3f}")
+    files, arrays = stored(work / "features")
+    print(
+        f"features: {files / 1e6:.1f} MB, in 32 bits {arrays / 1e6:.1f} MB, ratio "
+        f"{files / arrays:.3f} (target 1/3: {files / arrays <= 1 / 3})"
+    )
+
+
+if __name__ == "__main__":
+    main()

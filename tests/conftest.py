@@ -1,0 +1,153 @@
+"""Shared fixtures: a tiny corpus, what the first stages make of it, and scripts.
+
+The corpus is synthetic: each chord is the sum of its tones, so that its annotation
+is what sounds.
+"""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import jams
+import mir_eval
+import numpy as np
+import pytest
+
+from crema.utils import index, io
+
+ROOT = pathlib.Path(__file__).parents[1]
+CHORD = ROOT / "training" / "chord"
+SAMPLE_RATE = 22050
+
+#: Chords and group of each track of the corpus; a chord lasts 1.5 s.
+SONGS = {
+    "axis_1": (["C:maj", "G:maj", "A:min", "F:maj"], "axis"),
+    "axis_2": (["Eb:maj", "Bb:maj"], "axis"),
+    "blues_1": (["A:7", "D:7", "N"], "blues"),
+    "jazz_1": (["D:min7", "G:7", "C:maj7"], "jazz"),
+    "jazz_2": (["F#:hdim7", "B:7", "E:min/b3"], "jazz"),
+    "folk_1": (["G:maj", "C:maj/5", "D:sus4"], "folk"),
+}
+CHORD_SECONDS = 1.5
+
+
+def synthesise(labels, sample_rate=SAMPLE_RATE, seconds=CHORD_SECONDS):
+    """Return the tones of each chord from C3 up, each chord `seconds` long."""
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    parts = []
+    for label in labels:
+        root, tones, _ = mir_eval.chord.encode(label)
+        pitches = 48 + (root + np.flatnonzero(tones)) if root >= 0 else []
+        frequencies = [mir_eval.util.midi_to_hz(pitch) for pitch in pitches]
+        waves = [0.15 * np.sin(2 * np.pi * f * t) for f in frequencies]
+        parts.append(np.sum(waves, axis=0) if waves else np.zeros_like(t))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def annotate(labels, seconds=CHORD_SECONDS):
+    """Return JAMS with the chords, a beat each half second, and the key."""
+    duration = seconds * len(labels)
+    jam = jams.JAMS()
+    jam.file_metadata.duration = duration
+    chord = jams.Annotation("chord", time=0, duration=duration)
+    for number, label in enumerate(labels):
+        chord.append(number * seconds, seconds, label, 1.0)
+    beat = jams.Annotation("beat", time=0, duration=duration)
+    for number in range(int(2 * duration)):
+        beat.append(number / 2, 0, number % 4 + 1, None)
+    key = jams.Annotation("key_mode", time=0, duration=duration)
+    key.append(0, duration, "C:major", 1.0)
+    jam.annotations.extend([chord, beat, key])
+    return jam
+
+
+def write_pair(directory, track_id, labels=("C:maj", "G:7"), ext="flac", **kwargs):
+    """Write a synthetic track, audio and annotation, into `directory`."""
+    io.write_audio(
+        directory / f"{track_id}.{ext}", synthesise(labels, **kwargs), SAMPLE_RATE
+    )
+    io.write_jams(directory / f"{track_id}.jams", annotate(labels, **kwargs))
+
+
+def load_script(path):
+    """Import a numbered script, whose name is no module name."""
+    spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_script(path, *args, **kwargs):
+    """Run a script, or with ``-m`` or ``-c`` what follows, in a process of its own.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        With its standard output and error as text.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **kwargs.pop("env", {})}
+    return subprocess.run(
+        [sys.executable, *map(str, (path, *args))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        **kwargs,
+    )
+
+
+@pytest.fixture(name="run_script", scope="session")
+def run_script_fixture():
+    return run_script
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """The corpus as :class:`crema.utils.index.Corpus`, with ``index.json`` in it."""
+    directory = tmp_path_factory.mktemp("corpus")
+    for track_id, (labels, _) in SONGS.items():
+        write_pair(directory, track_id, labels)
+    index.write_index(
+        directory / "index.json",
+        [{"track_id": name, "group": group} for name, (_, group) in SONGS.items()],
+    )
+    return index.Corpus(directory)
+
+
+@pytest.fixture(scope="session")
+def prepared(corpus, tmp_path_factory):
+    """Directory of ``index.json``, ``augmented/``, ``features/`` and ``pump.pkl``."""
+    directory = tmp_path_factory.mktemp("prepared")
+    listed = directory / "index.json"
+    listed.write_bytes((corpus.directory / "index.json").read_bytes())
+    common = ["--corpus", str(corpus.directory), "--index", str(listed)]
+    augmented = str(directory / "augmented")
+    load_script(CHORD / "00-setup.py").main(
+        [*common, "--output-dir", augmented, "--semitones", "-1", "2"]
+    )
+    load_script(CHORD / "01-prepare.py").main(
+        [*common, "--augmented-dir", augmented]
+        + ["--feature-dir", str(directory / "features")]
+        + ["--pump", str(directory / "pump.pkl")]
+    )
+    return directory
+
+
+@pytest.fixture(scope="session")
+def trained(prepared, tmp_path_factory):
+    """The resources of a model that was trained for two steps."""
+    resources = tmp_path_factory.mktemp("trained")
+    done = run_script(
+        CHORD / "02-train.py",
+        *("--index", prepared / "index.json"),
+        *("--feature-dir", prepared / "features"),
+        *("--pump", prepared / "pump.pkl", "--resources", resources),
+        *("--epochs", 1, "--steps-per-epoch", 2, "--batch-size", 4, "--threads", 1),
+        *("--patch-duration", 2, "--validation-fraction", 0.3),
+        *("--recurrent-units", 4, "--full-height-filters", 4),
+    )
+    assert done.returncode == 0, done.stderr
+    (resources / "pump.pkl").write_bytes((prepared / "pump.pkl").read_bytes())
+    return resources

@@ -1,0 +1,158 @@
+"""Scores: honest about what cannot be scored, and never lost by one bad track."""
+
+import importlib.util
+import pathlib
+
+import jams
+import numpy as np
+import pytest
+
+from crema.utils import evaluate, index, io
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def script(name):
+    path = ROOT / "training" / "chord" / name
+    spec = importlib.util.spec_from_file_location(name.strip(".py"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+stage = script("03-evaluate.py")
+
+
+def chords(*observations):
+    annotation = jams.Annotation("chord", time=0, duration=10)
+    for start, end, label in observations:
+        annotation.append(time=start, duration=end - start, value=label)
+    return annotation
+
+
+def test_a_perfect_estimate_scores_one():
+    reference = chords((0, 4, "C:maj"), (4, 10, "A:min7/b3"))
+    scores = stage.score(reference, reference)
+    assert all(value == pytest.approx(1) for value in scores.values())
+
+
+def test_scores_are_those_of_mir_eval():
+    reference = chords((0, 4, "C:maj"), (4, 10, "A:min"))
+    estimate = chords((0, 6, "C:maj"), (6, 10, "A:maj"))
+    scores = stage.score(reference, estimate)
+    assert scores["root"] == pytest.approx(0.8)
+    assert scores["majmin"] == pytest.approx(0.4)
+
+
+def test_what_is_not_comparable_is_none_and_not_zero():
+    scores = stage.score(chords((0, 10, "C:sus4")), chords((0, 10, "C:maj")))
+    assert scores["majmin"] is None and scores["sevenths"] is None
+    assert scores["root"] == 1 and scores["tetrads"] == 0
+
+
+def test_time_without_annotation_is_not_scored():
+    reference = chords((2, 4, "C:maj"), (6, 8, "G:maj"))
+    estimate = chords((0, 5, "C:maj"), (5, 10, "G:maj"))
+    scores = stage.score(reference, estimate)
+    assert scores["majmin"] == pytest.approx(1)
+
+
+def test_one_bit_of_overlap_is_no_overlap():
+    start = 0.1 + 0.2
+    reference = chords((0, start, "C:maj"), (0.3, 10, "G:maj"))
+    assert stage.score(reference, reference)["majmin"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        (chords(), "empty"),
+        (chords((0, 5, "C:maj"), (3, 10, "G:maj")), "overlap at 3.000 s"),
+        (chords((0, 10, "C:majestic")), "'C:majestic' at 0.000 s does not parse"),
+    ],
+)
+def test_bad_references_say_why(reference, reason):
+    with pytest.raises(evaluate.NotComparable, match=reason):
+        stage.score(reference, chords((0, 10, "C:maj")))
+
+
+def test_the_baseline_hears_plain_triads():
+    sr, second = 22050, np.arange(2 * 22050) / 22050
+    triads = [(0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)]
+    y = np.concatenate(
+        [sum(np.sin(2 * np.pi * 261.63 * 2 ** (n / 12) * second) for n in t)
+         for t in triads]
+    )  # fmt: skip
+    labels = ["C:maj", "A:min", "F:maj", "G:maj"]
+    reference = chords(*[(2 * i, 2 * i + 2, x) for i, x in enumerate(labels)])
+    estimate = stage.baseline(y.astype(np.float32), sr)
+    assert stage.score(reference, estimate)["majmin"] > 0.9
+
+
+def test_the_baseline_takes_silence_and_short_clips():
+    for y in (np.zeros(22050 * 3, np.float32), np.zeros(500, np.float32)):
+        annotation = stage.baseline(y, 22050)
+        last = annotation.data[-1]
+        assert last.time + last.duration == pytest.approx(annotation.duration)
+
+
+class Fake:
+    """A model that answers the same chord to everything."""
+
+    version = "abc1234.0"
+
+    def predict(self, y, sr):
+        return chords((0, len(y) / sr, "C:maj"))
+
+
+def test_one_bad_track_does_not_lose_the_others(tmp_path):
+    corpus = index.Corpus(tmp_path)
+    y = np.zeros(22050 * 10, np.float32)
+    for track in ("good", "empty", "truncated", "keyless"):
+        jam = jams.JAMS()
+        jam.file_metadata.duration = 10
+        if track != "keyless":
+            jam.annotations.append(
+                chords() if track == "empty" else chords((0, 10, "C:maj"))
+            )
+        io.write_audio(corpus.audio(track), y, 22050)
+        io.write_jams(corpus.jams(track), jam)
+    whole = corpus.audio("truncated").read_bytes()
+    corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
+    rows = {
+        track: evaluate.evaluate(
+            track, corpus, Fake(), stage.score, stage.baseline, tmp_path / "out"
+        )
+        for track in ("good", "empty", "truncated", "keyless", "absent")
+    }
+    status = {track: row["status"] for track, row in rows.items()}
+    assert status == {
+        "good": "ok",
+        "empty": "not comparable",
+        "truncated": "failed",
+        "keyless": "failed",
+        "absent": "failed",
+    }
+    assert "truncated.flac" in rows["truncated"]["reason"]
+    assert "no chord annotation" in rows["keyless"]["reason"]
+    summary = evaluate.summarise(list(rows.values()))
+    assert summary["majmin"]["tracks"] == 1
+    assert summary["majmin"]["weighted"] == pytest.approx(1)
+    kept = io.read_jams(tmp_path / "out" / "good.jams")
+    assert len(kept.annotations) == 2
+
+
+def test_means_are_weighted_by_duration():
+    rows = [
+        {"duration": 300, "scores": {"a": 1.0, "b": None}, "baseline": {"a": 0.5}},
+        {"duration": 100, "scores": {"a": 0.0, "b": 0.5}, "baseline": {"a": 0, "b": 0}},
+        {"duration": None, "scores": {}, "baseline": {}},
+    ]
+    summary = evaluate.summarise(rows)
+    assert summary["a"] == {
+        "mean": 0.5,
+        "weighted": 0.75,
+        "baseline": 0.375,
+        "tracks": 2,
+    }
+    assert summary["b"]["tracks"] == 1

@@ -1,0 +1,342 @@
+"""The workflow on a tiny corpus: it builds, and rebuilds only what is stale."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+TARGET = "training/chord/resources/test_data.json"
+TRAIN, TEST = 3, 1
+OVERLAY = """
+corpus:
+  directory: corpora/tiny
+index:
+  train: corpora/tiny/index_train.json
+  test: corpora/tiny/index_test.json
+chord:
+  setup:
+    semitones: [1]
+  train:
+    validation_fraction: 0.3
+    epochs: 1
+    steps_per_epoch: 1
+    batch_size: 2
+    patch_duration: 1.0
+    full_height_filters: 2
+    recurrent_units: 2
+"""
+
+
+def snakemake(directory, *options, target=TARGET, **kwargs):
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *options]
+    command += ["--configfile", "config/config.yaml", "config/tiny.yaml", "--", target]
+    return subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, timeout=900, **kwargs
+    )
+
+
+def stale(directory):
+    """Return how often each rule would run."""
+    done = snakemake(directory, "-n")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    if "Nothing to be done" in text:
+        return {}
+    rows = re.findall(r"^(\w+) +(\d+)$", text.split("Job stats:")[1], re.M)
+    counts = {name: int(count) for name, count in rows}
+    assert counts.pop("total") == sum(counts.values())
+    return counts
+
+
+@contextlib.contextmanager
+def changed(path, edit):
+    """Apply `edit` to the text of a file for a while."""
+    before = path.read_text()
+    after = edit(before)
+    assert after != before
+    path.write_text(after)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def fresh(corpus, tmp_path_factory):
+    """Return a function that makes a checkout with a tiny corpus in it."""
+
+    def make():
+        directory = tmp_path_factory.mktemp("checkout")
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, directory / name)
+        (directory / "config" / "tiny.yaml").write_text(OVERLAY)
+        tiny = directory / "corpora" / "tiny"
+        shutil.copytree(corpus.directory, tiny)
+        (tiny / "index.json").unlink()
+        tracks = sorted(path.stem for path in tiny.glob("*.flac"))
+        splits = {"train": tracks[:TRAIN], "test": tracks[TRAIN : TRAIN + TEST]}
+        for split, names in splits.items():
+            records = [{"track_id": name, "group": name} for name in names]
+            (tiny / f"index_{split}.json").write_text(json.dumps(records))
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+            subprocess.run([*git, *command], cwd=directory, check=True)
+        return directory
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def built(fresh):
+    """A checkout in which the workflow has run once, report and all."""
+    directory = fresh()
+    done = snakemake(directory, target="all")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return directory
+
+
+def test_the_outputs_keep_the_contract(built):
+    resources = built / "training" / "chord" / "resources"
+    head = subprocess.run(
+        ["git", "rev-parse", "--short=7", "HEAD"],
+        cwd=built,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert (resources / "version.txt").read_text() == f"{head}.0\n"
+    result = json.loads((resources / "test_data.json").read_text())
+    assert [row["status"] for row in result["tracks"]] == ["ok"] * TEST
+    for row in result["tracks"]:
+        assert all(0 <= value <= 1 for value in row["scores"].values())
+        assert (resources / "estimates" / f"{row['track_id']}.jams").is_file()
+    features = {path.name for path in (built / "work/chord/features").iterdir()}
+    tracks = [
+        record["track_id"]
+        for record in json.loads((built / "corpora/tiny/index_train.json").read_text())
+    ]
+    assert features == {f"{t}{copy}.h5" for t in tracks for copy in ("", ".0")}
+    for figure in ("curves.svg", "scores.svg"):
+        assert (resources / figure).read_text().startswith("<?xml")
+
+
+def test_a_second_run_does_nothing(built):
+    assert stale(built) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training/chord/02-train.py",
+        "crema/utils/train.py",
+        "crema/utils/sampling.py",
+    ],
+)
+def test_training_code_trains_again(built, name):
+    with changed(built / name, lambda text: text + "\n# changed\n"):
+        assert stale(built) == {"train": 1, "evaluate": 1}
+
+
+def test_a_training_option_trains_again(built):
+    def edit(text):
+        return text.replace("epochs: 1", "epochs: 2")
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        assert stale(built) == {"train": 1, "evaluate": 1}
+
+
+def test_the_hop_length_prepares_again_but_augments_nothing(built):
+    def edit(text):
+        return text.replace("chord:", "chord:\n  prepare:\n    hop_length: 1024")
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        expected = {"pump": 1, "prepare": TRAIN, "train": 1, "evaluate": 1}
+        assert stale(built) == expected
+
+
+def test_augmentation_code_makes_everything_again(built):
+    def edit(text):
+        return text + "\n# changed\n"
+
+    with changed(built / "crema" / "deformers.py", edit):
+        expected = {"setup": TRAIN, "prepare": TRAIN, "train": 1, "evaluate": 1}
+        assert stale(built) == expected
+
+
+def test_evaluation_code_evaluates_again(built):
+    for name in ("training/chord/03-evaluate.py", "crema/models/chord.py"):
+        with changed(built / name, lambda text: text + "\n# changed\n"):
+            assert stale(built) == {"evaluate": 1}
+
+
+def test_one_training_annotation_makes_its_own_track_again(built):
+    track = sorted((built / "corpora" / "tiny").glob("*.jams"))[0]
+    with changed(track, lambda text: text.replace('"artist": ""', '"artist": "new"')):
+        expected = {"setup": 1, "prepare": 1, "train": 1, "evaluate": 1}
+        assert stale(built) == expected
+
+
+def test_a_new_track_makes_its_own_jobs(built):
+    tiny = built / "corpora" / "tiny"
+    for ext in ("flac", "jams"):
+        shutil.copy(sorted(tiny.glob(f"*.{ext}"))[0], tiny / f"new.{ext}")
+
+    def edit(text):
+        return json.dumps([*json.loads(text), {"track_id": "new", "group": "new"}])
+
+    with changed(tiny / "index_train.json", edit):
+        expected = {"setup": 1, "prepare": 1, "train": 1, "evaluate": 1}
+        assert stale(built) == expected
+
+
+def test_a_test_track_evaluates_again(built):
+    tiny = built / "corpora" / "tiny"
+    (record,) = json.loads((tiny / "index_test.json").read_text())
+    audio = tiny / f"{record['track_id']}.flac"
+    before = audio.read_bytes()
+    shutil.copy(sorted(tiny.glob("*.flac"))[0], audio)
+    try:
+        assert stale(built) == {"evaluate": 1}
+    finally:
+        audio.write_bytes(before)
+
+
+def test_what_does_not_matter_runs_nothing(built):
+    other = built / "training" / "other"
+    other.mkdir()
+    (other / "notes.py").write_text("# another estimator's file\n")
+    (built / "README.md").write_text("changed")
+    # A checkout of another revision and back gives every file a new time.
+    now = time.time() + 10
+    for path in [*built.glob("crema/**/*.py"), *built.glob("training/chord/*")]:
+        if path.is_file():
+            os.utime(path, (now, now))
+    for path in (built / "corpora" / "tiny").iterdir():
+        os.utime(path, (now, now))
+    try:
+        assert stale(built) == {}
+    finally:
+        shutil.rmtree(other)
+
+
+def test_a_dry_run_says_why(built):
+    def edit(text):
+        return text.replace("epochs: 1", "epochs: 3")
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        done = snakemake(built, "-n")
+    assert re.search(r"reason: .*Params have changed", done.stdout + done.stderr)
+
+
+def test_a_killed_run_goes_on_and_loses_nothing(fresh):
+    directory = fresh()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile"]
+        + ["config/config.yaml", "config/tiny.yaml", "--"]
+        + [f"work/chord/features/{name}.h5" for name in training_tracks(directory)],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    augmented = directory / "work" / "chord" / "augmented"
+    deadline = time.time() + 120
+    while len(list(augmented.glob("*.json"))) < 2:
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    records = {path: path.read_bytes() for path in augmented.glob("*.json")}
+    assert snakemake(directory, "--unlock").returncode == 0
+    counts = stale(directory)
+    # The job that was running, and those that had not begun, are what is left.
+    assert 1 <= counts["setup"] <= TRAIN - 1
+    assert all(path.read_bytes() == text for path, text in records.items())
+
+
+def training_tracks(directory):
+    index = directory / "corpora" / "tiny" / "index_train.json"
+    return [record["track_id"] for record in json.loads(index.read_text())]
+
+
+# --- errors a user will meet ----------------------------------------------------------
+
+
+def refused(directory):
+    done = snakemake(directory, "-n")
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("corpsu:\n  directory: x", "'corpsu' is neither a setting nor an estimator"),
+        ("chord:\n  prepare:\n    hop_lenght: 1024", "hop_lenght"),
+        ("chord:\n  train:\n    epochs: many", "'many' is not of type 'integer'"),
+        ("corpus:\n  directory: nowhere", "nowhere: the corpus directory cannot be"),
+        ("corpus:\n  audio_ext: wav", r"no pair of \*.wav and \*.jams"),
+    ],
+)
+def test_configuration_errors(built, key, message):
+    path = built / "config" / "tiny.yaml"
+    before = path.read_text()
+    top = key.split(":")[0]
+    after = before.replace(f"{top}:", key, 1) if f"\n{top}:" in before else before + key
+    if key.startswith("chord:\n  train"):
+        after = before.replace("epochs: 1", "epochs: many")
+    elif key.startswith("corpus:\n  directory"):
+        after = before.replace("directory: corpora/tiny", "directory: nowhere")
+    path.write_text(after)
+    try:
+        assert re.search(message, refused(built))
+    finally:
+        path.write_text(before)
+
+
+def test_index_errors(built):
+    tiny = built / "corpora" / "tiny"
+    train = tiny / "index_train.json"
+    test = (tiny / "index_test.json").read_text()
+
+    def extra(record):
+        return lambda text: json.dumps([*json.loads(text), record])
+
+    shared = json.loads(test)[0]
+    for record, message in [
+        (shared, "in both the training and the test index"),
+        ({"track_id": "gone", "group": "gone"}, "gone is not there at all"),
+        ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*no dot"),
+    ]:
+        with changed(train, extra(record)):
+            assert re.search(message, refused(built))
+    with changed(train, lambda text: "[]"):
+        assert "a split must not be empty" in refused(built)
+
+
+def test_a_lone_file_is_named(built):
+    tiny = built / "corpora" / "tiny"
+    name = training_tracks(built)[0]
+    moved = tiny / f"{name}.jams.away"
+    (tiny / f"{name}.jams").rename(moved)
+    try:
+        assert f"{name}.flac without annotation" in refused(built)
+    finally:
+        moved.rename(tiny / f"{name}.jams")
