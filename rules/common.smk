@@ -133,7 +133,7 @@ CORPUS_OPTIONS = (
 CODE = {
     "setup": ["crema/utils/setup.py", "crema/deformers.py"],
     "prepare": ["crema/utils/prepare.py", "crema/pump.py"],
-    "train": ["crema/utils/train.py", "crema/utils/sampling.py"],
+    "train": ["crema/utils/train.py", "crema/utils/fit.py", "crema/utils/sampling.py"],
     "evaluate": [
         "crema/utils/evaluate.py",
         "crema/analyze.py",

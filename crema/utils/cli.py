@@ -33,24 +33,26 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatte
     """Keep the lines of the description, and show defaults."""
 
 
+def path_option(group, name, metavar, text, required=True):
+    """Add an option that names a file or a directory."""
+    group.add_argument(
+        name, type=pathlib.Path, metavar=metavar, help=text, required=required
+    )
+
+
 def corpus_options(made, required=True):
     """Add the options that say where a corpus is."""
     group = made.add_argument_group("corpus")
-    group.add_argument(
-        "--corpus",
-        type=pathlib.Path,
-        required=required,
-        metavar="DIR",
-        help="directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT",
-    )
+    pairs = "directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT"
+    path_option(group, "--corpus", "DIR", pairs, required)
     group.add_argument("--audio-ext", default="flac", help="extension of the audio")
     group.add_argument("--jams-ext", default="jams", help="extension of annotations")
 
 
-def track_options(made, index_help):
+def track_options(made):
     """Add the options that say which tracks to work on."""
     group = made.add_argument_group("tracks")
-    group.add_argument("--index", type=pathlib.Path, metavar="FILE", help=index_help)
+    path_option(group, "--index", "FILE", "index of the tracks", required=False)
     group.add_argument(
         "--track",
         action="append",

@@ -6,7 +6,6 @@ reason, and a score that cannot be computed is null, not 0.
 """
 
 import csv
-import pathlib
 import sys
 
 import numpy as np
@@ -30,26 +29,11 @@ def parser(description):
     made = cli.parser(description)
     cli.corpus_options(made)
     files = made.add_argument_group("files")
-    files.add_argument(
-        "--index",
-        type=pathlib.Path,
-        required=True,
-        metavar="FILE",
-        help="index_test.json",
-    )
-    files.add_argument(
-        "--train-index",
-        type=pathlib.Path,
-        metavar="FILE",
-        help="index_train.json: an error if it shares a track or group with the test",
-    )
-    files.add_argument(
-        "--resources",
-        type=pathlib.Path,
-        required=True,
-        metavar="DIR",
-        help="the trained model; test_data.json and estimates/ go there too",
-    )
+    cli.path_option(files, "--index", "FILE", "index_test.json")
+    apart = "index_train.json: an error if it shares a track or group with the test"
+    cli.path_option(files, "--train-index", "FILE", apart, required=False)
+    model = "the trained model; test_data.json and estimates/ go there too"
+    cli.path_option(files, "--resources", "DIR", model)
     return made
 
 

@@ -7,7 +7,6 @@ is the sign that the copies are complete.
 
 import functools
 import hashlib
-import pathlib
 
 from crema.exceptions import AnnotationError, ConfigError, CremaError
 from crema.utils import cli, index, io, rng, setup
@@ -23,28 +22,15 @@ def parser(description):
         The docstring of the script.
     """
     made = cli.parser(description)
-    # --pump-only needs none of these; run() asks for them where they are needed.
+    # --pump-only needs no tracks; run() asks for what else is needed.
     cli.corpus_options(made, required=False)
-    cli.track_options(made, "index of the tracks to prepare")
-    made.add_argument(
-        "--augmented-dir",
-        type=pathlib.Path,
-        metavar="DIR",
-        help="where 00-setup.py put the copies",
-    )
-    made.add_argument(
-        "--feature-dir",
-        type=pathlib.Path,
-        metavar="DIR",
-        help="where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5",
-    )
-    made.add_argument(
-        "--pump",
-        type=pathlib.Path,
-        required=True,
-        metavar="FILE",
-        help="the pump.pkl: written, or with --track read",
-    )
+    cli.track_options(made)
+    augmented = "where 00-setup.py put the copies"
+    cli.path_option(made, "--augmented-dir", "DIR", augmented, required=False)
+    features = "where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5"
+    cli.path_option(made, "--feature-dir", "DIR", features, required=False)
+    pump = "the pump.pkl: written, or with --track read"
+    cli.path_option(made, "--pump", "FILE", pump)
     made.add_argument(
         "--pump-only", action="store_true", help="write the pump and stop there"
     )

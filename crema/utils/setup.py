@@ -6,7 +6,6 @@ and last ``track_id.json``, the record that the copies are complete.
 """
 
 import functools
-import pathlib
 import warnings
 
 from crema.exceptions import ConfigError, CremaError
@@ -28,14 +27,9 @@ def parser(description):
     """
     made = cli.parser(description)
     cli.corpus_options(made)
-    cli.track_options(made, "index of the tracks to augment")
-    made.add_argument(
-        "--output-dir",
-        type=pathlib.Path,
-        required=True,
-        metavar="DIR",
-        help="where the copies go, as TRACK_ID.AUGMENT_ID.EXT",
-    )
+    cli.track_options(made)
+    copies = "where the copies go, as TRACK_ID.AUGMENT_ID.EXT"
+    cli.path_option(made, "--output-dir", "DIR", copies)
     made.add_argument(
         "--format", default="flac", choices=FORMATS, help="audio format of the copies"
     )

@@ -5,7 +5,6 @@ Everything about the run lies beside the model: ``history.csv``, ``settings.json
 epoch when it is started again with the same settings, code and data.
 """
 
-import csv
 import datetime
 import hashlib
 import importlib.metadata
@@ -14,8 +13,6 @@ import pathlib
 import shutil
 import sys
 
-import numpy as np
-
 from crema import backend
 from crema.exceptions import ConfigError, DataError
 from crema.utils import cli, index, io, rng, sampling, version
@@ -23,6 +20,8 @@ from crema.version import __version__
 
 #: Length of a validation excerpt: as many frames of context as most tracks need.
 EXCERPT_SECONDS = 60
+#: The code that decides the outcome of a training, with the script.
+MODULES = ("train.py", "fit.py", "sampling.py")
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
 
 
@@ -36,30 +35,12 @@ def parser(description):
     """
     made = cli.parser(description)
     files = made.add_argument_group("files")
-    files.add_argument(
-        "--index",
-        type=pathlib.Path,
-        required=True,
-        metavar="FILE",
-        help="index_train.json; validation tracks are held out of it by group",
-    )
-    files.add_argument(
-        "--feature-dir",
-        type=pathlib.Path,
-        required=True,
-        metavar="DIR",
-        help="where 01-prepare.py put the features",
-    )
-    files.add_argument(
-        "--pump", type=pathlib.Path, required=True, metavar="FILE", help="the pump.pkl"
-    )
-    files.add_argument(
-        "--resources",
-        type=pathlib.Path,
-        required=True,
-        metavar="DIR",
-        help="where model.h5, version.txt, history.csv, ... go",
-    )
+    held_out = "index_train.json; validation tracks are held out of it by group"
+    cli.path_option(files, "--index", "FILE", held_out)
+    cli.path_option(files, "--feature-dir", "DIR", "where 01-prepare.py put features")
+    cli.path_option(files, "--pump", "FILE", "the pump.pkl")
+    made_here = "where model.h5, version.txt, history.csv, ... go"
+    cli.path_option(files, "--resources", "DIR", made_here)
     option = made.add_argument_group("training").add_argument
     option("--epochs", type=int, default=100, help="at most")
     option("--steps-per-epoch", type=int, default=512, help="batches in an epoch")
@@ -129,6 +110,8 @@ def run(args, estimator, network, decoder, monitor):
     check_pump(files, args.pump)
 
     keras = backend.keras(args.threads)
+    from crema.utils import fit  # subclasses Keras, which only now is set up
+
     rng.seed_everything(args.seed)
     model, losses, metrics = network(operators, args)
     model.compile(
@@ -162,11 +145,11 @@ def run(args, estimator, network, decoder, monitor):
     )
     settings = describe(args, estimator, model, files, held_out)
     state = args.resources / f".training-{digest(settings)}"
-    history = fit(keras, model, patches, excerpts, args, monitor, state)
+    history = fit.fit(model, patches, excerpts, args, monitor, state)
 
     decoded = decoder([paths[0] for paths in files.values()])
     io.write_json(args.resources / "decoder.json", decoded)
-    write_history(args.resources / "history.csv", history)
+    fit.write_history(args.resources / "history.csv", history)
     best = min(history, key=lambda row: row[monitor])
     settings["revision"] = {"commit": commit, "dirty": dirty}
     io.write_json(args.resources / "settings.json", settings)
@@ -227,6 +210,7 @@ def describe(args, estimator, model, files, held_out):
         name: str(value) if isinstance(value, pathlib.Path) else value
         for name, value in sorted(vars(args).items())
     }
+    here = pathlib.Path(__file__)
     stats = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for paths in files.values()
@@ -248,7 +232,7 @@ def describe(args, estimator, model, files, held_out):
             "code": hashlib.sha256(
                 b"".join(
                     pathlib.Path(source).read_bytes()
-                    for source in (sys.argv[0], __file__, sampling.__file__)
+                    for source in (sys.argv[0], *map(here.with_name, MODULES))
                     if pathlib.Path(source).is_file()
                 )
             ).hexdigest(),
@@ -268,141 +252,3 @@ def digest(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[
         :12
     ]
-
-
-def fit(keras, model, patches, excerpts, args, monitor, state):
-    """Fit `model`, going on from `state` if a killed training left one.
-
-    Returns
-    -------
-    list of dict
-        One row per epoch; the model holds the weights of the best epoch.
-    """
-
-    class Validation(keras.utils.PyDataset):
-        def __len__(self):
-            return len(excerpts)
-
-        def __getitem__(self, number):
-            return excerpts[number]
-
-    stop = keras.callbacks.EarlyStopping(
-        monitor, patience=args.stop_patience, restore_best_weights=True, mode="min"
-    )
-    reduce = keras.callbacks.ReduceLROnPlateau(
-        monitor, factor=0.5, patience=args.reduce_patience, mode="min"
-    )
-    history_file = args.resources / "history.csv"
-    resume = resume_callback(keras)(state / "state.npz", [stop, reduce], history_file)
-    first_epoch = resume.peek()
-    if first_epoch:
-        print(f"going on after epoch {first_epoch}", flush=True)
-    if resume.finished:
-        resume.restore(model)
-        model.set_weights(stop.best_weights)
-        return resume.history
-    model.fit(
-        patches.batches(first_epoch, args.steps_per_epoch),
-        steps_per_epoch=args.steps_per_epoch,
-        epochs=args.epochs,
-        initial_epoch=first_epoch,
-        validation_data=Validation(),
-        # Resume comes last: it must see the counters after the others set them.
-        callbacks=[reduce, stop, resume],
-        verbose=2,
-    )
-    return resume.history
-
-
-def resume_callback(keras):
-    """Return the callback class; Keras is imported when a training starts, not before.
-
-    Keras' own BackupAndRestore keeps weights, optimiser and epoch, but not the
-    counters of the other callbacks, so that a resumed training would end elsewhere.
-    """
-
-    class Resume(keras.callbacks.Callback):
-        """Save the whole state of a training after each epoch, and restore it."""
-
-        counters = {
-            "EarlyStopping": ("wait", "best", "best_epoch", "stopped_epoch"),
-            "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
-        }
-
-        def __init__(self, path, callbacks, history_file):
-            super().__init__()
-            self.path = path
-            self.tracked = {type(callback).__name__: callback for callback in callbacks}
-            self.history_file = history_file
-            self.history = []
-            self.finished = False
-
-        def peek(self):
-            """Return the number of finished epochs, 0 without a saved state."""
-            if not self.path.is_file():
-                return 0
-            with np.load(self.path, allow_pickle=False) as saved:
-                record = json.loads(str(saved["record"]))
-            self.history = record["history"]
-            self.finished = record["finished"]
-            return len(self.history)
-
-        def on_train_begin(self, logs=None):
-            if self.path.is_file():
-                self.restore(self.model)
-
-        def on_epoch_end(self, epoch, logs=None):
-            row = {"epoch": epoch + 1}
-            row.update((name, float(value)) for name, value in sorted(logs.items()))
-            self.history.append(row)
-            self.finished = (
-                self.model.stop_training or epoch + 1 >= self.params["epochs"]
-            )
-            self.save()
-            write_history(self.history_file, self.history)
-
-        def save(self):
-            record = {"history": self.history, "finished": self.finished}
-            record["counters"] = {
-                name: {key: getattr(self.tracked[name], key) for key in keys}
-                for name, keys in self.counters.items()
-            }
-            arrays = {"record": np.asarray(json.dumps(record))}
-            for group, values in self.variables(self.model).items():
-                for number, value in enumerate(values):
-                    arrays[f"{group}{number}"] = keras.ops.convert_to_numpy(value)
-            for number, value in enumerate(self.tracked["EarlyStopping"].best_weights):
-                arrays[f"best{number}"] = value
-            with io.atomic(self.path) as temporary:
-                np.savez(temporary, **arrays)
-
-        def restore(self, model):
-            with np.load(self.path, allow_pickle=False) as saved:
-                record = json.loads(str(saved["record"]))
-                for group, values in self.variables(model).items():
-                    for number, value in enumerate(values):
-                        value.assign(saved[f"{group}{number}"])
-                self.tracked["EarlyStopping"].best_weights = [
-                    saved[f"best{number}"] for number in range(len(model.get_weights()))
-                ]
-            for name, values in record["counters"].items():
-                for key, value in values.items():
-                    setattr(self.tracked[name], key, value)
-
-        @staticmethod
-        def variables(model):
-            model.optimizer.build(model.trainable_variables)
-            return {
-                "model": model.variables,
-                "optimizer": model.optimizer.variables,
-            }
-
-    return Resume
-
-
-def write_history(path, history):
-    """Write one CSV row per epoch."""
-    with io.atomic(path) as temporary, open(temporary, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
