@@ -1,4 +1,4 @@
-"""How much faster are setup and prepare than the plain loop over muda and pumpp?
+"""Compare setup and prepare with the plain loop over muda and pumpp.
 
     python benchmarks/augment_prepare.py CORPUS_DIR [--tracks 8]
 
@@ -30,13 +30,14 @@ import os
 import pathlib
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import child
+
+CHORD = pathlib.Path(__file__).resolve().parent.parent / "training" / "chord"
 SEMITONES = [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5]
 FRAMES = {"sr": 44100, "hop_length": 4096}
 
@@ -131,11 +132,10 @@ def start_up(short, work):
     setup = ["00-setup.py", *common, "--output-dir", work / "augmented", "--semitones"]
     prepare = ["01-prepare.py", *common, "--augmented-dir", work / "augmented"]
     prepare += ["--feature-dir", work / "features", "--pump", work / "pump.pkl"]
-    begin = time.perf_counter()
-    for script, *options in (setup, prepare):
-        path = ROOT / "training" / "chord" / script
-        subprocess.run([sys.executable, path, *options], check=True)
-    return time.perf_counter() - begin
+    return sum(
+        child.run([sys.executable, CHORD / script, *options]).wall
+        for script, *options in (setup, prepare)
+    )
 
 
 def stored(directory):
@@ -173,10 +173,9 @@ def measure(args, work):
     """Time both ways in directory `work`."""
     from crema.utils import index
 
-    chord = ROOT / "training" / "chord"
     pump = ["--pump", work / "pump.pkl", "--pump-only", "--corpus", args.corpus]
     pump += ["--augmented-dir", work, "--feature-dir", work]
-    subprocess.run([sys.executable, chord / "01-prepare.py", *pump], check=True)
+    child.run([sys.executable, CHORD / "01-prepare.py", *pump])
     corpus = index.Corpus(args.corpus)
     # Neighbours in size share a round, so that no process waits long for the other.
     tracks = sorted(path.stem for path in args.corpus.glob("*.flac"))[: args.tracks]

@@ -1,4 +1,4 @@
-"""Are the features what pumpp computes?
+"""Measure how far the features are from those of pumpp.
 
     python benchmarks/features_equal.py [AUDIO ...]
 
@@ -46,7 +46,7 @@ def synthesize(sample_rate, seconds=30):
 
 
 def features(operator, y, sample_rate):
-    """Return what an operator makes of audio, shape (frames, bins, harmonics), in dB."""
+    """Return what an operator makes of audio: (frames, bins, harmonics), in dB."""
     values = next(iter(operator.transform(y, sample_rate).values()))[0]
     if isinstance(operator, pump.HCQT):
         values = values * (pump.DYNAMIC_RANGE / pump.LEVELS) - pump.DYNAMIC_RANGE

@@ -142,7 +142,10 @@ class Estimator:
         """
         y, sr = load_audio(filename, y, sr)
         batch = self.features(y, sr)
-        estimated = self.network.predict(batch, verbose=0)
+        arrays = [batch[name] for name in self.inputs]
+        estimated = self.network.predict(
+            arrays if len(arrays) > 1 else arrays[0], verbose=0
+        )
         if not isinstance(estimated, (list, tuple)):
             estimated = [estimated]
         return dict(

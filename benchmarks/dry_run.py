@@ -1,0 +1,82 @@
+"""Measure how long Snakemake takes to plan a large corpus.
+
+    python benchmarks/dry_run.py [--tracks 5000]
+
+Copies this checkout to a temporary directory, makes a corpus of so many training
+tracks, and a tenth as many test tracks, of empty files, and measures there the wall
+time and the largest resident memory of ::
+
+    snakemake -n training/chord/resources/test_data.json
+
+with 11 transposed copies of each track.  Target: less than 90 s and less than 1 GB.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import child
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = "training/chord/resources/test_data.json"
+OVERLAY = """\
+corpus: {directory: corpora/large, audio_ext: flac, jams_ext: jams}
+index: {train: corpora/large/index_train.json, test: corpora/large/index_test.json}
+chord: {setup: {semitones: [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5]}}
+"""
+
+
+def copy_checkout(directory):
+    """Copy what git tracks, and what it does not ignore, as it is now."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, os.fsdecode(listed).split("\0")):
+        if (ROOT / name).is_file():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, directory / name)
+
+
+def make_corpus(directory, n_tracks):
+    """Write empty pairs of files, the indexes, and the settings that name them."""
+    from crema.utils import index
+
+    corpus = index.Corpus(directory / "corpora" / "large")
+    corpus.directory.mkdir(parents=True)
+    for split, count in (("train", n_tracks), ("test", max(1, n_tracks // 10))):
+        tracks = [f"{split}_{number:06d}" for number in range(count)]
+        for track in tracks:
+            corpus.audio(track).touch()
+            corpus.jams(track).touch()
+        records = [{"track_id": track, "group": track} for track in tracks]
+        index.write_index(corpus.directory / f"index_{split}.json", records)
+    (directory / "large.yaml").write_text(OVERLAY)
+
+
+def main():
+    """Measure one dry run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--tracks", type=int, default=5000, help="to train on")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = pathlib.Path(temporary)
+        copy_checkout(directory)
+        make_corpus(directory, args.tracks)
+        command = [sys.executable, "-m", "snakemake", "-n", "--configfile"]
+        command += ["config/config.yaml", "large.yaml", "--", TARGET]
+        usage = child.run(command, cwd=directory)
+    jobs = re.findall(r"^total +(\d+)", usage.output, re.MULTILINE)
+    print(f"{args.tracks} training tracks, {jobs[-1]} jobs")
+    print(f"wall time: {usage.wall:.1f} s (target 90: {usage.wall < 90})")
+    print(f"processor time: {usage.processor:.1f} s")
+    print(f"memory: {usage.memory / 1e6:.0f} MB (target 1000: {usage.memory < 1e9})")
+
+
+if __name__ == "__main__":
+    main()
