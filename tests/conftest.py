@@ -79,6 +79,11 @@ def load_script(path):
     return module
 
 
+def run_main(path, *args):
+    """Run the ``main`` of a numbered script in this process."""
+    return load_script(path).main([str(argument) for argument in args])
+
+
 def run_script(path, *args, **kwargs):
     """Run a script, or with ``-m`` or ``-c`` what follows, in a process of its own.
 
@@ -105,49 +110,51 @@ def run_script_fixture():
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    """The corpus as :class:`crema.utils.index.Corpus`, with ``index.json`` in it."""
+    """The directory of the corpus: audio and annotations, nothing else."""
     directory = tmp_path_factory.mktemp("corpus")
     for track_id, (labels, _) in SONGS.items():
         write_pair(directory, track_id, labels)
-    index.write_index(
-        directory / "index.json",
-        [{"track_id": name, "group": group} for name, (_, group) in SONGS.items()],
-    )
-    return index.Corpus(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")
 def prepared(corpus, tmp_path_factory):
-    """Directory of ``index.json``, ``augmented/``, ``features/`` and ``pump.pkl``."""
+    """Directory of ``index.json``, ``augmented/``, ``features/`` and ``pump.pkl``.
+
+    Each track has two copies, a semitone down and two up.
+    """
     directory = tmp_path_factory.mktemp("prepared")
-    listed = directory / "index.json"
-    listed.write_bytes((corpus.directory / "index.json").read_bytes())
-    common = ["--corpus", str(corpus.directory), "--index", str(listed)]
-    augmented = str(directory / "augmented")
-    load_script(CHORD / "00-setup.py").main(
-        [*common, "--output-dir", augmented, "--semitones", "-1", "2"]
+    index.write_index(
+        directory / "index.json",
+        [{"track_id": name, "group": group} for name, (_, group) in SONGS.items()],
     )
-    load_script(CHORD / "01-prepare.py").main(
-        [*common, "--augmented-dir", augmented]
-        + ["--feature-dir", str(directory / "features")]
-        + ["--pump", str(directory / "pump.pkl")]
+    common = ["--corpus", corpus, "--index", directory / "index.json"]
+    augmented = directory / "augmented"
+    run_main(
+        CHORD / "00-setup.py", *common, "--output-dir", augmented, "--semitones", -1, 2
+    )
+    run_main(
+        CHORD / "01-prepare.py",
+        *common,
+        *("--augmented-dir", augmented),
+        *("--feature-dir", directory / "features"),
+        *("--pump", directory / "pump.pkl"),
     )
     return directory
 
 
 @pytest.fixture(scope="session")
 def trained(prepared, tmp_path_factory):
-    """The resources of a model that was trained for two steps."""
-    resources = tmp_path_factory.mktemp("trained")
-    done = run_script(
+    """The resources of a chord model that saw two batches."""
+    resources = tmp_path_factory.mktemp("trained") / "resources"
+    run_main(
         CHORD / "02-train.py",
         *("--index", prepared / "index.json"),
         *("--feature-dir", prepared / "features"),
-        *("--pump", prepared / "pump.pkl", "--resources", resources),
-        *("--epochs", 1, "--steps-per-epoch", 2, "--batch-size", 4, "--threads", 1),
+        *("--pump", prepared / "pump.pkl"),
+        *("--resources", resources),
+        *("--epochs", 1, "--steps-per-epoch", 2, "--batch-size", 4),
         *("--patch-duration", 2, "--validation-fraction", 0.3),
-        *("--recurrent-units", 4, "--full-height-filters", 4),
+        *("--full-height-filters", 4, "--recurrent-units", 4),
     )
-    assert done.returncode == 0, done.stderr
-    (resources / "pump.pkl").write_bytes((prepared / "pump.pkl").read_bytes())
     return resources
