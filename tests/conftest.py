@@ -7,6 +7,7 @@ is what sounds.
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -157,4 +158,5 @@ def trained(prepared, tmp_path_factory):
         *("--patch-duration", 2, "--validation-fraction", 0.3),
         *("--full-height-filters", 4, "--recurrent-units", 4),
     )
+    shutil.copy(prepared / "pump.pkl", resources)
     return resources

@@ -88,8 +88,7 @@ def fresh(corpus, tmp_path_factory):
                 shutil.copy2(ROOT / name, directory / name)
         (directory / "config" / "tiny.yaml").write_text(OVERLAY)
         tiny = directory / "corpora" / "tiny"
-        shutil.copytree(corpus.directory, tiny)
-        (tiny / "index.json").unlink()
+        shutil.copytree(corpus, tiny)
         tracks = sorted(path.stem for path in tiny.glob("*.flac"))
         splits = {"train": tracks[:TRAIN], "test": tracks[TRAIN : TRAIN + TEST]}
         for split, names in splits.items():

@@ -117,7 +117,8 @@ def run(args, estimator, network, decoder, monitor):
     model.compile(
         keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
         loss=losses,
-        metrics=metrics,
+        # Unweighted metrics would count the padding of validation excerpts.
+        weighted_metrics=metrics,
     )
     inputs = [tensor.name for tensor in model.inputs]
     targets = [name for name in model.output_names if name in operators.fields]

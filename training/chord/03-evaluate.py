@@ -98,24 +98,25 @@ def baseline(y, sr):
     from crema.deformers import PITCH_CLASSES
     from crema.utils import io
 
+    duration = len(y) / sr
     y = np.pad(y, (0, max(0, sr - len(y))))
     chroma = librosa.feature.chroma_cqt(
-        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048, norm=None
     )
     triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
-    templates = [np.roll(t, root) for root in range(12) for t in triads]
-    # A frame as loud in all twelve classes, or silent, matches no chord.
-    templates = librosa.util.normalize(
-        np.asarray([*templates, np.ones(12)], float), norm=2, axis=1
-    )
-    likeness = templates @ librosa.util.normalize(chroma, norm=2, axis=0)
+    templates = np.asarray([np.roll(t, k) for k in range(12) for t in triads], float)
+    likeness = (templates / np.sqrt(3)) @ librosa.util.normalize(chroma, norm=2, axis=0)
+    # What is 34 dB below the loudest frame is taken for silence, and so for no chord.
+    loudness = chroma.max(axis=0)
+    silent = loudness <= 0.02 * loudness.max()
+    likeness = np.vstack([np.where(silent, 0, likeness), silent])
     probability = np.exp(20 * likeness.T)
     states = pump.best_path(
-        probability, librosa.sequence.transition_loop(len(templates), 0.9)
+        probability, librosa.sequence.transition_loop(len(likeness), 0.9)
     )
     qualities = itertools.product(PITCH_CLASSES, ("maj", "min"))
     labels = [f"{root}:{quality}" for root, quality in qualities] + ["N"]
-    duration, hop = len(y) / sr, 2048 / 22050
+    hop = 2048 / 22050
     annotation = jams.Annotation("chord", time=0, duration=duration)
     annotation.annotation_metadata.annotation_tools = "chroma templates"
     for start, end in pump.runs(states):
