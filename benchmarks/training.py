@@ -67,7 +67,13 @@ def waiting(args, settings):
         return patches.batches(epoch, args.steps)
 
     batch = next(sampled(0))
-    kinds = {"sampled": sampled, "memory": lambda epoch: itertools.repeat(batch)}
+
+    def repeated(epoch):
+        # Keras takes generators, not every iterator.
+        while True:
+            yield batch
+
+    kinds = {"sampled": sampled, "memory": repeated}
     seconds = dict.fromkeys(kinds, 0.0)
     for epoch in range(args.epochs + 1):
         # Who begins alternates; epoch 0 compiles, and does not count.

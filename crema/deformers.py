@@ -33,6 +33,13 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
 
     def __init__(self, n_semitones=(1,)):
         super().__init__()
+        # muda's pattern "chord" also matches chord_roman, and none matches notes.
+        self.dispatch.clear()
+        self._register("(key_mode|chord|chord_harte)$", self.deform_note)
+        self._register("(chord_roman|pitch_class)$", self.deform_tonic)
+        self._register("pitch_contour$", self.deform_contour)
+        self._register("(note|pitch)_hz$", self.deform_hz)
+        self._register("(note|pitch)_midi$", self.deform_midi)
         self.n_semitones = [int(n) for n in np.atleast_1d(n_semitones)]
 
     def states(self, jam):
@@ -83,13 +90,15 @@ def shift_pitch(y, sample_rate, n_semitones):
     """
     if not n_semitones or not len(y):
         return y.copy()
-    # The finer engine costs three times as much, and formants that stay behind are
-    # not what a transposed instrument does.
+    # The finer engine costs three times as much.  To reset phases at transients would
+    # break up low tones, by up to a semitone.  Formants that stay behind are not what
+    # a transposed instrument does.
     shifted = pedalboard.time_stretch(
         y,
         sample_rate,
         pitch_shift_in_semitones=n_semitones,
         high_quality=False,
+        transient_mode="smooth",
         preserve_formants=False,
     )
     shifted = shifted[0, : len(y)]

@@ -21,6 +21,8 @@ from crema.exceptions import ConfigError, ModelError
 
 #: Range of the log magnitudes, in dB below the loudest value of the track.
 DYNAMIC_RANGE = 80.0
+#: Magnitudes up to here are silence, as they are to librosa.
+SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
 
@@ -83,6 +85,13 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             log=True,
             dtype=dtype,
         )
+        for option, value in (
+            ("hop_length", hop_length),
+            ("octaves", n_octaves),
+            ("bins_per_semitone", over_sample),
+        ):
+            if value < 1:
+                raise ConfigError(f"{option} {value} must be at least 1")
         if any(h & (h - 1) for h in self.harmonics):
             raise ConfigError(f"harmonics {harmonics} must be powers of two")
         octaves = n_octaves + max(harmonics).bit_length() - 1
@@ -132,7 +141,11 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
 
     def levels(self, magnitude):
         """Map magnitudes to levels: 0 for 80 dB or more below the maximum."""
+        if not magnitude.size:
+            return magnitude.astype(self.dtype)
         decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=DYNAMIC_RANGE)
+        # Silence has no maximum to be below; it is not as loud as can be.
+        decibels[magnitude <= SILENCE] = -DYNAMIC_RANGE
         levels = (decibels + DYNAMIC_RANGE) * (LEVELS / DYNAMIC_RANGE)
         if np.issubdtype(self.dtype, np.integer):
             levels = np.rint(levels)
@@ -149,6 +162,10 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         # pumpp holds a set of strings, whose order, and so whose pickle, changes
         # from one process to the next.
         self._classes = [str(label) for label in self.encoder.classes_]
+
+    def encode_intervals(self, *args, **kwargs):
+        """Encode intervals; what is not annotated is ``X``, where pumpp has class 0."""
+        return super().encode_intervals(*args, fill=self._classes.index("X"), **kwargs)
 
     @property
     def labels(self):
@@ -274,7 +291,7 @@ class _Unpickler(pickle.Unpickler):
         found = None
         if (module, name) in PICKLED:
             found = super().find_class(module, name)
-        elif module.startswith(PICKLED_MODULES) and "." not in name:
+        elif module.startswith(PICKLED_MODULES) and name.isalnum():
             found = super().find_class(module, name)
             # The modules also hold what they import; only what they define is ours.
             if not (isinstance(found, type) and found.__module__ == module):

@@ -5,6 +5,7 @@ Estimators are the directories of training/ that hold the four numbered scripts.
 
 import os
 import pathlib
+import shlex
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -123,7 +124,7 @@ def copy_format(wildcards):
 
 
 CORPUS_OPTIONS = (
-    f"--corpus {CORPUS.directory} --audio-ext {CORPUS.audio_ext}"
+    f"--corpus {shlex.quote(str(CORPUS.directory))} --audio-ext {CORPUS.audio_ext}"
     f" --jams-ext {CORPUS.jams_ext}"
 )
 

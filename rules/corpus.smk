@@ -19,5 +19,7 @@ rule demo_corpus:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        directory=DEMO,
     shell:
-        f"python -m crema.corpus.demo {DEMO} 2>&1 | tee {{log}}"
+        "python -m crema.corpus.demo {params.directory} 2>&1 | tee {log:q}"

@@ -39,5 +39,5 @@ rule evaluate:
         options=options("evaluate"),
         resources=subpath(output.scores, parent=True),
     shell:
-        "python {input.script} {params.corpus} --index {input.index}"
-        " --resources {params.resources} {params.options} 2>&1 | tee {log}"
+        "python {input.script} {params.corpus} --index {input.index:q}"
+        " --resources {params.resources:q} {params.options} 2>&1 | tee {log:q}"

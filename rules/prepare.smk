@@ -23,7 +23,7 @@ rule pump:
     params:
         options=options("prepare"),
     shell:
-        "python {input.script} --pump {output} --pump-only {params.options} &> {log}"
+        "python {input.script} --pump {output} --pump-only {params.options} &> {log:q}"
 
 
 rule prepare:
@@ -51,5 +51,5 @@ rule prepare:
         features=subpath(output[0], parent=True),
     shell:
         "python {input.script} {params.corpus} --track {wildcards.track:q}"
-        " --pump {input.pump} --format {params.format}"
-        " --augmented-dir {params.augmented} --feature-dir {params.features} &> {log}"
+        " --pump {input.pump:q} --format {params.format}"
+        " --augmented-dir {params.augmented:q} --feature-dir {params.features:q} &> {log:q}"

@@ -20,7 +20,7 @@ rule curves:
     conda:
         "../envs/training.yaml"
     shell:
-        "python -m crema.utils.figures curves {input.history} {output} &> {log}"
+        "python -m crema.utils.figures curves {input.history} {output} &> {log:q}"
 
 
 rule scores:
@@ -38,4 +38,4 @@ rule scores:
     conda:
         "../envs/training.yaml"
     shell:
-        "python -m crema.utils.figures scores {input.scores} {output} &> {log}"
+        "python -m crema.utils.figures scores {input.scores} {output} &> {log:q}"

@@ -28,4 +28,4 @@ rule setup:
         directory=subpath(output[0], parent=True),
     shell:
         "python {input.script} {params.corpus} --track {wildcards.track:q}"
-        " --output-dir {params.directory} {params.options} &> {log}"
+        " --output-dir {params.directory:q} {params.options} &> {log:q}"

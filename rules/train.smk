@@ -37,6 +37,6 @@ rule train:
         features=features_directory,
         resources=subpath(output.model, parent=True),
     shell:
-        "python {input.script} --index {input.index} --feature-dir {params.features}"
-        " --pump {input.pump} --resources {params.resources} --threads {threads}"
-        " {params.options} 2>&1 | tee {log}"
+        "python {input.script} --index {input.index:q} --feature-dir {params.features:q}"
+        " --pump {input.pump:q} --resources {params.resources:q} --threads {threads}"
+        " {params.options} 2>&1 | tee {log:q}"

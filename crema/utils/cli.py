@@ -5,6 +5,7 @@ import concurrent.futures
 import multiprocessing
 import pathlib
 import sys
+import traceback
 
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import index
@@ -24,9 +25,17 @@ def parser(description):
         allow_abbrev=False,
     )
     made.add_argument(
-        "--seed", type=int, default=20170101, help="seed of every random number"
+        "--seed", type=seed, default=20170101, help="seed of every random number"
     )
     return made
+
+
+def seed(text):
+    """Convert an option to a seed; NumPy takes none below 0 and none above 32 bits."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..4294967295")
+    return value
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatter):
@@ -96,16 +105,14 @@ def each_track(function, args):
     for done, (track, error) in enumerate(_attempts(function, tracks, args.jobs), 1):
         if error:
             failures.append(error)
-            print(f"error: {error}", file=sys.stderr)
         if len(tracks) > 1:
+            if error:
+                print(f"error: {error}", file=sys.stderr)
             print(f"[{done}/{len(tracks)}] {track}", file=sys.stderr, flush=True)
-    if len(failures) == 1:
-        raise failures[0]
+    if failures and len(tracks) > 1:
+        raise CremaError(f"{len(failures)} of {len(tracks)} tracks failed, see above")
     if failures:
-        raise CremaError(
-            f"{len(failures)} of {len(tracks)} tracks failed (see above), the first: "
-            f"{failures[0]}"
-        )
+        raise failures[0]
 
 
 def _attempts(function, tracks, jobs):
@@ -127,4 +134,7 @@ def _attempt(function, track):
         function(track)
     except CremaError as error:
         return error
+    except Exception as error:  # a defect of ours must not cost the other tracks
+        traceback.print_exc()
+        return CremaError(f"track {track}: {type(error).__name__}: {error}")
     return None

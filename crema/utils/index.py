@@ -133,8 +133,9 @@ def hold_out(index, fraction, seed):
         One side would be empty.
     """
     groups = sorted(set(index.values()))
-    count = max(1, round(fraction * len(groups)))
-    if not 0 < fraction < 1 or count >= len(groups):
+    possible = 0 < fraction < 1
+    count = max(1, round(fraction * len(groups))) if possible else 0
+    if not possible or count >= len(groups):
         raise ConfigError(
             f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
             "one side empty; list more groups in the training index or change "

@@ -5,9 +5,12 @@ file provokes in a library into one line that names the file.
 """
 
 import contextlib
+import glob
+import io
 import json
 import os
 import pathlib
+import re
 
 import numpy as np
 
@@ -52,6 +55,24 @@ def atomic(path):
             temporary.unlink(missing_ok=True)
 
 
+def remove_track(directory, track_id, sign):
+    """Remove every file of a track, and what killed writers left of it.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Where the files ``track_id.*`` are.
+    track_id : str
+        The track.
+    sign : str
+        Suffix of the file that says that the others are complete; it goes first.
+    """
+    (directory / f"{track_id}{sign}").unlink(missing_ok=True)
+    name = glob.escape(track_id)
+    for stale in (*directory.glob(f"{name}.*"), *directory.glob(f".{name}.*")):
+        stale.unlink()
+
+
 def read_audio(path, sample_rate=None):
     """Read an audio file as one channel.
 
@@ -84,6 +105,10 @@ def read_audio(path, sample_rate=None):
         with soundfile.SoundFile(path) as stream:
             expected, rate = stream.frames, stream.samplerate
             exact = stream.format not in {"MP3", "OGG"}
+            # libsndfile takes a WAV for as long as its file is, and says so here.
+            cut = re.search(r"^data : (\d+) \(should be", stream.extra_info, re.M)
+            if cut and int(cut[1]) < 0xFFFFFFFF:
+                raise AudioError(f"{path}: truncated; replace the file or leave it out")
             # Mixing down block by block keeps one channel in memory, not all.
             blocks = [
                 block.mean(axis=1, dtype=np.float32)
@@ -137,6 +162,8 @@ def write_audio(path, y, sample_rate):
     import soundfile
 
     y = np.asarray(y, dtype=np.float32)
+    if not np.isfinite(y).all():
+        raise AudioError(f"cannot write {path}: not all samples are finite numbers")
     channels = 1 if y.ndim == 1 else y.shape[1]
     with atomic(path) as temporary:
         try:
@@ -244,7 +271,9 @@ def write_features(path, data, attributes):
     """
     import h5py
 
-    with atomic(path) as temporary, h5py.File(temporary, "w") as store:
+    # HDF5 crashes at exit when a disk was full, so it gets to write to memory only.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as store:
         store.attrs.update(attributes)
         for field in sorted(data):
             values = np.asarray(data[field])
@@ -260,6 +289,8 @@ def write_features(path, data, attributes):
                 compression_opts=1,
                 shuffle=True,
             )
+    with atomic(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ is the sign that the copies are complete.
 import functools
 import hashlib
 
-from crema.exceptions import AnnotationError, ConfigError, CremaError
+from crema.exceptions import AnnotationError, AudioError, ConfigError
 from crema.utils import cli, index, io, rng, setup
 from crema.version import __version__
 
@@ -109,9 +109,7 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
         "pump": hashlib.sha256(pump_path.read_bytes()).hexdigest(),
     }
     copies = setup.copies_of(augmented_dir, track_id)
-    (feature_dir / f"{track_id}.h5").unlink(missing_ok=True)
-    for stale in feature_dir.glob(f"{setup.glob_escape(track_id)}.*.h5"):
-        stale.unlink()
+    io.remove_track(feature_dir, track_id, ".h5")
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
     for name, source in [*sources, (track_id, corpus)]:
@@ -140,20 +138,32 @@ def transform(audio, annotation, operators):
         A file cannot be read, or holds nothing for a task, or a label that does not
         parse.
     """
+    import jams
+    from pumpp.task import BaseTaskTransformer
+
     y, sample_rate = io.read_audio(audio)
     jam = io.read_jams(annotation)
     jam.file_metadata.duration = len(y) / sample_rate
+    # An empty annotation says nothing; pumpp would read in it that nothing sounds.
+    jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
     require_annotations(jam, operators, annotation)
-    try:
-        data = operators.transform(y=y, sr=sample_rate, jam=jam)
-    except CremaError:
-        raise
-    except Exception as error:  # each task's parser raises its own
-        raise AnnotationError(
-            f"{annotation}: a label cannot be used ({error}); correct it or leave the "
-            "track out of the index"
-        ) from error
-    return operators.crop(data)
+    data = {}
+    for operator in operators.ops:
+        if not isinstance(operator, BaseTaskTransformer):
+            data.update(operator.transform(y, sample_rate))
+            continue
+        try:
+            data.update(operator.transform(jam))
+        except Exception as error:  # each task's parser raises its own
+            reason = str(error).partition("\n")[0]
+            raise AnnotationError(
+                f"{annotation}: a label cannot be used ({reason}); correct it or leave "
+                "the track out of the index"
+            ) from error
+    data = operators.crop(data)
+    if not operators.data_duration(data):
+        raise AudioError(f"{audio}: is shorter than a frame; leave it out of the index")
+    return data
 
 
 def require_annotations(jam, operators, path):
@@ -168,8 +178,7 @@ def require_annotations(jam, operators, path):
         if not isinstance(operator, BaseTaskTransformer):
             continue
         if not any(
-            annotation.data
-            and jams.nsconvert.can_convert(annotation, operator.namespace)
+            jams.nsconvert.can_convert(annotation, operator.namespace)
             for annotation in jam.annotations
         ):
             raise AnnotationError(

@@ -6,6 +6,7 @@ and last ``track_id.json``, the record that the copies are complete.
 """
 
 import functools
+import pathlib
 import warnings
 
 from crema.exceptions import ConfigError, CremaError
@@ -84,7 +85,11 @@ def augment(track_id, corpus, directory, audio_format, deformer):
 
     if audio_format not in FORMATS:
         raise ConfigError(f"format {audio_format!r} is not one of {', '.join(FORMATS)}")
-    remove_copies(directory, track_id)
+    if directory.resolve() == pathlib.Path(corpus.directory).resolve():
+        raise ConfigError(
+            f"{directory}: is the corpus itself; copies need a directory of their own"
+        )
+    io.remove_track(directory, track_id, ".json")
     y, sample_rate = io.read_audio(corpus.audio(track_id))
     jam = io.read_jams(corpus.jams(track_id))
     # What is written must tell the truth of the audio that it lies beside.
@@ -114,13 +119,6 @@ def augment(track_id, corpus, directory, audio_format, deformer):
     )
 
 
-def remove_copies(directory, track_id):
-    """Remove every file of a track from `directory`, its record first."""
-    (directory / f"{track_id}.json").unlink(missing_ok=True)
-    for stale in sorted(directory.glob(f"{glob_escape(track_id)}.*")):
-        stale.unlink()
-
-
 def copies_of(directory, track_id):
     """Return the augment ids of a track, as its record lists them.
 
@@ -131,10 +129,3 @@ def copies_of(directory, track_id):
     """
     record = io.read_json(directory / f"{track_id}.json")
     return [copy["augment_id"] for copy in record["copies"]]
-
-
-def glob_escape(name):
-    """Return `name` with the characters that mean something to glob escaped."""
-    import glob
-
-    return glob.escape(name)
