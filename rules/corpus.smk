@@ -20,6 +20,6 @@ rule demo_corpus:
         mem_mb=2000,
         runtime=30,
     params:
-        directory=DEMO,
+        directory=subpath(output[0], parent=True),
     shell:
         "python -m crema.corpus.demo {params.directory} 2>&1 | tee {log:q}"
