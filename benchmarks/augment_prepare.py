@@ -16,7 +16,8 @@ processes at once, so that what else the machine does meets both alike.  Target:
 takes at most 0.6 of the time of the plain loop.
 
 A workflow also starts two scripts per track, which the plain loop does not; this is
-timed on a track of five seconds, and the ratio with it is printed too.
+timed on a track of five seconds, and the ratio of processor time with it is printed
+too.
 
 The size of the feature files is compared with that of the same arrays, uncompressed in
 32 bits; target: at most 1/3.
@@ -127,13 +128,13 @@ def shorten(directory, corpus, track):
 
 
 def start_up(short, work):
-    """Return the wall seconds of the two scripts on the short track, not copied."""
+    """Return the processor seconds of both scripts on the short track, not copied."""
     common = ["--corpus", short.directory, "--track", "short"]
     setup = ["00-setup.py", *common, "--output-dir", work / "augmented", "--semitones"]
     prepare = ["01-prepare.py", *common, "--augmented-dir", work / "augmented"]
     prepare += ["--feature-dir", work / "features", "--pump", work / "pump.pkl"]
     return sum(
-        child.run([sys.executable, CHORD / script, *options]).wall
+        child.run([sys.executable, CHORD / script, *options]).processor
         for script, *options in (setup, prepare)
     )
 
@@ -204,15 +205,17 @@ def measure(args, work):
                 print(f"{way.__name__:5s} {seconds:7.1f} s  {' '.join(together)}")
                 sys.stdout.flush()
 
-    rounds = -(-len(tracks) // args.processes)
     print(f"{len(tracks)} tracks, 11 copies each, {args.processes} processes")
     for name, of in (("wall", wall), ("processor", processor)):
         ratio = of[ours] / of[plain]
         print(f"{name} time: {of[ours]:.0f} s, plain {of[plain]:.0f} s, {ratio:.3f}")
     ratio = wall[ours] / wall[plain]
-    started = (wall[ours] + rounds * start) / wall[plain]
+    started = (processor[ours] + len(tracks) * start) / processor[plain]
     print(f"ratio of wall time: {ratio:.3f} (target 0.6: {ratio <= 0.6})")
-    print(f"... with {start:.1f} s to start two scripts per track: {started:.3f}")
+    print(
+        f"ratio of processor time with {start:.1f} s to start two scripts per track: "
+        f"{started:.3f}"
+    )
     files, arrays = stored(work / "features")
     print(
         f"features: {files / 1e6:.1f} MB, in 32 bits {arrays / 1e6:.1f} MB, ratio "
