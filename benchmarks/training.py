@@ -8,8 +8,9 @@ on the features of the tracks in INDEX.
 
 Without ``--memory``: epochs fed by ``crema.utils.sampling.Patches`` take turns with
 epochs fed by one batch from memory, through the same ``model.fit``.  The share of time
-waiting for data is 1 - memory / sampled; target: at most 10 %.  What the sampler yields
-by itself, in patches per second, is printed beside what training takes.
+waiting for data is 1 - memory / sampled, of the median epochs; target: at most 10 %.
+What the sampler yields by itself, in patches per second, is printed beside what
+training takes.
 
 With ``--memory``: the largest resident memory of ``02-train.py`` in two short epochs
 and their validation, on these features, and on the same files linked to ten times as
@@ -21,6 +22,7 @@ import importlib.util
 import itertools
 import os
 import pathlib
+import statistics
 import sys
 import tempfile
 import time
@@ -74,15 +76,17 @@ def waiting(args, settings):
             yield batch
 
     kinds = {"sampled": sampled, "memory": repeated}
-    seconds = dict.fromkeys(kinds, 0.0)
+    epochs = {kind: [] for kind in kinds}
     for epoch in range(args.epochs + 1):
         # Who begins alternates; epoch 0 compiles, and does not count.
         for kind in list(kinds)[:: 1 if epoch % 2 else -1]:
             begin = time.perf_counter()
             model.fit(kinds[kind](epoch), steps_per_epoch=args.steps, verbose=0)
             elapsed = time.perf_counter() - begin
-            seconds[kind] += elapsed if epoch else 0
+            epochs[kind] += [elapsed] if epoch else []
             print(f"epoch {epoch} {kind:7s} {elapsed:7.2f} s", flush=True)
+    # The median, because other programs disturb single epochs.
+    seconds = {kind: statistics.median(times) for kind, times in epochs.items()}
 
     begin = time.perf_counter()
     processor = time.process_time()
@@ -91,11 +95,11 @@ def waiting(args, settings):
     alone = time.perf_counter() - begin
     processor = time.process_time() - processor
     count = args.steps * settings.batch_size
-    needed = args.epochs * count / seconds["sampled"]
+    needed = count / seconds["sampled"]
     share = 1 - seconds["memory"] / seconds["sampled"]
     print(
-        f"{args.epochs} epochs of {args.steps} steps: sampled "
-        f"{seconds['sampled']:.1f} s, from memory {seconds['memory']:.1f} s"
+        f"median epoch of {args.steps} steps: sampled {seconds['sampled']:.2f} s, "
+        f"from memory {seconds['memory']:.2f} s"
     )
     print(f"share of time waiting for data: {share:.1%} (target 10%: {share <= 0.1})")
     print(
@@ -152,8 +156,8 @@ def main():
     parser.add_argument("index", type=pathlib.Path, metavar="INDEX")
     parser.add_argument("pump", type=pathlib.Path, metavar="PUMP")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
-    parser.add_argument("--epochs", type=int, default=6, help="of each kind")
-    parser.add_argument("--steps", type=int, default=32, help="batches in an epoch")
+    parser.add_argument("--epochs", type=int, default=5, help="of each kind")
+    parser.add_argument("--steps", type=int, default=64, help="batches in an epoch")
     parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
     args = parser.parse_args()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
