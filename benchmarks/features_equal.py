@@ -7,8 +7,9 @@ crema computes one constant-Q transform and slices the harmonics out of it, and 
 On each file (by default, on audio made here) this measures the absolute difference,
 in dB, between ``pumpp.feature.HCQTMag`` and
 
-- one transform: ``crema.pump.HCQT(dtype="float32")``; at most 0.01 dB anywhere;
-- 8 bits: ``crema.pump.HCQT()``, against the same, not rounded; at most half a level;
+- one transform: ``crema.features.HCQT(dtype="float32")``; at most 0.01 dB anywhere;
+- 8 bits: ``crema.features.HCQT()``, against the same, not rounded; at most half a
+  level;
 - half the rate: no target; pumpp's own features at twice the sampling rate and twice
   the hop length, where most people would compute them.
 
@@ -21,12 +22,12 @@ import sys
 import numpy as np
 import pumpp
 
-from crema import pump
+from crema import features
 from crema.utils import io
 
 SHORTCUT = 0.01
 # Half a level, and what single precision adds to a number near 255.
-ROUNDING = pump.DYNAMIC_RANGE / pump.LEVELS / 2 + 1e-5
+ROUNDING = features.DYNAMIC_RANGE / features.LEVELS / 2 + 1e-5
 
 
 def synthesize(sample_rate, seconds=30):
@@ -45,11 +46,13 @@ def synthesize(sample_rate, seconds=30):
     return (y / np.abs(y).max()).astype(np.float32)
 
 
-def features(operator, y, sample_rate):
+def decibels(operator, y, sample_rate):
     """Return what an operator makes of audio: (frames, bins, harmonics), in dB."""
     values = next(iter(operator.transform(y, sample_rate).values()))[0]
-    if isinstance(operator, pump.HCQT):
-        values = values * (pump.DYNAMIC_RANGE / pump.LEVELS) - pump.DYNAMIC_RANGE
+    if isinstance(operator, features.HCQT):
+        values = (
+            values * (features.DYNAMIC_RANGE / features.LEVELS) - features.DYNAMIC_RANGE
+        )
     return values
 
 
@@ -88,16 +91,16 @@ def main():
     )
     parser.add_argument("audio", nargs="*", help="files that libsndfile reads")
     args = parser.parse_args()
-    exact, stored = pump.HCQT(dtype="float32"), pump.HCQT()
+    exact, stored = features.HCQT(dtype="float32"), features.HCQT()
     good = True
     for path in args.audio or [None]:
         y, rate = io.read_audio(path) if path else (synthesize(44100), 44100)
         print(path or "generated audio")
-        ours = features(exact, y, rate)
-        theirs = features(reference(exact), y, rate)
-        twice = features(reference(exact, 2), y, rate)
+        ours = decibels(exact, y, rate)
+        theirs = decibels(reference(exact), y, rate)
+        twice = decibels(reference(exact, 2), y, rate)
         good &= compare("one transform", ours, theirs, SHORTCUT)
-        good &= compare("8 bits", features(stored, y, rate), ours, ROUNDING)
+        good &= compare("8 bits", decibels(stored, y, rate), ours, ROUNDING)
         compare("half the rate", theirs, twice)
     return 0 if good else 1
 

@@ -47,17 +47,16 @@ def analyze(filename=None, y=None, sr=None, model=()):
     """
     import jams
 
-    from crema.models import base
+    from crema.audio import Audio
 
     estimators = load_models(model)
-    y, sr = base.load_audio(filename, y, sr)
-    y = base.as_mono(y)
+    audio = Audio(filename, y, sr)
     jam = jams.JAMS()
-    jam.file_metadata.duration = len(y) / sr
+    jam.file_metadata.duration = audio.duration
     if filename is not None:
         jam.file_metadata.title = pathlib.Path(filename).stem
     for estimator in estimators:
-        jam.annotations.append(estimator.predict(y=y, sr=sr))
+        jam.annotations.extend(estimator.annotate(audio))
     return jam
 
 

@@ -1,18 +1,19 @@
 """muda deformers on Rubber Band as a library, in process.
 
-muda's own pitch shift starts the program ``rubberband`` for each copy, through
-temporary WAV files, estimates the tuning of the track whether or not it is needed,
-and writes sharps in Unicode, which JAMS does not accept as chord labels.
+muda's own deformers start the program ``rubberband`` for each copy, through temporary
+WAV files; its pitch shift also estimates the tuning of the track whether or not it is
+needed, and writes sharps in Unicode, which JAMS does not accept as chord labels.
 """
 
-import re
+import math
 
 import muda.deformers
 import numpy as np
 import pedalboard
+import soxr
 
-PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+from crema.exceptions import ConfigError
+from crema.notes import transpose
 
 
 class PitchShift(muda.deformers.pitch.AbstractPitchShift):
@@ -72,8 +73,43 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
             annotation.append(obs.time, obs.duration, value, obs.confidence)
 
 
+class TimeStretch(muda.deformers.time.AbstractTimeStretch):
+    """Time stretch that keeps the pitch.
+
+    Times and durations of all annotations are divided by the rate, values of tempo
+    annotations multiplied by it.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        One copy each; 2 is twice as fast.
+
+    References
+    ----------
+    B. McFee, E. Humphrey and J. Bello, "A software framework for musical data
+    augmentation", ISMIR 2015.
+    """
+
+    def __init__(self, rates=(1.2,)):
+        super().__init__()
+        self.rates = [float(rate) for rate in np.atleast_1d(rates)]
+        if not all(rate > 0 for rate in self.rates):
+            raise ConfigError(f"rates {self.rates} must be positive")
+
+    def states(self, jam):
+        """Yield the state of each copy."""
+        for rate in self.rates:
+            yield {"rate": rate}
+
+    @staticmethod
+    def audio(mudabox, state):
+        """Stretch the audio."""
+        audio = mudabox._audio
+        audio["y"] = stretch_time(audio["y"], audio["sr"], state["rate"])
+
+
 def shift_pitch(y, sample_rate, n_semitones):
-    """Shift the pitch of one channel.
+    """Shift the pitch of one channel: stretch its time, then resample it.
 
     Parameters
     ----------
@@ -90,44 +126,48 @@ def shift_pitch(y, sample_rate, n_semitones):
     """
     if not n_semitones or not len(y):
         return y.copy()
-    # The finer engine costs three times as much.  To reset phases at transients would
-    # break up low tones, by up to a semitone.  Formants that stay behind are not what
-    # a transposed instrument does.
-    shifted = pedalboard.time_stretch(
-        y,
-        sample_rate,
-        pitch_shift_in_semitones=n_semitones,
-        high_quality=False,
-        transient_mode="smooth",
-        preserve_formants=False,
+    factor = 2 ** (n_semitones / 12)
+    # To reset phases at transients would break up low tones, by up to a semitone.
+    stretched = stretch_time(y, sample_rate, 1 / factor, transient_mode="smooth")
+    # Rubber Band's own resampling takes ten times as long.
+    return fix_length(
+        soxr.resample(stretched, sample_rate * factor, sample_rate), len(y)
     )
-    shifted = shifted[0, : len(y)]
-    return np.pad(shifted, (0, len(y) - len(shifted)))
 
 
-def transpose(label, n_semitones):
-    """Transpose the note at the beginning of a label, spelling it in ASCII.
+def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
+    """Stretch one channel in time.
 
     Parameters
     ----------
-    label : str
-        A chord (``C#:min7/b3``), key (``Gb:major``) or note; what begins with no note
-        (``N``, ``X``) stays as it is.
-    n_semitones : int
-        Semitones up.
+    y : np.ndarray, shape=(n_samples,), dtype=float32
+        Audio.
+    sample_rate : int
+        Samples per second.
+    rate : float
+        Faster where above 1.
+    transient_mode : {'crisp', 'mixed', 'smooth'}
+        Whether onsets matter more, or steady tones.
 
     Returns
     -------
-    str
-
-    Examples
-    --------
-    >>> transpose("C#:min7/b3", 3)
-    'E:min7/b3'
+    np.ndarray, shape=(round(n_samples / rate),), dtype=float32
     """
-    match = re.match(r"([A-G])([b#]*)(.*)", label)
-    if not match:
-        return label
-    note, accidentals, rest = match.groups()
-    pitch = NATURAL[note] + accidentals.count("#") - accidentals.count("b")
-    return PITCH_CLASSES[(pitch + n_semitones) % 12] + rest
+    if rate == 1 or not len(y):
+        return y.copy()
+    # The finer engine costs three times as much.
+    stretched = pedalboard.time_stretch(
+        y, sample_rate, rate, high_quality=False, transient_mode=transient_mode
+    )[0]
+    # Rubber Band scales time around the middle of its first window, not around 0:
+    # uncorrected, beats would be off by 6 ms at a rate of 0.8.  Its window is 2048
+    # samples at 48 kHz and a power of two elsewhere; clicks told the factor.
+    window = 2 ** math.ceil(math.log2(2048 * sample_rate / 48000))
+    late = round(0.55 * window * (1 - 1 / rate))
+    stretched = stretched[late:] if late > 0 else np.pad(stretched, (-late, 0))
+    return fix_length(stretched, round(len(y) / rate))
+
+
+def fix_length(y, n_samples):
+    """Cut `y` to `n_samples`, or pad it with silence."""
+    return np.pad(y[:n_samples], (0, max(0, n_samples - len(y))))

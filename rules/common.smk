@@ -131,15 +131,28 @@ CORPUS_OPTIONS = (
 # Imports are invisible to Snakemake.  What decides the result of a stage is an input
 # of its rule, so that a change of it makes the stage run again; what only carries
 # data (io, index, cli, exceptions) is not.
+PUMP_CODE = [
+    "crema/pump.py",
+    "crema/features.py",
+    "crema/notes.py",
+    "crema/tasks/{estimator}.py",
+]
 CODE = {
-    "setup": ["crema/utils/setup.py", "crema/deformers.py"],
-    "prepare": ["crema/utils/prepare.py", "crema/pump.py"],
-    "train": ["crema/utils/train.py", "crema/utils/fit.py", "crema/utils/sampling.py"],
+    "setup": ["crema/utils/setup.py", "crema/deformers.py", "crema/notes.py"],
+    "prepare": ["crema/utils/prepare.py", *PUMP_CODE],
+    "train": [
+        "crema/utils/train.py",
+        "crema/utils/fit.py",
+        "crema/utils/sampling.py",
+        "crema/layers.py",
+    ],
     "evaluate": [
         "crema/utils/evaluate.py",
         "crema/analyze.py",
-        "crema/pump.py",
+        "crema/audio.py",
+        "crema/segments.py",
         "crema/models/base.py",
         "crema/models/{estimator}.py",
+        *PUMP_CODE,
     ],
 }

@@ -8,7 +8,9 @@ import muda
 import numpy as np
 import pytest
 
-from crema.deformers import PITCH_CLASSES, PitchShift, shift_pitch, transpose
+from crema.deformers import PitchShift, TimeStretch, shift_pitch, stretch_time
+from crema.exceptions import ConfigError
+from crema.notes import PITCH_CLASSES, transpose
 
 SR = 22050
 SEMITONES = (-6, -1, 1, 5)
@@ -225,3 +227,71 @@ def test_silence_stays_silent():
 def test_the_same_audio_gives_the_same_samples():
     y = tone(330) + np.random.default_rng(0).normal(0, 0.05, 2 * SR).astype(np.float32)
     np.testing.assert_array_equal(shift_pitch(y, SR, 3), shift_pitch(y.copy(), SR, 3))
+
+
+# --- time stretch ---------------------------------------------------------------------
+
+
+def clicks(rate, seconds=20):
+    """Return audio with a tone burst each half second, and when they begin."""
+    times = np.arange(1, seconds - 1, 0.5)
+    burst = tone(440, 0.15, rate) * np.exp(-np.arange(round(0.15 * rate)) / 0.03 / rate)
+    y = np.zeros(seconds * rate, np.float32)
+    for time in times:
+        y[round(time * rate) :][: len(burst)] += burst
+    return y, times
+
+
+def onset(y, rate, time):
+    """Return when the sound near `time` begins."""
+    first, width = round((time - 0.05) * rate), round(0.1 * rate)
+    window = np.abs(y[first : first + width])
+    return (first + np.argmax(window > 0.3 * window.max())) / rate
+
+
+@pytest.mark.parametrize("rate", [0.794, 0.891, 1.122, 1.26])
+@pytest.mark.parametrize("sr", [22050, 44100, 48000])
+def test_events_are_where_the_annotation_says(sr, rate):
+    y, times = clicks(sr)
+    jam = annotated("beat", *([1] * len(times)))
+    jam.annotations[0].pop_data()
+    for time in times:
+        jam.annotations[0].append(float(time), 0, 1, None)
+    jam.file_metadata.duration = len(y) / sr
+    muda.jam_pack(jam, _audio={"y": y, "sr": sr})
+    (copy,) = TimeStretch([rate]).transform(jam)
+    stretched = copy.sandbox.muda._audio["y"]
+    assert len(stretched) == round(len(y) / rate)
+    assert copy.file_metadata.duration == pytest.approx(len(y) / sr / rate)
+    expected = [observation.time for observation in copy.annotations[0]]
+    np.testing.assert_allclose(expected, times / rate)
+    before = np.asarray([onset(y, sr, time) - time for time in times])
+    after = np.asarray([onset(stretched, sr, time) - time for time in expected])
+    assert abs(np.median(after - before)) < 0.002
+
+
+def test_tempo_is_multiplied():
+    jam = annotated("tempo", 120.0)
+    jam.file_metadata.duration = 1.0
+    muda.jam_pack(jam, _audio={"y": np.zeros(SR, np.float32), "sr": SR})
+    slow, fast = TimeStretch([0.5, 2]).transform(jam)
+    values = [copy.annotations[0].data[0].value for copy in (slow, fast)]
+    assert values == [60.0, 240.0]
+
+
+def test_pitch_stays_as_it_is():
+    y = tone(440, 4.0)
+    spectrum = np.abs(np.fft.rfft(stretch_time(y, SR, 0.8)))
+    found = np.argmax(spectrum) * SR / (2 * (len(spectrum) - 1))
+    # To within a third of a semitone: onsets matter more here than steady tones.
+    assert found == pytest.approx(440, rel=0.02)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100])
+def test_the_shortest_audio_can_be_stretched(samples):
+    assert len(stretch_time(np.zeros(samples, np.float32), SR, 0.5)) == 2 * samples
+
+
+def test_a_rate_must_be_positive():
+    with pytest.raises(ConfigError, match="must be positive"):
+        TimeStretch([1.2, 0])

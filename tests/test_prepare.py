@@ -17,8 +17,7 @@ from conftest import (
     write_pair,
 )
 
-from crema import __version__, pump
-from crema.deformers import transpose
+from crema import __version__, features, pump
 from crema.exceptions import (
     AnnotationError,
     AudioError,
@@ -27,6 +26,8 @@ from crema.exceptions import (
     DataError,
     ModelError,
 )
+from crema.notes import transpose
+from crema.tasks import chord as tasks
 from crema.utils import index, io, prepare, sampling
 
 SCRIPT = CHORD / "01-prepare.py"
@@ -231,11 +232,11 @@ def test_tracks_by_name_use_the_pump_that_is_there(place):
 
 
 def test_the_rounding_is_part_of_the_pump(place):
-    exact = pump.HCQT(dtype="float32")
+    exact = features.HCQT(dtype="float32")
     data = prepare.transform(
         place / "corpus" / "a.flac",
         place / "corpus" / "a.jams",
-        pump.pumpp.Pump(exact, pump.ChordTags()),
+        pump.pumpp.Pump(exact, tasks.ChordTags()),
     )
     with io.open_features(run(place) / "a.h5") as store:
         levels = store["hcqt.mag"][:]

@@ -2,10 +2,9 @@
 
 import pathlib
 
-import numpy as np
-
 from crema import pump
-from crema.exceptions import AudioError, ModelError
+from crema.audio import Audio
+from crema.exceptions import ModelError
 from crema.utils import io
 from crema.version import __version__
 
@@ -89,35 +88,6 @@ class Estimator:
             )
         return value
 
-    def features(self, y, sr):
-        """Compute the model's inputs.
-
-        Parameters
-        ----------
-        y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
-            Audio, in floating point within [-1, 1] or integers of full scale.
-        sr : int
-            Samples per second of `y`.
-
-        Returns
-        -------
-        dict of np.ndarray
-            One array per input, with a leading axis of length 1.
-
-        Raises
-        ------
-        AudioError
-            `y` is empty, not numeric or not finite.
-        """
-        y = as_mono(y)
-        data = {}
-        for operator in self._extractors:
-            # A clip shorter than a frame still gets an answer.
-            least = -(-sr * operator.hop_length // operator.sr) + 1
-            padded = np.pad(y, (0, max(0, least - len(y))))
-            data.update(operator.transform(padded, sr))
-        return {name: data[name] for name in self.inputs}
-
     def outputs(self, filename=None, y=None, sr=None):
         """Compute the posteriors.
 
@@ -126,31 +96,22 @@ class Estimator:
         filename : str or path-like, optional
             An audio file; or else `y` and `sr`.
         y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
-            Audio.
+            Audio, in floating point within [-1, 1] or integers of full scale.
         sr : int
             Its sampling rate in Hz.
 
         Returns
         -------
-        dict of np.ndarray, shape=(n_frames, n_classes)
-            One array per output of the network, by name, the first output first.
+        dict of np.ndarray, shape=(n_frames, n_classes) or (n_classes,)
+            One array per output of the network, by name, the first output first; an
+            output about the whole piece has no axis of frames.
 
         Raises
         ------
         AudioError
             The audio cannot be read or used.
         """
-        y, sr = load_audio(filename, y, sr)
-        batch = self.features(y, sr)
-        arrays = [batch[name] for name in self.inputs]
-        estimated = self.network.predict(
-            arrays if len(arrays) > 1 else arrays[0], verbose=0
-        )
-        if not isinstance(estimated, (list, tuple)):
-            estimated = [estimated]
-        return dict(
-            zip(self.output_names, (array[0] for array in estimated), strict=True)
-        )
+        return self.posteriors(Audio(filename, y, sr))
 
     def predict(self, filename=None, y=None, sr=None):
         """Annotate audio.
@@ -163,24 +124,52 @@ class Estimator:
         Returns
         -------
         jams.Annotation
-            From 0 to the duration of the audio, its metadata naming this model.
+            The first annotation of :meth:`annotate`.
 
         Raises
         ------
         AudioError
             The audio cannot be read or used.
         """
-        y, sr = load_audio(filename, y, sr)
-        y = as_mono(y)
-        annotation = self.decode(self.outputs(y=y, sr=sr), len(y) / sr)
-        metadata = annotation.annotation_metadata
-        metadata.annotation_tools = f"crema {__version__}"
-        metadata.version = self.version
-        metadata.data_source = "program"
-        return annotation
+        return self.annotate(Audio(filename, y, sr))[0]
+
+    def posteriors(self, audio):
+        """Compute the posteriors of a :class:`crema.audio.Audio`; see :meth:`outputs`.
+
+        Several estimators share what they compute of one such object.
+        """
+        data = {}
+        for operator in self._extractors:
+            data.update(audio.features(operator))
+        arrays = [data[name] for name in self.inputs]
+        estimated = self.network.predict(
+            arrays if len(arrays) > 1 else arrays[0], verbose=0
+        )
+        if not isinstance(estimated, (list, tuple)):
+            estimated = [estimated]
+        return dict(
+            zip(self.output_names, (array[0] for array in estimated), strict=True)
+        )
+
+    def annotate(self, audio):
+        """Annotate a :class:`crema.audio.Audio`.
+
+        Returns
+        -------
+        list of jams.Annotation
+            Each from 0 to the duration of the audio, its metadata naming this model.
+            The first is what evaluation scores.
+        """
+        annotations = self.decode(self.posteriors(audio), audio.duration)
+        for annotation in annotations:
+            metadata = annotation.annotation_metadata
+            metadata.annotation_tools = f"crema {__version__}"
+            metadata.version = self.version
+            metadata.data_source = "program"
+        return annotations
 
     def decode(self, outputs, duration):
-        """Make an annotation of what :meth:`outputs` returns.
+        """Make annotations of what :meth:`outputs` returns.
 
         Parameters
         ----------
@@ -191,14 +180,16 @@ class Estimator:
 
         Returns
         -------
-        jams.Annotation
+        list of jams.Annotation
         """
-        return self.task.inverse(outputs[self.output_names[0]], duration=duration)
+        return [self.task.inverse(outputs[self.output_names[0]], duration=duration)]
 
 
 def load_network(path):
     """Load a Keras model; code inside the file is not run."""
     import keras
+
+    import crema.layers  # noqa: F401 -- Keras must know them to find them in a file
 
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
@@ -207,37 +198,3 @@ def load_network(path):
         raise ModelError(
             f"{path}: is not a model that can be used ({reason[0]}); train it again"
         ) from error
-
-
-def load_audio(filename, y, sr):
-    """Return ``y, sr``, read from `filename` unless they are given."""
-    if y is not None:
-        if sr is None or not sr > 0:
-            raise AudioError("audio given as y needs its sampling rate: sr=44100")
-        return y, sr
-    if filename is None:
-        raise AudioError("nothing to analyse: give filename=, or y= and sr=")
-    return io.read_audio(filename)
-
-
-def as_mono(y):
-    """Return audio as float32 of shape (n_samples,); integers are scaled to [-1, 1]."""
-    y = np.asarray(y)
-    if np.issubdtype(y.dtype, np.unsignedinteger):
-        middle = np.iinfo(y.dtype).max // 2 + 1
-        y = (y.astype(np.float32) - middle) / middle
-    elif np.issubdtype(y.dtype, np.integer):
-        y = y.astype(np.float32) / -float(np.iinfo(y.dtype).min)
-    elif not np.issubdtype(y.dtype, np.floating):
-        raise AudioError(f"audio must be numbers, not {y.dtype}")
-    if y.ndim == 2:
-        y = y.mean(axis=0)
-    if y.ndim != 1 or not y.size:
-        raise AudioError(
-            f"audio must have the shape (n_samples,) or (n_channels, n_samples) and "
-            f"not be empty, not {y.shape}"
-        )
-    y = y.astype(np.float32, copy=False)
-    if not np.isfinite(y).all():
-        raise AudioError("audio holds samples that are not finite numbers")
-    return y

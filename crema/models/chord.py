@@ -10,7 +10,7 @@ import librosa
 import mir_eval
 import numpy as np
 
-from crema import pump
+from crema import segments
 from crema.models import base
 
 #: Scale degree of each interval above the root, in semitones, that a chord can have.
@@ -36,12 +36,13 @@ class ChordModel(base.Estimator):
         The confidence of a segment is the mean posterior of its tag in it.
         """
         tags = self.task.inverse(outputs[self.output_names[0]], duration=duration)
-        return add_inversions(
+        inverted = add_inversions(
             tags,
             outputs["chord_struct.bass"],
             self.bass_self_transition,
             self.task.hop_length / self.task.sr,
         )
+        return [inverted]
 
 
 Model = ChordModel
@@ -88,8 +89,8 @@ def add_inversions(annotation, bass, self_transition, hop):
             transition = librosa.sequence.transition_loop(
                 len(intervals), self_transition
             )
-            path = pump.best_path(probability, transition)
-        edges = list(pump.runs(path))
+            path = segments.best_path(probability, transition)
+        edges = list(segments.runs(path))
         for first, after in edges:
             left = begin if first == 0 else (start + first + 0.5) * hop
             right = stop if after == len(path) else (start + after + 0.5) * hop

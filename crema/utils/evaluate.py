@@ -47,8 +47,9 @@ def run(args, estimator, score, baseline):
     estimator : str
         Name of the module under :mod:`crema.models`.
     score : callable
-        ``score(reference, estimate)`` of two :class:`jams.Annotation` returns a dict
-        of scores, None where one is not comparable; it may raise NotComparable.
+        ``score(reference, *estimates)``, all :class:`jams.Annotation`, returns a dict
+        of scores in [0, 1], None where one is not comparable, and of measures whose
+        names end in their unit, as in ``offset_seconds``.  It may raise NotComparable.
     baseline : callable
         ``baseline(y, sr)`` returns the annotation of a method that needs no training.
 
@@ -109,12 +110,12 @@ def evaluate(track, corpus, model, score, baseline, estimates):
         row["duration"] = len(y) / sr
         jam = analyze.analyze(y=y, sr=sr, model=model)
         jam.file_metadata.title = track
-        estimate = jam.annotations[0]
+        estimated = list(jam.annotations)
         simple = baseline(y, sr)
         jam.annotations.append(simple)
         io.write_jams(estimates / f"{track}.jams", jam)
-        reference = reference_of(corpus.jams(track), estimate.namespace)
-        row["scores"] = score(reference, estimate)
+        reference = reference_of(corpus.jams(track), simple.namespace)
+        row["scores"] = score(reference, *estimated)
         row["baseline"] = score(reference, simple)
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}

@@ -157,13 +157,13 @@ class Patches:
         with io.open_features(path) as store:
             fields = {name: store[name] for name in names}
             annotation = draw.integers(max(len(field) for field in fields.values()))
-            length = min(field.shape[1] for field in fields.values())
+            length = frames_in(fields.values())
             while length >= self.n_frames:
                 start = draw.integers(length - self.n_frames + 1)
                 yield {
                     # Features have one row; labels one per annotation, and a patch
                     # takes all its labels from the same one.
-                    name: field[annotation % len(field), start : start + self.n_frames]
+                    name: excerpt(field, annotation % len(field), start, self.n_frames)
                     for name, field in fields.items()
                 }
 
@@ -192,7 +192,7 @@ class Excerpts:
         self.excerpts = []
         for path in files:
             with io.open_features(path) as store:
-                length = min(store[name].shape[1] for name in [*inputs, *targets])
+                length = frames_in(store[name] for name in [*inputs, *targets])
             self.excerpts += [(path, at) for at in range(0, length, n_frames)]
         if not self.excerpts:
             raise DataError("the validation tracks are all empty; hold out others")
@@ -208,25 +208,48 @@ class Excerpts:
             self.excerpt(*where)
             for where in self.excerpts[first : first + self.batch_size]
         ]
-        batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        weights = batch.pop("weights")
+        batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
+        valid = np.asarray([valid for _, valid in rows])
+        frames = (np.arange(self.n_frames) < valid[:, np.newaxis]).astype(np.float32)
+        whole = np.ones(len(rows), dtype=np.float32)
         return (
             {name: batch[name] for name in self.inputs},
             tuple(batch[name] for name in self.targets),
-            tuple(weights for _ in self.targets),
+            tuple(frames if has_time(batch[name]) else whole for name in self.targets),
         )
 
     def excerpt(self, path, start):
-        """Return the fields of the excerpt at `start`, padded, and its weights."""
+        """Return the fields of the excerpt at `start`, padded, and its true length."""
         row = {}
         with io.open_features(path) as store:
             for name in [*self.inputs, *self.targets]:
-                values = store[name][0, start : start + self.n_frames]
-                padding = [(0, self.n_frames - len(values))]
-                row[name] = np.pad(values, padding + [(0, 0)] * (values.ndim - 1))
-                valid = len(values)
-        row["weights"] = (np.arange(self.n_frames) < valid).astype(np.float32)
-        return row
+                values = excerpt(store[name], 0, start, self.n_frames)
+                if has_time(store[name]):
+                    valid = len(values)
+                    padding = [(0, self.n_frames - valid)]
+                    values = np.pad(values, padding + [(0, 0)] * (values.ndim - 1))
+                row[name] = values
+        return row, valid
+
+
+def has_time(field):
+    """Tell whether a stored field varies in time.
+
+    Its axes are then annotations, frames and values; else annotations and values.
+    """
+    return field.ndim > 2
+
+
+def frames_in(fields):
+    """Return the number of frames that all fields that vary in time have."""
+    return min(field.shape[1] for field in fields if has_time(field))
+
+
+def excerpt(field, annotation, start, length):
+    """Return frames of one annotation of a field, or all of it if it has no frames."""
+    if has_time(field):
+        return field[annotation, start : start + length]
+    return field[annotation]
 
 
 def labels(files, field):
@@ -234,3 +257,26 @@ def labels(files, field):
     for path in files:
         with io.open_features(path) as store:
             yield store[field][:]
+
+
+def self_transition(files, field):
+    """Return the share of frames whose label is that of the frame before.
+
+    Parameters
+    ----------
+    files : list of path-like
+        Feature files.
+    field : str
+        Of class indices, in time.
+
+    Returns
+    -------
+    float
+        In (0, 1).
+    """
+    same = total = 0
+    for states in labels(files, field):
+        stays = states[:, 1:] == states[:, :-1]
+        same, total = same + np.sum(stays), total + stays.size
+    # One change more than was seen, so that no change is ever impossible.
+    return float((same + 1) / (total + 2))

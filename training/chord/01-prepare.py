@@ -22,19 +22,20 @@ def build(args):
     """
     import pumpp
 
-    from crema import pump
+    from crema import features
+    from crema.tasks import chord as tasks
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
     return pumpp.Pump(
-        pump.HCQT(
+        features.HCQT(
             "hcqt",
             n_octaves=args.octaves,
             over_sample=args.bins_per_semitone,
             harmonics=(1, 2),
             **frames,
         ),
-        pump.ChordTags("chord_tag", vocab="3567s", **frames),
-        pump.StructuredChord("chord_struct", **frames),
+        tasks.ChordTags("chord_tag", vocab="3567s", **frames),
+        tasks.StructuredChord("chord_struct", **frames),
     )
 
 

@@ -8,8 +8,6 @@ The network is that of B. McFee and J. P. Bello, "Structured training for
 large-vocabulary chord recognition", ISMIR 2017.
 """
 
-import numpy as np
-
 from crema import exceptions
 from crema.utils import sampling, train
 
@@ -34,7 +32,7 @@ def network(operators, args):
     """
     from keras import Input, Model, layers, losses
 
-    from crema.pump import DYNAMIC_RANGE, LEVELS
+    from crema.features import DYNAMIC_RANGE, LEVELS
 
     field = operators.fields["hcqt.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
@@ -78,19 +76,9 @@ def decoder(files):
         to the next.
     """
     return {
-        "tag_self_transition": self_transition(files, "chord_tag.chord"),
-        "bass_self_transition": self_transition(files, "chord_struct.bass"),
+        "tag_self_transition": sampling.self_transition(files, "chord_tag.chord"),
+        "bass_self_transition": sampling.self_transition(files, "chord_struct.bass"),
     }
-
-
-def self_transition(files, field):
-    """Return the share of frames whose label is that of the frame before."""
-    same = total = 0
-    for states in sampling.labels(files, field):
-        stays = states[:, 1:] == states[:, :-1]
-        same, total = same + np.sum(stays), total + stays.size
-    # One change more than was seen, so that no change is ever impossible.
-    return float(same / (total + 1))
 
 
 def main(argv=None):

@@ -91,11 +91,10 @@ def baseline(y, sr):
     jams.Annotation
         The Viterbi path with a self-transition of 0.9.
     """
-    import jams
     import librosa
 
-    from crema import pump
-    from crema.deformers import PITCH_CLASSES
+    from crema import segments
+    from crema.notes import PITCH_CLASSES
     from crema.utils import io
 
     duration = len(y) / sr
@@ -111,18 +110,17 @@ def baseline(y, sr):
     silent = loudness <= 0.02 * loudness.max()
     likeness = np.vstack([np.where(silent, 0, likeness), silent])
     probability = np.exp(20 * likeness.T)
-    states = pump.best_path(
-        probability, librosa.sequence.transition_loop(len(likeness), 0.9)
-    )
+    probability /= probability.sum(axis=1, keepdims=True)
     qualities = itertools.product(PITCH_CLASSES, ("maj", "min"))
-    labels = [f"{root}:{quality}" for root, quality in qualities] + ["N"]
-    hop = 2048 / 22050
-    annotation = jams.Annotation("chord", time=0, duration=duration)
+    annotation = segments.annotate(
+        "chord",
+        probability,
+        [f"{root}:{quality}" for root, quality in qualities] + ["N"],
+        librosa.sequence.transition_loop(len(likeness), 0.9),
+        2048 / 22050,
+        duration,
+    )
     annotation.annotation_metadata.annotation_tools = "chroma templates"
-    for start, end in pump.runs(states):
-        begin, stop = pump.segment_times(start, end, len(states), hop, duration)
-        if stop > begin:
-            annotation.append(begin, stop - begin, labels[states[start]], None)
     return annotation
 
 

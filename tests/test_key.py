@@ -1,0 +1,126 @@
+"""Keys: classes, decoding, kinds of errors."""
+
+import jams
+import numpy as np
+import pytest
+from conftest import ROOT, load_script
+
+from crema.exceptions import AnnotationError
+from crema.tasks import key
+from crema.utils import evaluate
+
+SR, HOP = 22050, 2048
+RATE = SR / HOP
+stage = load_script(ROOT / "training" / "key" / "03-evaluate.py")
+
+
+def keys(*observations, duration=None):
+    duration = duration or max(end for _, end, _ in observations)
+    annotation = jams.Annotation("key_mode", time=0, duration=duration)
+    for start, end, label in observations:
+        annotation.append(start, end - start, label, None)
+    return annotation
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("C:major", "C:major"),
+        ("C#:major", "Db:major"),
+        ("Cb:minor", "B:minor"),
+        ("A", "A:major"),
+        ("Bb", "Bb:major"),
+        ("B", "B:major"),
+        ("D:dorian", "D:minor"),
+        ("G:mixolydian", "G:major"),
+        ("E#:phrygian", "F:minor"),
+        ("B:locrian", "B:minor"),
+        ("F:lydian", "F:major"),
+    ],
+)
+def test_labels(label, name):
+    assert key.KEYS[key.parse(label)] == name
+
+
+def test_no_key_is_no_class():
+    assert key.parse("N") == -1
+    with pytest.raises(AnnotationError, match="'H:major' is no key"):
+        key.parse("H:major")
+
+
+def test_frames_and_the_whole():
+    annotation = keys((0, 4, "C:major"), (4, 10, "A:minor"), duration=20)
+    data = key.Keys("key", SR, HOP).transform_annotation(annotation, 20.0)
+    local = data["local"][:, 0]
+    assert len(local) == int(20 * RATE)
+    found = [local[int(time * RATE)] for time in (2, 6, 15)]
+    assert found == [key.parse("C:major"), key.parse("A:minor"), -1]
+    assert data["overall"].tolist() == [key.parse("A:minor")]
+
+
+def test_a_key_that_returns_lasts_as_long_as_all_its_parts():
+    annotation = keys((0, 3, "C:major"), (3, 7, "G:major"), (7, 10, "C:major"))
+    data = key.Keys().transform_annotation(annotation, 10.0)
+    assert data["overall"].tolist() == [key.parse("C:major")]
+
+
+def test_decoding_the_whole_and_the_frames():
+    task = key.Keys("key", SR, HOP)
+    posterior = np.full(24, 0.01)
+    posterior[13] = 0.77
+    (found,) = task.inverse(posterior, duration=12.5)
+    assert (found.time, found.duration, found.value) == (0, 12.5, "Db:minor")
+    assert found.confidence == pytest.approx(0.77)
+    classes = np.repeat([[3], [15]], 50, axis=0)
+    annotation = task.inverse(classes, duration=100 / RATE)
+    assert [o.value for o in annotation] == ["Eb:major", "Eb:minor"]
+    assert annotation.validate(strict=True)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "kind", "weighted"),
+    [
+        ("C:major", "correct", 1.0),
+        ("G:major", "fifth", 0.5),
+        ("F:major", "fifth", 0.0),
+        ("A:minor", "relative", 0.3),
+        ("C:minor", "parallel", 0.2),
+        ("D:major", "other", 0.0),
+        ("E:minor", "other", 0.0),
+    ],
+)
+def test_kinds_of_errors(estimate, kind, weighted):
+    scores = stage.score(keys((0, 10, "C:major")), keys((0, 10, estimate)))
+    assert scores["weighted_score"] == weighted
+    kinds = ("correct", "fifth", "relative", "parallel", "other")
+    assert {name for name in kinds if scores[name]} == {kind}
+
+
+def test_relative_of_minor():
+    scores = stage.score(keys((0, 10, "A:minor")), keys((0, 10, "C:major")))
+    assert scores["relative"] == 1 and scores["weighted_score"] == 0.3
+
+
+def test_local_keys_are_scored_by_time():
+    reference = keys((0, 5, "C:major"), (5, 10, "D:major"), (10, 20, "N"))
+    whole = keys((0, 20, "C:major"))
+    assert stage.score(reference, whole)["local"] == 0.5
+    local = keys((0, 4, "C:major"), (4, 20, "D:major"))
+    assert stage.score(reference, whole, local)["local"] == pytest.approx(0.9)
+
+
+def test_a_reference_without_a_key_is_not_comparable():
+    with pytest.raises(evaluate.NotComparable, match="names no key"):
+        stage.score(keys((0, 10, "N")), keys((0, 10, "C:major")))
+
+
+def test_the_baseline_hears_a_scale_and_takes_silence():
+    second = np.arange(SR // 2) / SR
+    notes = [0, 2, 4, 5, 7, 9, 11, 12, 7, 4, 0]
+    y = np.concatenate(
+        [np.sin(2 * np.pi * 261.63 * 2 ** ((n + 2) / 12) * second) for n in notes]
+    )
+    (found,) = stage.baseline(y.astype(np.float32), SR)
+    assert found.value == "D:major"
+    for clip in (np.zeros(SR, np.float32), np.zeros(500, np.float32)):
+        assert stage.baseline(clip, SR).validate(strict=True)

@@ -1,0 +1,55 @@
+r"""Stage 1, beat: the pump; features and labels of each track and of its copies.
+
+    python training/beat/01-prepare.py --corpus corpora/demo \
+        --index training/beat/index_train.json --augmented-dir work/beat/augmented \
+        --feature-dir work/beat/features --pump training/beat/resources/pump.pkl
+
+The features are a log-mel spectrogram of about 100 frames per second; the labels are
+beats and downbeats.
+"""
+
+from crema import exceptions
+from crema.utils import prepare
+
+
+def build(args):
+    """Return the pump.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With the options of this script.
+    """
+    import pumpp
+
+    from crema import features
+    from crema.tasks import beat
+
+    frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
+    return pumpp.Pump(
+        features.LogMel("mel", n_fft=args.window, n_mels=args.mel_bands, **frames),
+        beat.Beats("beat", **frames),
+    )
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    parser = prepare.parser(__doc__)
+    parser.add_argument(
+        "--sample-rate", type=int, default=22050, help="of the analysis, in Hz"
+    )
+    parser.add_argument(
+        "--hop-length", type=int, default=220, help="samples from frame to frame"
+    )
+    parser.add_argument(
+        "--window", type=int, default=1024, help="samples that a frame looks at"
+    )
+    parser.add_argument(
+        "--mel-bands", type=int, default=81, help="a multiple of 9: they are pooled"
+    )
+    args = parser.parse_args(argv)
+    prepare.run(args, lambda: build(args))
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

@@ -1,0 +1,159 @@
+r"""Stage 2, beat: train the network.
+
+    python training/beat/02-train.py --index training/beat/index_train.json \
+        --feature-dir work/beat/features --pump training/beat/resources/pump.pkl \
+        --resources training/beat/resources
+
+Run again after a kill, it goes on from the last epoch.  README.md describes the
+network.
+"""
+
+import numpy as np
+
+from crema import exceptions
+from crema.utils import sampling, train
+
+
+def network(operators, args):
+    """Build the network.
+
+    Parameters
+    ----------
+    operators : pumpp.Pump
+        Names and shapes of inputs and outputs.
+    args : argparse.Namespace
+        With the options of this script.
+
+    Returns
+    -------
+    model : keras.Model
+        From the log-mel spectrogram, shape (batch, frames, bands), to beat and
+        downbeat, shape (batch, frames, 1) each.
+    losses, metrics : list
+        One entry per output.
+    """
+    from keras import Input, Model, layers
+
+    from crema.features import LEVELS
+    from crema.layers import Upsample
+
+    field = operators.fields["mel.mag"]
+    levels = Input(field.shape, dtype=field.dtype.name, name="mel.mag")
+    bands = field.shape[1]
+    x = layers.Rescaling(1 / LEVELS)(levels)
+    x = layers.Reshape((-1, bands, 1))(x)
+    x = layers.BatchNormalization()(x)
+    # Two octaves of pooling leave few enough bands for a filter over all of them.
+    for _ in range(2):
+        x = layers.Conv2D(args.filters, 3, padding="same", activation="elu")(x)
+        x = layers.MaxPooling2D((1, 3))(x)
+        x = layers.Dropout(args.dropout)(x)
+    x = layers.Conv2D(args.channels, (1, bands // 9), activation="elu")(x)
+    x = layers.Reshape((-1, args.channels))(x)
+    x = layers.Dropout(args.dropout)(x)
+    for level in range(args.dilations):
+        x = residual(x, args.channels, 2**level, args.dropout)
+    # Bars are heard over many seconds, at a rate that a recurrent network can afford.
+    slow = layers.AveragePooling1D(args.pooling, padding="same")(x)
+    gru = layers.GRU(args.recurrent_units, return_sequences=True)
+    slow = layers.Bidirectional(gru)(slow)
+    x = layers.Concatenate()([x, Upsample(args.pooling)([slow, x])])
+    x = layers.Dense(args.channels, activation="elu")(x)
+    beat = layers.Dense(1, activation="sigmoid", name="beat.beat")(x)
+    downbeat = layers.Dense(1, activation="sigmoid", name="beat.downbeat")(x)
+    return Model(levels, [beat, downbeat]), [widened(), widened()], [[], []]
+
+
+def residual(x, channels, dilation, dropout):
+    """Add what a dilated convolution sees around each frame."""
+    from keras import layers
+
+    y = layers.Conv1D(
+        channels, 5, padding="same", dilation_rate=dilation, activation="elu"
+    )(x)
+    y = layers.SpatialDropout1D(dropout)(y)
+    y = layers.Dense(channels)(y)
+    return layers.Add()([x, y])
+
+
+def widened():
+    """Return the loss: cross-entropy with events widened over their neighbours.
+
+    The frames beside an event count as half an event and the next as a quarter, since
+    annotations are not exact to 10 ms.  Frames labelled -1 do not count.
+
+    References
+    ----------
+    S. Böck and M. Davies, "Deconstruct, analyse, reconstruct: how to improve tempo,
+    beat, and downbeat estimation", ISMIR 2020.
+    """
+    from keras import losses, ops
+
+    class Widened(losses.Loss):
+        def call(self, y_true, y_pred):
+            y_true = ops.cast(y_true, y_pred.dtype)[..., 0]
+            known = ops.cast(y_true >= 0, y_pred.dtype)
+            event = ops.maximum(y_true, 0)
+            n_frames = ops.shape(event)[1]
+            padded = ops.pad(event, [[0, 0], [2, 2]])
+            target = event
+            for shift, weight in ((1, 0.5), (3, 0.5), (0, 0.25), (4, 0.25)):
+                beside = weight * padded[:, shift : shift + n_frames]
+                target = ops.maximum(target, beside)
+            estimate = ops.clip(y_pred[..., 0], 1e-6, 1 - 1e-6)
+            return -known * (
+                target * ops.log(estimate) + (1 - target) * ops.log(1 - estimate)
+            )
+
+    # Padding of validation excerpts has weight 0 and must not thin out their mean.
+    return Widened(reduction="mean_with_sample_weight")
+
+
+def decoder(files):
+    """Estimate how tempo and meter behave from the training annotations.
+
+    Returns
+    -------
+    dict
+        ``interval_deviation``: standard deviation of the logarithm of the ratio of
+        successive intervals between beats; ``meters``: probabilities of bars of 2, 3, 4
+        and 6 beats.
+    """
+    from crema.models.beat import METERS
+
+    ratios, bars = [], np.ones(len(METERS))
+    fields = ("beat.beat", "beat.downbeat")
+    for both in zip(*(sampling.labels(files, name) for name in fields), strict=True):
+        for beat, downbeat in zip(*both, strict=True):
+            frames = np.flatnonzero(beat[:, 0] == 1)
+            ratios.append(np.diff(np.log(np.diff(frames))))
+            first = np.flatnonzero(downbeat[frames, 0] == 1)
+            lengths = np.diff(first)
+            bars += [np.sum(lengths == meter) for meter in METERS]
+    # Annotators slip; the median is of those who do not.
+    deviation = 1.4826 * np.median(np.abs(np.concatenate([*ratios, [0.0]])))
+    # A corpus has its fashions; half of what is believed of meters is not from it.
+    meters = 0.5 * bars / bars.sum() + 0.5 / len(METERS)
+    return {
+        "interval_deviation": float(np.clip(deviation, 0.01, 0.2)),
+        "meters": meters.tolist(),
+    }
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    parser = train.parser(__doc__)
+    parser.set_defaults(patch_duration=15.0, batch_size=16)
+    option = parser.add_argument_group("network").add_argument
+    option("--filters", type=int, default=16, help="of the first two layers, 3 x 3")
+    option("--channels", type=int, default=24, help="of each frame, after them")
+    option("--dilations", type=int, default=8, help="layers, each twice as wide")
+    option("--pooling", type=int, default=8, help="frames per step of the GRU")
+    option("--recurrent-units", type=int, default=48, help="per direction")
+    option("--dropout", type=float, default=0.1, help="share of activations")
+    args = parser.parse_args(argv)
+    train.run(args, "beat", network, decoder, monitor="val_loss")
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

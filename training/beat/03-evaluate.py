@@ -1,0 +1,112 @@
+r"""Stage 3, beat: score the model on the test tracks, end to end from audio.
+
+    python training/beat/03-evaluate.py --corpus corpora/demo \
+        --index training/beat/index_test.json --resources training/beat/resources
+
+The scores are those of mir_eval.beat.evaluate, which leaves out the first 5 seconds of
+a track, and the F-measure of downbeats; the baseline is librosa's beat tracker, with a
+downbeat at every fourth beat from the first.
+"""
+
+import numpy as np
+
+from crema import exceptions
+from crema.utils import evaluate
+
+
+def score(reference, estimate):
+    """Score a beat annotation.
+
+    Parameters
+    ----------
+    reference, estimate : jams.Annotation
+        Namespace beat.
+
+    Returns
+    -------
+    dict of float or None
+        As mir_eval.beat.evaluate; ``downbeat_f_measure``, None where the reference does
+        not tell all positions in the bar; ``offset_seconds``, the median of estimated
+        minus annotated time over the beats that F-measure takes for correct.
+
+    Raises
+    ------
+    NotComparable
+        The reference has fewer than two beats after the first 5 seconds.
+    """
+    import mir_eval
+
+    beats = {}
+    for side, annotation in (("reference", reference), ("estimate", estimate)):
+        order = sorted(annotation.data, key=lambda obs: obs.time)
+        times = np.asarray([obs.time for obs in order])
+        downbeat = np.asarray([obs.value == 1 for obs in order], dtype=bool)
+        beats[side] = (
+            mir_eval.beat.trim_beats(times),
+            mir_eval.beat.trim_beats(times[downbeat]),
+            all(obs.value is not None for obs in order),
+        )
+    expected, expected_down, told = beats["reference"]
+    found, found_down, _ = beats["estimate"]
+    if len(expected) < 2:
+        raise evaluate.NotComparable(
+            f"{len(expected)} beat(s) after the first 5 s, which are not scored"
+        )
+    scores = mir_eval.beat.evaluate(expected, found, min_beat_time=0.0)
+    scores = {
+        name.lower().replace("-", "_").replace(" ", "_"): float(value)
+        for name, value in scores.items()
+    }
+    scores["downbeat_f_measure"] = (
+        float(mir_eval.beat.f_measure(expected_down, found_down))
+        if told and len(expected_down)
+        else None
+    )
+    pairs = mir_eval.util.match_events(expected, found, 0.07)
+    offsets = [found[j] - expected[i] for i, j in pairs]
+    scores["offset_seconds"] = float(np.median(offsets)) if offsets else None
+    return scores
+
+
+def baseline(y, sr):
+    """Track beats with librosa, from onsets and one tempo.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,)
+        Audio.
+    sr : int
+        Its sampling rate in Hz.
+
+    Returns
+    -------
+    jams.Annotation
+        Every fourth beat is a downbeat, from the first.
+
+    References
+    ----------
+    D. Ellis, "Beat tracking by dynamic programming", Journal of New Music Research,
+    2007.
+    """
+    import jams
+    import librosa
+
+    from crema.utils import io
+
+    y22 = io.resample(y, sr, 22050)
+    _, times = librosa.beat.beat_track(y=y22, sr=22050, units="time")
+    annotation = jams.Annotation("beat", time=0, duration=len(y) / sr)
+    annotation.annotation_metadata.annotation_tools = "librosa.beat.beat_track"
+    for number, time in enumerate(times):
+        annotation.append(float(time), 0, number % 4 + 1, None)
+    return annotation
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    args = evaluate.parser(__doc__).parse_args(argv)
+    evaluate.run(args, "beat", score, baseline)
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

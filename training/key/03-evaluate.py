@@ -1,0 +1,143 @@
+r"""Stage 3, key: score the model on the test tracks, end to end from audio.
+
+    python training/key/03-evaluate.py --corpus corpora/demo \
+        --index training/key/index_test.json --resources training/key/resources
+
+The scores are the weighted score of mir_eval.key for the key of the whole track, the
+shares of the kinds of errors, and the share of time in which the local key is right.
+The baseline is a correlation of chroma with key profiles.
+"""
+
+import numpy as np
+
+from crema import exceptions
+from crema.utils import evaluate
+
+#: How often listeners found that each tone fits after a context in C major or C minor;
+#: C. Krumhansl, "Cognitive foundations of musical pitch", 1990, table 2.1.
+PROFILES = {
+    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+}
+
+
+def score(reference, overall, local=None):
+    """Score a key annotation.
+
+    Parameters
+    ----------
+    reference, overall : jams.Annotation
+        Namespace key_mode; what counts is the key that lasts longest.
+    local : jams.Annotation, optional
+        The keys that follow each other; by default `overall`.
+
+    Returns
+    -------
+    dict of float
+        ``weighted_score`` of mir_eval; ``correct``, ``fifth`` (one above or one below),
+        ``relative``, ``parallel`` and ``other``, one of which is 1; ``local``, the
+        share of the time with a key in which the local key is correct.
+
+    Raises
+    ------
+    NotComparable
+        The reference names no key.
+    """
+    import mir_eval
+
+    from crema.tasks import key
+
+    truth, found = (
+        key.longest(*encoded(annotation)) for annotation in (reference, overall)
+    )
+    if truth < 0:
+        raise evaluate.NotComparable("the annotation names no key")
+    names = [key.KEYS[index].replace(":", " ") for index in (truth, found)]
+    scores = {"weighted_score": float(mir_eval.key.weighted_score(*names))}
+    kind = relation(truth, found)
+    for name in ("correct", "fifth", "relative", "parallel", "other"):
+        scores[name] = float(kind == name)
+    scores["local"] = agreement(encoded(reference), encoded(local or overall))
+    return scores
+
+
+def relation(reference, estimate):
+    """Name the relation of two classes of keys: how an estimate errs, if it does."""
+    steps = (estimate - reference) % 12
+    if estimate // 12 == reference // 12:
+        return {0: "correct", 5: "fifth", 7: "fifth"}.get(steps, "other")
+    relative = 9 if reference < 12 else 3
+    return {0: "parallel", relative: "relative"}.get(steps, "other")
+
+
+def encoded(annotation):
+    """Return intervals and classes of an annotation of keys."""
+    from crema.tasks import key
+
+    intervals, labels = annotation.to_interval_values()
+    try:
+        return intervals, [key.parse(label) for label in labels]
+    except exceptions.AnnotationError as error:
+        raise evaluate.NotComparable(str(error)) from error
+
+
+def agreement(reference, estimate):
+    """Return the share of the time with a key in which two lists of keys agree."""
+    same = total = 0.0
+    for (start, end), key in zip(*reference, strict=True):
+        if key < 0:
+            continue
+        total += end - start
+        for (begin, stop), other in zip(*estimate, strict=True):
+            if other == key:
+                same += max(0.0, min(end, stop) - max(start, begin))
+    return float(min(1.0, same / total))
+
+
+def baseline(y, sr):
+    """Correlate the chroma of the whole track with key profiles.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,)
+        Audio.
+    sr : int
+        Its sampling rate in Hz.
+
+    Returns
+    -------
+    jams.Annotation
+        One key.
+    """
+    import jams
+    import librosa
+
+    from crema.tasks import key
+    from crema.utils import io
+
+    duration = len(y) / sr
+    y = np.pad(y, (0, max(0, sr - len(y))))
+    chroma = librosa.feature.chroma_cqt(
+        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+    )
+    profiles = [
+        np.roll(PROFILES[mode], tonic)
+        for mode in ("major", "minor")
+        for tonic in range(12)
+    ]
+    likeness = np.corrcoef(np.vstack([chroma.mean(axis=1), profiles]))[0, 1:]
+    annotation = jams.Annotation("key_mode", time=0, duration=duration)
+    annotation.annotation_metadata.annotation_tools = "Krumhansl key profiles"
+    best = int(np.nan_to_num(likeness).argmax())
+    annotation.append(0, duration, key.KEYS[best], None)
+    return annotation
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    args = evaluate.parser(__doc__).parse_args(argv)
+    evaluate.run(args, "key", score, baseline)
+
+
+if __name__ == "__main__":
+    exceptions.program(main)
