@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from crema import analyze, models
+from crema.audio import as_mono
 from crema.exceptions import AudioError, ModelError
-from crema.models import base, chord
+from crema.models import chord
 from crema.utils import io
 
 RATE = 22050
@@ -80,12 +81,12 @@ def test_integers_are_scaled(model):
         for name, array in expected.items():
             np.testing.assert_allclose(found[name], array, atol=0.05)
     unsigned = ((y + 1) * 127.5).astype("uint8")
-    assert np.abs(base.as_mono(unsigned) - y).max() < 0.02
+    assert np.abs(as_mono(unsigned) - y).max() < 0.02
 
 
 def test_stereo_is_mixed_down():
     left, right = tone(1), np.zeros(RATE, np.float32)
-    np.testing.assert_allclose(base.as_mono(np.stack([left, right])), left / 2)
+    np.testing.assert_allclose(as_mono(np.stack([left, right])), left / 2)
 
 
 @pytest.mark.parametrize(

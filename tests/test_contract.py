@@ -3,21 +3,22 @@
 import ast
 import functools
 import json
-import pathlib
 import re
 import subprocess
 import sys
 
+import numpy
 import pandas
 import pytest
 import yaml
+from conftest import ROOT, TEST, TRAIN, estimators, run_main, snakemake
 
-from crema import models
-from crema.utils import index
+from crema import models, pump
+from crema.models.base import Estimator
+from crema.utils import index, io
 
-ROOT = pathlib.Path(__file__).parents[1]
 TRAINING = ROOT / "training"
-ESTIMATORS = sorted(path.parent.name for path in TRAINING.glob("*/00-setup.py"))
+ESTIMATORS = estimators()
 STAGES = {
     "setup": "00-setup.py",
     "prepare": "01-prepare.py",
@@ -150,3 +151,130 @@ def test_no_shared_code_names_an_estimator(estimator):
             code = line.split("#")[0]
             names = re.findall(rf"training/{estimator}|[\"']{estimator}[\"']", code)
             assert not names, f"{path}:{number}"
+
+
+# --- a small build of each, by the workflow -------------------------------------------
+
+
+@pytest.fixture
+def resources(built, estimator):
+    return built / "training" / estimator / "resources"
+
+
+def tracks_of(built, split):
+    records = io.read_json(built / "corpora" / "tiny" / f"index_{split}.json")
+    return [record["track_id"] for record in records]
+
+
+def test_a_second_run_has_nothing_to_do(built, estimator):
+    target = f"training/{estimator}/resources/test_data.json"
+    done = snakemake(built, "-n", target=target)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_version_counts_trainings_at_a_revision(built, resources):
+    head = subprocess.run(
+        ["git", "rev-parse", "--short=7", "HEAD"],
+        cwd=built,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert (resources / "version.txt").read_text() == f"{head}.0\n"
+
+
+def test_features_are_found_from_the_index_alone(built, estimator):
+    work = built / "work" / estimator
+    tracks = tracks_of(built, "train")
+    assert len(tracks) == TRAIN
+    names = {f"{track}{copy}" for track in tracks for copy in ("", ".0")}
+    assert {path.name for path in (work / "features").iterdir()} == {
+        f"{name}.h5" for name in names
+    }
+    for track in tracks:
+        for ext in ("flac", "jams"):
+            assert (work / "augmented" / f"{track}.0.{ext}").stat().st_size
+
+
+def test_copies_are_as_long_as_their_annotation_says(built, estimator):
+    for path in (built / "work" / estimator / "augmented").glob("*.jams"):
+        jam = io.read_jams(path)
+        y, sample_rate = io.read_audio(path.with_suffix(".flac"))
+        assert jam.file_metadata.duration == pytest.approx(len(y) / sample_rate)
+        assert jam.sandbox.muda["history"]
+
+
+def test_inputs_and_the_first_output_are_pump_fields(resources):
+    model = models.load(resources)
+    assert isinstance(model, Estimator)
+    fields = pump.load(resources / "pump.pkl").fields
+    assert {*model.inputs, model.output_names[0]} <= set(fields)
+    assert model.output_names[0] in model.task.fields
+
+
+def test_scores_are_finite_and_complete(built, resources):
+    result = json.loads((resources / "test_data.json").read_text())
+    tracks = tracks_of(built, "test")
+    assert [row["track_id"] for row in result["tracks"]] == tracks
+    assert len(tracks) == TEST and result["summary"]
+    assert result["version"] == (resources / "version.txt").read_text().strip()
+    for row in result["tracks"]:
+        assert row["status"] == "ok", row["reason"]
+        for scores in (row["scores"], row["baseline"]):
+            assert set(scores) == set(row["scores"])
+            for name, value in scores.items():
+                low = -1 if name.endswith("_seconds") else 0
+                assert value is None or low <= value <= 1, name
+        assert (resources / "estimates" / f"{row['track_id']}.jams").is_file()
+    table = pandas.read_csv(resources / "test_data.csv")
+    assert list(table["track_id"]) == tracks
+
+
+def test_figures_are_drawn(resources):
+    for name in ("curves.svg", "scores.svg"):
+        assert (resources / name).read_text().startswith("<?xml")
+
+
+def test_the_estimate_is_what_the_program_writes(built, resources, tmp_path):
+    """End to end: evaluation and the program crema agree on a test track."""
+    from crema.analyze import analyze
+
+    (track,) = tracks_of(built, "test")
+    audio = built / "corpora" / "tiny" / f"{track}.flac"
+    jam = analyze(filename=audio, model=resources)
+    kept = io.read_jams(resources / "estimates" / f"{track}.jams")
+    assert len(jam.annotations) == len(kept.annotations) - 1
+    for ours, theirs in zip(jam.annotations, kept.annotations, strict=False):
+        assert ours.namespace == theirs.namespace
+        assert [(o.time, o.value) for o in ours] == [(o.time, o.value) for o in theirs]
+
+
+def test_the_same_seed_gives_the_same_features(built, estimator, tmp_path):
+    """By hand, on explicit paths, from the same copies."""
+    work = built / "work" / estimator
+    track = tracks_of(built, "train")[0]
+    run_main(
+        TRAINING / estimator / "01-prepare.py",
+        *("--corpus", built / "corpora" / "tiny", "--track", track),
+        *("--augmented-dir", work / "augmented", "--feature-dir", tmp_path),
+        *("--pump", built / "training" / estimator / "resources" / "pump.pkl"),
+    )
+    for name in (f"{track}.h5", f"{track}.0.h5"):
+        with (
+            io.open_features(tmp_path / name) as found,
+            io.open_features(work / "features" / name) as expected,
+        ):
+            assert set(found) == set(expected)
+            for field in found:
+                assert (found[field][:] == expected[field][:]).all()
+
+
+def test_any_audio_gets_an_answer(resources):
+    """Silence, and a clip shorter than a frame."""
+    from crema.analyze import analyze
+
+    model = models.load(resources)
+    for samples in (2, 22050 * 3):
+        jam = analyze(y=numpy.zeros(samples), sr=22050, model=model)
+        assert jam.validate(strict=True) and len(jam.annotations)

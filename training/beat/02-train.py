@@ -35,7 +35,7 @@ def network(operators, args):
     from keras import Input, Model, layers
 
     from crema.features import LEVELS
-    from crema.layers import Upsample
+    from crema.layers import EventCrossentropy, Upsample
 
     field = operators.fields["mel.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="mel.mag")
@@ -61,7 +61,8 @@ def network(operators, args):
     x = layers.Dense(args.channels, activation="elu")(x)
     beat = layers.Dense(1, activation="sigmoid", name="beat.beat")(x)
     downbeat = layers.Dense(1, activation="sigmoid", name="beat.downbeat")(x)
-    return Model(levels, [beat, downbeat]), [widened(), widened()], [[], []]
+    loss = EventCrossentropy()
+    return Model(levels, [beat, downbeat]), [loss, loss], [[], []]
 
 
 def residual(x, channels, dilation, dropout):
@@ -74,39 +75,6 @@ def residual(x, channels, dilation, dropout):
     y = layers.SpatialDropout1D(dropout)(y)
     y = layers.Dense(channels)(y)
     return layers.Add()([x, y])
-
-
-def widened():
-    """Return the loss: cross-entropy with events widened over their neighbours.
-
-    The frames beside an event count as half an event and the next as a quarter, since
-    annotations are not exact to 10 ms.  Frames labelled -1 do not count.
-
-    References
-    ----------
-    S. Böck and M. Davies, "Deconstruct, analyse, reconstruct: how to improve tempo,
-    beat, and downbeat estimation", ISMIR 2020.
-    """
-    from keras import losses, ops
-
-    class Widened(losses.Loss):
-        def call(self, y_true, y_pred):
-            y_true = ops.cast(y_true, y_pred.dtype)[..., 0]
-            known = ops.cast(y_true >= 0, y_pred.dtype)
-            event = ops.maximum(y_true, 0)
-            n_frames = ops.shape(event)[1]
-            padded = ops.pad(event, [[0, 0], [2, 2]])
-            target = event
-            for shift, weight in ((1, 0.5), (3, 0.5), (0, 0.25), (4, 0.25)):
-                beside = weight * padded[:, shift : shift + n_frames]
-                target = ops.maximum(target, beside)
-            estimate = ops.clip(y_pred[..., 0], 1e-6, 1 - 1e-6)
-            return -known * (
-                target * ops.log(estimate) + (1 - target) * ops.log(1 - estimate)
-            )
-
-    # Padding of validation excerpts has weight 0 and must not thin out their mean.
-    return Widened(reduction="mean_with_sample_weight")
 
 
 def decoder(files):
