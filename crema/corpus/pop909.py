@@ -24,12 +24,12 @@ import csv
 import functools
 import hashlib
 import json
-import math
 import pathlib
 import sys
 from typing import NamedTuple
 
 from crema.corpus.arrange import bass_part, drum_part, read_parts
+from crema.corpus.common import annotation, cover
 from crema.corpus.render import DEFAULT_SOUNDFONT, Note, Part, render
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
@@ -128,57 +128,13 @@ def annotate(song, settings, labels, duration):
     jam.file_metadata.duration = duration
     jam.sandbox.pop909 = settings
     for namespace, observed in observations.items():
-        if not observed:
-            continue
         curator, source = _SOURCES[namespace]
-        metadata = jams.AnnotationMetadata(
-            curator=jams.Curator(name=curator), corpus="POP909", data_source=source
+        made = annotation(
+            namespace, observed, duration, curator, corpus="POP909", data_source=source
         )
-        annotation = jams.Annotation(
-            namespace, time=0, duration=duration, annotation_metadata=metadata
-        )
-        for start, end, value in observed:
-            start, end = _exact(start), _exact(end)
-            annotation.append(time=start, duration=end - start, value=value)
-        jam.annotations.append(annotation)
+        if made:
+            jam.annotations.append(made)
     return jam
-
-
-def _exact(time):
-    """Round down to a binary fraction of a second, less than a microsecond away.
-
-    Such times add up without error.  With others, start + duration can exceed the
-    start of what follows by one bit, an overlap that mir_eval refuses.
-    """
-    return math.floor(time * 2**20) / 2**20
-
-
-def cover(segments, duration, filler=None):
-    """Clip segments to [0, duration], without overlaps; fill the gaps if so asked.
-
-    Parameters
-    ----------
-    segments : list of (float, float, str)
-        Start, end and label, ordered by start.
-    duration : float
-        Where the last segment ends.
-    filler : str, optional
-        The label of gaps; by default gaps stay.
-
-    Returns
-    -------
-    list of (float, float, str)
-    """
-    covered, now = [], 0.0
-    for start, end, label in [*segments, (duration, duration, filler)]:
-        start, end = max(start, now), min(end, duration)
-        if filler is not None and now < min(start, duration):
-            covered.append((now, min(start, duration), filler))
-            now = covered[-1][1]
-        if start < end:
-            covered.append((start, end, label))
-            now = end
-    return covered
 
 
 def make_track(source, output, song):

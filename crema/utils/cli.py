@@ -102,7 +102,7 @@ def each_track(function, args):
     else:
         raise ConfigError("no tracks to work on: give --index or --track")
     failures = []
-    for done, (track, error) in enumerate(_attempts(function, tracks, args.jobs), 1):
+    for done, (track, _, error) in enumerate(attempts(function, tracks, args.jobs), 1):
         if error:
             failures.append(error)
         if len(tracks) > 1:
@@ -115,26 +115,40 @@ def each_track(function, args):
         raise failures[0]
 
 
-def _attempts(function, tracks, jobs):
-    """Yield ``(track, error or None)`` as tracks finish."""
-    if jobs <= 1 or len(tracks) == 1:
+def attempts(function, tracks, jobs=1):
+    """Call ``function(track_id)`` for each track, and go on after a bad one.
+
+    Parameters
+    ----------
+    function : callable
+        Must be picklable where more than one job is asked for.
+    tracks : list of str
+        Track ids.
+    jobs : int
+        Number of processes.
+
+    Yields
+    ------
+    (str, object, CremaError or None)
+        Track id, what `function` returned, and why it failed, as tracks finish.
+    """
+    if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:
-            yield track, _attempt(function, track)
+            yield track, *_attempt(function, track)
         return
     # Forked workers would inherit locks of threads that do not exist in them.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, context) as pool:
         futures = {pool.submit(_attempt, function, track): track for track in tracks}
         for future in concurrent.futures.as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], *future.result()
 
 
 def _attempt(function, track):
     try:
-        function(track)
+        return function(track), None
     except CremaError as error:
-        return error
+        return None, error
     except Exception as error:  # a defect of ours must not cost the other tracks
         traceback.print_exc()
-        return CremaError(f"track {track}: {type(error).__name__}: {error}")
-    return None
+        return None, CremaError(f"track {track}: {type(error).__name__}: {error}")

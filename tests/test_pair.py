@@ -1,0 +1,383 @@
+"""Pairs of audio and JAMS: what is rejected and why, and how the rest is split."""
+
+import collections
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import annotate
+
+from crema.corpus import pair
+from crema.exceptions import ConfigError, CorpusError
+from crema.utils import index, io
+
+RATE = 8000
+
+
+def write(directory, track_id, artist="", seconds=3.0, ext="flac", release=""):
+    """Write a tone that no other track has, and its annotation."""
+    frequency = 200 + int(hashlib.sha256(track_id.encode()).hexdigest()[:4], 16) / 100
+    t = np.arange(round(seconds * RATE)) / RATE
+    io.write_audio(
+        directory / f"{track_id}.{ext}", 0.3 * np.sin(2 * np.pi * frequency * t), RATE
+    )
+    jam = annotate(["C:maj", "G:7"], seconds / 2)
+    jam.file_metadata.artist = artist
+    jam.file_metadata.release = release
+    io.write_jams(directory / f"{track_id}.jams", jam)
+
+
+def edit(directory, track_id, change):
+    jam = io.read_jams(directory / f"{track_id}.jams")
+    change(jam)
+    io.write_jams(directory / f"{track_id}.jams", jam)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("pairs")
+    for artist in "abcd":
+        for number in (1, 2):
+            write(directory, f"{artist}_{number}", f"artist {artist}")
+    return directory
+
+
+@pytest.fixture
+def corpus(made, tmp_path):
+    """Eight tracks of four artists."""
+    return shutil.copytree(made, tmp_path / "corpus")
+
+
+def rejected(directory):
+    """Return the reasons by track or file."""
+    records = json.loads((directory / "rejected.json").read_text())
+    for record in records:
+        assert record.keys() in ({"track_id", "reason"}, {"file", "reason"})
+    names = [record.get("track_id") or record["file"] for record in records]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, [record["reason"] for record in records], strict=True))
+
+
+def splits(directory):
+    return [
+        index.read_index(directory / f"index_{side}.json") for side in ("train", "test")
+    ]
+
+
+def run(directory, *options):
+    return pair.main([str(directory), *map(str, options)])
+
+
+def test_indexes_of_a_sound_directory(corpus, capsys):
+    assert run(corpus, "--test-fraction", 0.5) is None
+    train, test = splits(corpus)
+    assert train and test
+    index.check_splits(train, test)
+    assert {**train, **test} == {
+        f"{artist}_{n}": f"artist {artist}" for artist in "abcd" for n in (1, 2)
+    }
+    assert rejected(corpus) == {}
+    for side in ("train", "test"):
+        records = json.loads((corpus / f"index_{side}.json").read_text())
+        assert [r["track_id"] for r in records] == sorted(
+            r["track_id"] for r in records
+        )
+        for record in records:
+            for kind, ext in (("audio", "flac"), ("jams", "jams")):
+                content = (corpus / f"{record['track_id']}.{ext}").read_bytes()
+                digest = hashlib.sha256(content).hexdigest()
+                assert record[f"{kind}_sha256"] == digest
+    assert "8 tracks of 4 groups" in capsys.readouterr().err
+    index.Corpus(corpus).check([*train, *test])
+
+
+def test_output_directory_and_jobs(corpus, tmp_path):
+    before = {path: path.read_bytes() for path in corpus.iterdir()}
+    options = ("--test-fraction", 0.5, "--output", tmp_path / "out", "--jobs", 2)
+    run(corpus, *options)
+    assert {path: path.read_bytes() for path in corpus.iterdir()} == before
+    run(corpus, "--test-fraction", 0.5)
+    for name in ("index_train.json", "index_test.json", "rejected.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (corpus / name).read_bytes()
+
+
+def spoil(directory):
+    """Make one track or file of each kind that cannot be used; return the reasons."""
+    write(directory, "no_jams")
+    (directory / "no_jams.jams").unlink()
+    write(directory, "no_audio")
+    (directory / "no_audio.flac").unlink()
+    write(directory, "with.dot")
+    write(directory, "bad_jams")
+    (directory / "bad_jams.jams").write_text('{"annotations": [')
+    write(directory, "wrong_label")
+    text = (directory / "wrong_label.jams").read_text()
+    (directory / "wrong_label.jams").write_text(text.replace("C:maj", "C:mayor"))
+    write(directory, "cut")
+    content = (directory / "cut.flac").read_bytes()
+    (directory / "cut.flac").write_bytes(content[: len(content) // 2])
+    write(directory, "no_sound")
+    (directory / "no_sound.flac").write_text("this is no audio")
+    write(directory, "short", seconds=0.5)
+    write(directory, "beyond")
+
+    def longer(jam):
+        jam.annotations[1].append(3.6, 0, 1, None)
+
+    edit(directory, "beyond", longer)
+    write(directory, "other_audio")
+
+    def much_longer(jam):
+        jam.file_metadata.duration = 4.0
+
+    edit(directory, "other_audio", much_longer)
+    write(directory, "no_chords")
+    edit(directory, "no_chords", lambda jam: jam.annotations.pop(0))
+    write(directory, "empty_chords")
+    edit(directory, "empty_chords", lambda jam: jam.annotations[0].data.clear())
+    shutil.copy(directory / "a_1.flac", directory / "twice.flac")
+    shutil.copy(directory / "a_1.jams", directory / "twice.jams")
+    (directory / ".a_1.123.flac").write_text("left by a killed writer")
+    (directory / "notes.txt").write_text("of no concern")
+    return {
+        "no_jams.flac": "without no_jams.jams",
+        "no_audio.jams": "without no_audio.flac",
+        "with.dot": "no dot",
+        "bad_jams": "not valid JAMS",
+        "wrong_label": "not valid JAMS",
+        "cut": "cut.flac: cannot be read as audio",
+        "no_sound": "cannot be read as audio",
+        "short": "lasts 0.50 s",
+        "beyond": "until 3.60 s, the audio until 3.00 s",
+        "other_audio": "until 4.00 s, the audio until 3.00 s",
+        "no_chords": "no chord annotation",
+        "empty_chords": "no chord annotation",
+        "twice": "the same audio as a_1",
+    }
+
+
+def test_everything_unusable_is_rejected_with_its_reason(corpus, capsys):
+    expected = spoil(corpus)
+    run(corpus, "--namespace", "chord", "--namespace", "beat", "--test-fraction", 0.5)
+    found = rejected(corpus)
+    assert found.keys() == expected.keys()
+    for name, reason in expected.items():
+        assert reason in found[name], name
+        assert "\n" not in found[name]
+    train, test = splits(corpus)
+    assert len(train) + len(test) == 8
+    assert f"13 rejected, see {corpus / 'rejected.json'}" in capsys.readouterr().err
+
+
+def test_namespaces_are_only_asked_for_on_demand(corpus):
+    write(corpus, "no_chords", "artist a")
+    edit(corpus, "no_chords", lambda jam: jam.annotations.pop(0))
+    run(corpus, "--test-fraction", 0.5)
+    assert rejected(corpus) == {}
+    run(corpus, "--test-fraction", 0.5, "--namespace", "key_mode")
+    assert rejected(corpus) == {}
+    with pytest.raises(ConfigError, match="--namespace chrod"):
+        run(corpus, "--namespace", "chrod")
+
+
+def test_rounding_of_annotations_is_tolerated(corpus):
+    edit(corpus, "a_1", lambda jam: jam.annotations[1].append(3.4, 0, 1, None))
+    run(corpus, "--test-fraction", 0.5)
+    assert rejected(corpus) == {}
+
+
+def test_the_same_audio_in_another_file_is_found(corpus):
+    """As the tags of a file, or the effort of the encoder, may differ."""
+    y, rate = io.read_audio(corpus / "b_1.flac")
+    soundfile.write(corpus / "b_0.flac", y, rate, format="FLAC", compression_level=0.0)
+    shutil.copy(corpus / "b_1.jams", corpus / "b_0.jams")
+    assert (corpus / "b_0.flac").read_bytes() != (corpus / "b_1.flac").read_bytes()
+    run(corpus, "--test-fraction", 0.5)
+    assert rejected(corpus) == {"b_1": "b_1: the same audio as b_0"}
+    # Only what could be used is kept in its stead.
+    (corpus / "b_0.jams").write_text("{}")
+    run(corpus, "--test-fraction", 0.5)
+    assert rejected(corpus).keys() == {"b_0"}
+
+
+def test_min_duration(corpus):
+    write(corpus, "long", "artist a", seconds=5)
+    write(corpus, "longer", "artist b", seconds=6)
+    seed = seed_for(["artist a", "artist b"])
+    run(corpus, "--min-duration", 4, "--test-fraction", 0.5, "--seed", seed)
+    assert len(rejected(corpus)) == 8
+    assert all("the minimum is 4 s" in reason for reason in rejected(corpus).values())
+
+
+def seed_for(groups):
+    """Find a seed that puts groups on both sides, half and half on average."""
+    sides = ({pair.is_test(group, 0.5, seed) for group in groups} for seed in range(50))
+    return next(seed for seed, found in enumerate(sides) if len(found) == 2)
+
+
+@pytest.mark.parametrize(
+    "option, expected",
+    [
+        ("artist", {"a_1": "Some One", "a_2": "Some One", "b_1": "b_1"}),
+        ("release", {"a_1": "r", "a_2": "a_2", "b_1": "r"}),
+        ("track", {"a_1": "a_1", "a_2": "a_2", "b_1": "b_1"}),
+        ("_([0-9])$", {"a_1": "1", "a_2": "2", "b_1": "1"}),
+    ],
+)
+def test_groups(tmp_path, option, expected, capsys):
+    write(tmp_path, "a_1", "Some One", release="r")
+    write(tmp_path, "a_2", " Some  One ")
+    write(tmp_path, "b_1", release="r")
+    seed = seed_for(expected.values())
+    run(tmp_path, "--group-by", option, "--test-fraction", 0.5, "--seed", seed)
+    train, test = splits(tmp_path)
+    assert {**train, **test} == expected
+    alone = "1 tracks name no" in capsys.readouterr().err
+    assert alone == (option in {"artist", "release"})
+
+
+def test_track_without_a_group_is_rejected(corpus):
+    write(corpus, "other")
+    run(corpus, "--group-by", "^([a-d])_", "--test-fraction", 0.5)
+    assert rejected(corpus) == {"other": "other: does not match --group-by ^([a-d])_"}
+
+
+@pytest.mark.parametrize("option", ["artits", "(a)(b)", "(", "[a-z]+"])
+def test_wrong_group_by(corpus, option):
+    with pytest.raises(ConfigError, match="--group-by"):
+        run(corpus, "--group-by", option)
+
+
+GROUPS = {f"track{i}": f"group{i // 3}" for i in range(6000)}
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_share_and_seed(fraction, seed):
+    test, closer = pair.split(GROUPS, fraction, seed)
+    assert closer is None
+    assert len(test) / len(GROUPS) == pytest.approx(fraction, abs=0.05)
+    sides = collections.defaultdict(set)
+    for track, group in GROUPS.items():
+        sides[group].add(track in test)
+    assert all(len(side) == 1 for side in sides.values())
+    assert test != pair.split(GROUPS, fraction, seed + 1)[0]
+
+
+def test_a_group_stays_on_its_side_whatever_else_is_there():
+    everything, _ = pair.split(GROUPS, 0.2, 0)
+    rng = np.random.default_rng(0)
+    for n_tracks in (50, 200, 700):
+        chosen = rng.choice(list(GROUPS), n_tracks, replace=False)
+        part, _ = pair.split({t: GROUPS[t] for t in chosen}, 0.2, 0)
+        assert part == everything & set(chosen)
+    more, _ = pair.split(GROUPS, 0.3, 0)
+    assert everything < more
+
+
+def test_sides_are_those_of_all_computers():
+    """Written down: a change would put tracks that models were trained on to test."""
+    tested = [i for i in range(40) if pair.is_test(f"artist {i}", 0.2, 0)]
+    assert tested == [0, 4, 7, 8, 9, 18, 23, 28, 30, 31, 37]
+
+
+def test_added_tracks_change_no_side(corpus):
+    run(corpus, "--test-fraction", 0.5)
+    train, test = splits(corpus)
+    for artist in "acegh":
+        write(corpus, f"{artist}_3", f"artist {artist}")
+    (corpus / "b_1.jams").unlink()
+    run(corpus, "--test-fraction", 0.5)
+    more_train, more_test = splits(corpus)
+    for before, after in ((train, more_train), (test, more_test)):
+        assert before and before.items() - after.items() <= {("b_1", "artist b")}
+    assert len(more_train) + len(more_test) == 12
+
+
+def test_a_seed_that_comes_closer_is_named(corpus, capsys):
+    groups = {f"track{i}": f"group{i}" for i in range(12)}
+    shares = {}
+    for seed in range(pair.SEEDS):
+        try:
+            test, closer = pair.split(groups, 0.25, seed)
+        except ConfigError as error:
+            assert "take --seed" in str(error)
+            continue
+        shares[seed] = len(test) / 12, closer
+    assert any(closer for _, closer in shares.values())
+    for share, closer in shares.values():
+        assert (closer is None) == (abs(share - 0.25) <= pair.CLOSE)
+        if closer:
+            assert closer[1] == shares[closer[0]][0] == 0.25
+    run(corpus, "--test-fraction", 0.5)  # three artists of four
+    assert "--seed 2 would test on 50%" in capsys.readouterr().err
+
+
+def test_no_side_is_left_empty(corpus):
+    groups = {"a": "a", "b": "b"}
+    seeds = collections.Counter()
+    for seed in range(40):
+        try:
+            test, _ = pair.split(groups, 0.2, seed)
+        except ConfigError as error:
+            seeds["refused"] += 1
+            better = int(str(error).split("take --seed ")[1].split(",")[0])
+            assert len(pair.split(groups, 0.2, better)[0]) == 1
+        else:
+            seeds["split"] += 1
+            assert len(test) == 1
+    assert min(seeds.values()) > 5
+    with pytest.raises(ConfigError, match="another --test-fraction"):
+        pair.split(groups, 1e-9, 0)
+    with pytest.raises(CorpusError, match="one group .*--group-by"):
+        pair.split({"a": "x", "b": "x"}, 0.2, 0)
+    for fraction in (0, 1, -1, 2, float("nan")):
+        with pytest.raises(ConfigError, match="--test-fraction"):
+            pair.split(groups, fraction, 0)
+    (corpus / "a_1.jams").unlink()
+    with pytest.raises(CorpusError, match=r"7 .*one group.*1 rejected, see .*json"):
+        run(corpus, "--group-by", "(_)")
+    assert not (corpus / "index_train.json").exists()
+
+
+def test_audio_extension(corpus, tmp_path):
+    write(corpus, "e_1", "artist e", ext="wav")
+    with pytest.raises(CorpusError, match=r"8 flac, 1 wav.*--audio-ext"):
+        run(corpus)
+    run(corpus, "--audio-ext", "flac", "--test-fraction", 0.5)
+    assert rejected(corpus) == {
+        "e_1.wav": "is neither flac nor jams; convert it",
+        "e_1.jams": "annotation without e_1.flac",
+    }
+    with pytest.raises(CorpusError, match=r"no \*\.ogg"):
+        run(corpus, "--audio-ext", ".ogg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="holds no audio"):
+        run(tmp_path / "empty")
+    with pytest.raises(CorpusError, match="cannot be read"):
+        run(tmp_path / "nowhere")
+
+
+def test_nothing_usable(corpus):
+    with pytest.raises(CorpusError, match=r"rejected\.json says why"):
+        run(corpus, "--min-duration", 60)
+    assert len(rejected(corpus)) == 8
+    assert not (corpus / "index_train.json").exists()
+
+
+def test_jamz(corpus):
+    for path in corpus.glob("*.jams"):
+        io.write_jams(path.with_suffix(".jamz"), io.read_jams(path))
+        path.unlink()
+    run(corpus, "--jams-ext", "jamz", "--test-fraction", 0.5)
+    train, test = splits(corpus)
+    assert len(train) + len(test) == 8
+
+
+def test_from_the_command_line(corpus, run_script, tmp_path):
+    done = run_script("-m", "crema.corpus.pair", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
