@@ -1,7 +1,7 @@
 """Annotate audio: the program ``crema`` and the function behind it.
 
-crema song.mp3 --model training/chord/resources -o song.jams
-crema *.flac --model training/chord/resources --output-dir annotations
+crema song.mp3 --model training -o song.jams
+crema *.flac --model training --tasks chord,beat --output-dir annotations
 """
 
 import argparse
@@ -13,7 +13,7 @@ from crema.exceptions import CremaError, ModelError
 from crema.version import __version__
 
 
-def analyze(filename=None, y=None, sr=None, model=()):
+def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     """Annotate one piece of music.
 
     Parameters
@@ -26,12 +26,14 @@ def analyze(filename=None, y=None, sr=None, model=()):
         Its sampling rate in Hz.
     model : Estimator, str or path-like, or a sequence of these
         Trained estimators, or the directories that hold them.  Who analyses many
-        files loads them once, with :func:`crema.models.load`.
+        files loads them once, with :func:`load_models`.
+    tasks : sequence of str, optional
+        Names of estimators; the others are left out.
 
     Returns
     -------
     jams.JAMS
-        One annotation per model, and the duration of the audio in seconds.
+        The annotations of each model, and the duration of the audio in seconds.
 
     Raises
     ------
@@ -42,14 +44,14 @@ def analyze(filename=None, y=None, sr=None, model=()):
 
     Examples
     --------
-    >>> jam = analyze("song.mp3", model="training/chord/resources")  # doctest: +SKIP
+    >>> jam = analyze("song.mp3", model="training")  # doctest: +SKIP
     >>> jam.annotations["chord", 0].to_dataframe()  # doctest: +SKIP
     """
     import jams
 
     from crema.audio import Audio
 
-    estimators = load_models(model)
+    estimators = load_models(model, tasks)
     audio = Audio(filename, y, sr)
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
@@ -60,20 +62,50 @@ def analyze(filename=None, y=None, sr=None, model=()):
     return jam
 
 
-def load_models(model):
-    """Return a list of estimators; directories among `model` are loaded."""
+def load_models(model, tasks=None):
+    """Load trained estimators.
+
+    Parameters
+    ----------
+    model : Estimator, str or path-like, or a sequence of these
+        Estimators stay as they are; what a directory holds (:func:`crema.models.find`)
+        is loaded.
+    tasks : sequence of str, optional
+        Names of estimators; the others are left out, and not loaded.
+
+    Returns
+    -------
+    list of Estimator
+
+    Raises
+    ------
+    ModelError
+        There is none, none of a task, or one cannot be used.
+    """
     if isinstance(model, (str, pathlib.Path)) or not hasattr(model, "__iter__"):
         model = [model]
-    estimators = [
-        models.load(one) if isinstance(one, (str, pathlib.Path)) else one
-        for one in model
-    ]
-    if not estimators:
+    found = []
+    for one in model:
+        if isinstance(one, (str, pathlib.Path)):
+            found += models.find(one).items()
+        else:
+            found.append((one.name, one))
+    if not found:
         raise ModelError(
             "crema comes without trained models as yet: train one and name its "
             "directory, as in --model training/chord/resources"
         )
-    return estimators
+    names = [name for name, _ in found]
+    for task in tasks or ():
+        if task not in names:
+            raise ModelError(
+                f"no model of the task {task!r} is here, only of {', '.join(names)}"
+            )
+    return [
+        models.load(one) if isinstance(one, pathlib.Path) else one
+        for name, one in found
+        if tasks is None or name in tasks
+    ]
 
 
 def main(argv=None):
@@ -102,17 +134,24 @@ def main(argv=None):
         action="append",
         default=[],
         metavar="DIR",
-        help="resources of a trained estimator (may be repeated)",
+        help="resources of a trained estimator, or a directory of several such as "
+        "training (may be repeated)",
+    )
+    parser.add_argument(
+        "--tasks",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="the estimators to use, such as chord,beat (default: all)",
     )
     parser.add_argument("--version", action="version", version=f"crema {__version__}")
     args = parser.parse_args(argv)
-    return run(args.audio, args.output, args.output_dir, args.model)
+    return run(args.audio, args.output, args.output_dir, args.model, args.tasks)
 
 
-def run(audio, output, output_dir, directories):
+def run(audio, output, output_dir, directories, tasks=None):
     """Annotate files; go on after a bad one; return the exit status."""
     targets = destinations(audio, output, output_dir)
-    estimators = load_models(directories)
+    estimators = load_models(directories, tasks)
 
     from crema.utils import io
 

@@ -169,16 +169,16 @@ def trained(prepared, tmp_path_factory):
 TRAIN, TEST = 3, 1
 
 
-def settings(estimators):
-    """Return settings with which the workflow is quick, as YAML."""
+def settings(directory):
+    """Return settings with which the workflow of a checkout is quick, as YAML."""
     overlay = {
         "corpus": {"directory": "corpora/tiny"},
         "index": {
             split: f"corpora/tiny/index_{split}.json" for split in ("train", "test")
         },
     }
-    for estimator in estimators:
-        path = ROOT / "training" / estimator / "config.schema.yaml"
+    for estimator in estimators(directory):
+        path = directory / "training" / estimator / "config.schema.yaml"
         options = yaml.safe_load(path.read_text())["properties"]["setup"]["properties"]
         overlay[estimator] = {
             # One copy, where an option lists one for each.
@@ -230,7 +230,7 @@ def fresh(corpus, tmp_path_factory):
             if (ROOT / name).is_file():
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, directory / name)
-        (directory / "config" / "tiny.yaml").write_text(settings(estimators()))
+        (directory / "config" / "tiny.yaml").write_text(settings(directory))
         tiny = directory / "corpora" / "tiny"
         shutil.copytree(corpus, tiny)
         tracks = sorted(path.stem for path in tiny.glob("*.flac"))

@@ -278,3 +278,26 @@ def test_any_audio_gets_an_answer(resources):
     for samples in (2, 22050 * 3):
         jam = analyze(y=numpy.zeros(samples), sr=22050, model=model)
         assert jam.validate(strict=True) and len(jam.annotations)
+
+
+def test_one_jams_holds_the_annotations_of_all(built, tmp_path):
+    from crema import analyze
+
+    (track,) = tracks_of(built, "test")
+    audio = built / "corpora" / "tiny" / f"{track}.flac"
+    assert analyze.run([audio], tmp_path / "all.jams", None, [built / "training"]) == 0
+    jam = io.read_jams(tmp_path / "all.jams")
+    loaded = analyze.load_models(built / "training")
+    assert [model.name for model in loaded] == ESTIMATORS
+    namespaces = {model.task.namespace for model in loaded}
+    assert {annotation.namespace for annotation in jam.annotations} == namespaces
+    for annotation in jam.annotations:
+        assert annotation.duration == pytest.approx(jam.file_metadata.duration)
+    for task, model in zip(ESTIMATORS, loaded, strict=True):
+        (one,) = analyze.load_models(built / "training", [task])
+        assert one.name == task
+        jam = analyze.analyze(filename=audio, model=loaded, tasks=[task])
+        found = {annotation.namespace for annotation in jam.annotations}
+        assert found == {model.task.namespace}
+    with pytest.raises(models.ModelError, match="no model of the task 'melody'"):
+        analyze.load_models(built / "training", ["melody"])

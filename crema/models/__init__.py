@@ -30,11 +30,54 @@ def load(directory):
             f"{directory}: holds no trained model (no settings.json); train one with "
             "snakemake, or name another directory"
         )
+    return estimator(name_of(settings))(directory)
+
+
+def find(directory):
+    """Find the models in a directory.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        What a training left, such as ``training/chord/resources``, or a directory of
+        such, such as ``training``.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The directory of each model by the name of its estimator, in alphabetical order.
+
+    Raises
+    ------
+    ModelError
+        There is no model, or there are two of one estimator.
+    """
+    directory = pathlib.Path(directory)
+    found = {}
+    for pattern in ("", "*/", "*/resources/"):
+        for settings in sorted(directory.glob(f"{pattern}settings.json")):
+            name = name_of(settings)
+            if name in found:
+                raise ModelError(
+                    f"{directory}: holds two models of {name}; name one of "
+                    f"{found[name]} and {settings.parent}"
+                )
+            found[name] = settings.parent
+    if not found:
+        raise ModelError(
+            f"{directory}: holds no trained model (no settings.json); train one with "
+            "snakemake, or name another directory"
+        )
+    return dict(sorted(found.items()))
+
+
+def name_of(settings):
+    """Return the name of the estimator that a ``settings.json`` belongs to."""
     record = io.read_json(settings)
-    name = record.get("estimator", "") if isinstance(record, dict) else ""
-    if not str(name).isidentifier():
+    name = record.get("estimator") if isinstance(record, dict) else None
+    if not (isinstance(name, str) and name.isidentifier()):
         raise ModelError(f"{settings}: names no estimator; train the model again")
-    return estimator(name)(directory)
+    return name
 
 
 def estimator(name):

@@ -64,6 +64,11 @@ class Estimator:
         ]
 
     @property
+    def name(self):
+        """Name of the estimator, that of its module."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
     def task(self):
         """The task transformer that decodes the first output."""
         return next(

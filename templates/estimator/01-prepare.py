@@ -1,0 +1,61 @@
+r"""Stage 1, NAME: the pump; features and labels of each track and of its copies.
+
+    python training/NAME/01-prepare.py --corpus corpora/demo \
+        --index training/NAME/index_train.json --augmented-dir work/NAME/augmented \
+        --feature-dir work/NAME/features --pump training/NAME/resources/pump.pkl
+
+The features are a harmonic constant-Q transform; the labels are those of
+crema/tasks/NAME.py.
+"""
+
+from crema import exceptions
+from crema.utils import prepare
+
+
+def build(args):
+    """Return the pump.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With the options of this script.
+    """
+    import pumpp
+
+    from crema import features
+    from crema.tasks import NAME as tasks
+
+    frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
+    return pumpp.Pump(
+        features.HCQT(
+            "hcqt",
+            n_octaves=args.octaves,
+            over_sample=args.bins_per_semitone,
+            harmonics=(1, 2),
+            **frames,
+        ),
+        tasks.Labels("NAME", **frames),
+    )
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    parser = prepare.parser(__doc__)
+    parser.add_argument(
+        "--sample-rate", type=int, default=22050, help="of the analysis, in Hz"
+    )
+    parser.add_argument(
+        "--hop-length", type=int, default=2048, help="samples from frame to frame"
+    )
+    parser.add_argument(
+        "--octaves", type=int, default=6, help="octaves of a harmonic, up from C1"
+    )
+    parser.add_argument(
+        "--bins-per-semitone", type=int, default=3, help="of the transform"
+    )
+    args = parser.parse_args(argv)
+    prepare.run(args, lambda: build(args))
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

@@ -1,0 +1,80 @@
+r"""Stage 2, NAME: train the network.
+
+    python training/NAME/02-train.py --index training/NAME/index_train.json \
+        --feature-dir work/NAME/features --pump training/NAME/resources/pump.pkl \
+        --resources training/NAME/resources
+
+Run again after a kill, it goes on from the last epoch.  README.md describes the
+network.
+"""
+
+from crema import exceptions
+from crema.utils import sampling, train
+
+
+def network(operators, args):
+    """Build the network.
+
+    Parameters
+    ----------
+    operators : pumpp.Pump
+        Names and shapes of inputs and outputs.
+    args : argparse.Namespace
+        With the options of this script.
+
+    Returns
+    -------
+    model : keras.Model
+        Its inputs are named after fields of the pump.  So is its first output, which is
+        what the field's task transformer decodes, and every output that has a label.
+    losses, metrics : list
+        One entry per output.
+    """
+    from keras import Input, Model, layers, losses
+
+    from crema.features import LEVELS
+    from crema.tasks.NAME import LABELS
+
+    field = operators.fields["hcqt.mag"]
+    levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
+    x = layers.Rescaling(1 / LEVELS)(levels)
+    x = layers.BatchNormalization()(x)
+    # Filters of the full height leave one value per frame each.
+    x = layers.Conv2D(args.filters, (5, field.shape[1]), padding="valid")(
+        layers.ZeroPadding2D((2, 0))(x)
+    )
+    x = layers.Reshape((-1, args.filters))(x)
+    x = layers.Activation("relu")(x)
+    gru = layers.GRU(args.recurrent_units, return_sequences=True)
+    x = layers.Bidirectional(gru)(x)
+    label = layers.Dense(len(LABELS), activation="softmax", name="NAME.label")(x)
+    # Padding of validation excerpts has weight 0 and must not thin out their mean.
+    loss = losses.SparseCategoricalCrossentropy(
+        ignore_class=-1, reduction="mean_with_sample_weight"
+    )
+    return Model(levels, [label]), [loss], [["sparse_categorical_accuracy"]]
+
+
+def decoder(files):
+    """Estimate what decoding needs to know from the training annotations.
+
+    Returns
+    -------
+    dict
+        Anything that JSON can hold; crema/models/NAME.py reads it.
+    """
+    return {"self_transition": sampling.self_transition(files, "NAME.label")}
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    parser = train.parser(__doc__)
+    option = parser.add_argument_group("network").add_argument
+    option("--filters", type=int, default=32, help="of the first layer")
+    option("--recurrent-units", type=int, default=32, help="per direction")
+    args = parser.parse_args(argv)
+    train.run(args, "NAME", network, decoder, monitor="val_loss")
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

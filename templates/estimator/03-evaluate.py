@@ -1,0 +1,79 @@
+r"""Stage 3, NAME: score the model on the test tracks, end to end from audio.
+
+    python training/NAME/03-evaluate.py --corpus corpora/demo \
+        --index training/NAME/index_test.json --resources training/NAME/resources
+
+The score is that of mir_eval; the baseline needs no training.
+"""
+
+from crema import exceptions
+from crema.utils import evaluate
+
+
+def score(reference, estimate):
+    """Score an annotation.
+
+    Parameters
+    ----------
+    reference, estimate : jams.Annotation
+        Of the namespace of the task; `estimate` is the first that the model returns.
+
+    Returns
+    -------
+    dict of float or None
+        In [0, 1]; None where the reference has nothing to compare with.
+
+    Raises
+    ------
+    NotComparable
+        The reference cannot be scored against; the message says why.
+    """
+    import mir_eval
+
+    if not reference.data:
+        raise evaluate.NotComparable("the annotation is empty")
+    scores = mir_eval.chord.evaluate(
+        *reference.to_interval_values(), *estimate.to_interval_values()
+    )
+    return {"root": float(scores["root"])}
+
+
+def baseline(y, sr):
+    """Take the strongest pitch class of each frame.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,)
+        Audio.
+    sr : int
+        Its sampling rate in Hz.
+
+    Returns
+    -------
+    jams.Annotation
+        Of the namespace of the task.
+    """
+    import librosa
+    import numpy as np
+
+    from crema import segments
+    from crema.tasks.NAME import LABELS
+    from crema.utils import io
+
+    duration = len(y) / sr
+    y = np.pad(y, (0, max(0, sr - len(y))))
+    chroma = librosa.feature.chroma_cqt(
+        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+    )
+    strongest = chroma.argmax(axis=0)[:, np.newaxis]
+    return segments.annotate("chord", strongest, LABELS, None, 2048 / 22050, duration)
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    args = evaluate.parser(__doc__).parse_args(argv)
+    evaluate.run(args, "NAME", score, baseline)
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

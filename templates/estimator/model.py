@@ -1,0 +1,31 @@
+"""The estimator NAME: from posteriors to an annotation."""
+
+import librosa
+
+from crema import segments
+from crema.models import base
+from crema.tasks.NAME import LABELS
+
+
+class Model(base.Estimator):
+    """The estimator NAME, whose output is ``NAME.label``, shape ``(n_frames, 13)``."""
+
+    def decode(self, outputs, duration):
+        """Decode by Viterbi, with what training estimated of how long labels last.
+
+        Without this method, the first output's task transformer decodes it.
+        """
+        transition = librosa.sequence.transition_loop(
+            len(LABELS), self.probability("self_transition")
+        )
+        hop = self.task.hop_length / self.task.sr
+        return [
+            segments.annotate(
+                self.task.namespace,
+                outputs["NAME.label"],
+                LABELS,
+                transition,
+                hop,
+                duration,
+            )
+        ]

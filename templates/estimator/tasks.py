@@ -1,0 +1,67 @@
+"""Labels of the estimator NAME: here, the root of the chord at each frame.
+
+Change what is marked with "here"; a class is found in pump.pkl only if it is defined in
+this module, in :mod:`crema.features` or by pumpp.
+"""
+
+import numpy as np
+import pumpp
+from mir_eval import chord
+
+from crema import segments
+from crema.notes import PITCH_CLASSES
+from crema.pump import Dotted
+
+#: Classes, in the order of the posteriors: here, a root without any interval, and none.
+LABELS = [*(f"{note}:1" for note in PITCH_CLASSES), "N"]
+
+
+class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
+    """Class indices, field ``name.label``, shape ``(None, 1)``.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the field.
+    sr : int
+        Sampling rate of the analysis, in Hz.
+    hop_length : int
+        Samples between frames.
+    """
+
+    def __init__(self, name="NAME", sr=22050, hop_length=2048):
+        # Here, the JAMS namespace that holds the labels.
+        super().__init__(name=name, namespace="chord", sr=sr, hop_length=hop_length)
+        self.register("label", [None, 1], np.dtype("int8"))
+
+    def transform_annotation(self, ann, duration):
+        """Encode an annotation; what has no label is -1 and trains nothing.
+
+        Parameters
+        ----------
+        ann : jams.Annotation
+            Of the namespace of this task.
+        duration : float
+            Duration of the track in seconds.
+
+        Returns
+        -------
+        dict of np.ndarray, shape=(n_frames, 1)
+        """
+        intervals, labels = ann.to_interval_values()
+        # Here, -1 % 13 is the last class: no chord has no root.
+        classes = [[chord.encode(label)[0] % 13] for label in labels]
+        encoded = self.encode_intervals(
+            duration,
+            intervals,
+            np.asarray(classes, dtype=np.int8),
+            dtype=np.int8,
+            multi=False,
+            fill=-1,
+        )
+        return {"label": encoded}
+
+    def inverse(self, encoded, duration=None):
+        """Decode posteriors, shape (n_frames, n_classes), into an annotation."""
+        hop = self.hop_length / self.sr
+        return segments.annotate(self.namespace, encoded, LABELS, None, hop, duration)

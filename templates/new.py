@@ -1,0 +1,81 @@
+"""Begin an estimator: a copy of templates/estimator that works, to be changed.
+
+python templates/new.py NAME
+
+makes training/NAME/, with the indexes of the demo corpus, crema/tasks/NAME.py and
+crema/models/NAME.py, and adds a section to config/config.yaml.  As it is, the copy
+estimates the root of the chord at each frame.
+"""
+
+import argparse
+import keyword
+import pathlib
+import re
+
+from crema.corpus import demo
+from crema.exceptions import ConfigError, program
+from crema.utils import io
+
+TEMPLATE = pathlib.Path(__file__).with_name("estimator")
+#: What does not go to training/NAME.
+ELSEWHERE = {"tasks.py": "crema/tasks", "model.py": "crema/models"}
+
+
+def instantiate(name, root):
+    """Write the files of a new estimator into a checkout.
+
+    Parameters
+    ----------
+    name : str
+        A lower-case Python identifier.
+    root : pathlib.Path
+        The checkout.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written.
+
+    Raises
+    ------
+    ConfigError
+        `name` cannot be used, or is in use.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{name!r} cannot name an estimator: take lower-case letters, digits and _"
+        )
+    targets = {
+        source: root / ELSEWHERE[source.name] / f"{name}.py"
+        if source.name in ELSEWHERE
+        else root / "training" / name / source.name
+        for source in sorted(TEMPLATE.iterdir())
+        if source.suffix in {".py", ".yaml", ".md", ".txt"}
+    }
+    for target in targets.values():
+        if target.exists():
+            raise ConfigError(f"{target}: is there already; choose another name")
+    for source, target in targets.items():
+        text = source.read_text(encoding="utf-8").replace("NAME", name)
+        if source.name == "config.yaml":
+            target = root / "config" / "config.yaml"
+            text = target.read_text(encoding="utf-8") + text
+            targets[source] = target
+        io.write_text(target, text)
+    demo.write_indexes(root / "training" / name)
+    return list(targets.values())
+
+
+def main(argv=None):
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", help="of the estimator, such as meter")
+    args = parser.parse_args(argv)
+    for path in instantiate(args.name, pathlib.Path(__file__).resolve().parents[1]):
+        print(path)
+
+
+if __name__ == "__main__":
+    program(main)

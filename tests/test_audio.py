@@ -1,0 +1,86 @@
+"""What estimators share of one piece of music."""
+
+import numpy as np
+import pytest
+
+from crema import audio as module
+from crema.audio import Audio
+from crema.exceptions import AudioError
+from crema.features import HCQT, LogMel
+
+SR = 44100
+
+
+def noise(seconds=2):
+    draw = np.random.default_rng(0)
+    return draw.uniform(-0.5, 0.5, seconds * SR).astype(np.float32)
+
+
+def test_each_rate_is_resampled_once(monkeypatch):
+    calls = []
+    resample = module.librosa.resample
+
+    def counted(y, orig_sr, target_sr):
+        calls.append(target_sr)
+        return resample(y, orig_sr=orig_sr, target_sr=target_sr)
+
+    monkeypatch.setattr(module.librosa, "resample", counted)
+    audio = Audio(y=noise(), sr=SR)
+    assert audio.duration == 2
+    assert len(audio.at(SR)) == 2 * SR
+    for _ in range(2):
+        audio.features(HCQT("hcqt"))
+        audio.features(LogMel("mel"))
+        assert len(audio.at(22050)) == SR
+        assert len(audio.at(8000)) == 16000
+    assert calls == [22050, 8000]
+
+
+def test_equal_operators_compute_once_and_others_do_not(monkeypatch):
+    calls = []
+    transform = HCQT.transform_audio
+
+    def counted(self, y):
+        calls.append(self.hop_length)
+        return transform(self, y)
+
+    monkeypatch.setattr(HCQT, "transform_audio", counted)
+    audio = Audio(y=noise(), sr=SR)
+    first = audio.features(HCQT("hcqt"))
+    assert audio.features(HCQT("hcqt")) is first
+    audio.features(HCQT("hcqt", hop_length=1024))
+    assert list(audio.features(HCQT("other"))) == ["other.mag"]
+    assert calls == [2048, 1024, 2048]
+
+
+def test_features_are_those_that_training_saw():
+    y = noise()
+    for operator in (HCQT("hcqt"), LogMel("mel")):
+        expected = operator.transform(y, SR)
+        found = Audio(y=y, sr=SR).features(operator)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+
+def test_levels_of_a_tone_and_of_silence():
+    t = np.arange(2 * 22050) / 22050
+    tone = np.where(t < 1, np.sin(2 * np.pi * 1000 * t), 0)
+    (levels,) = LogMel("mel").transform(tone, 22050)["mel.mag"]
+    assert levels.dtype == np.uint8 and levels.shape == (200, 81)
+    assert levels[50].max() == 255
+    assert (levels[150:] == 0).all()
+    assert (LogMel("mel").transform(np.zeros(22050), 22050)["mel.mag"] == 0).all()
+
+
+def test_frames_are_centred_on_their_time():
+    y = np.zeros(22050, np.float32)
+    y[11000] = 1
+    (levels,) = LogMel("mel").transform(y, 22050)["mel.mag"]
+    assert levels.astype(int).sum(axis=1).argmax() == pytest.approx(50, abs=1)
+
+
+def test_nothing_to_analyse():
+    with pytest.raises(AudioError, match="nothing to analyse"):
+        Audio()
+    with pytest.raises(AudioError, match="needs its sampling rate"):
+        Audio(y=noise())

@@ -1,0 +1,76 @@
+"""The template of CONTRIBUTING.md: what it makes is an estimator, and it builds."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, load_script, run_script, settings, snakemake
+
+from crema.exceptions import ConfigError
+
+new = load_script(ROOT / "templates" / "new.py")
+NAME = "root"
+#: The tests of the contract that need no build.
+STATIC = "files or explains or config or short or indexes or requirements or module"
+
+
+@pytest.fixture(scope="module")
+def checkout(fresh):
+    directory = fresh()
+    script = directory / "templates" / "new.py"
+    done = run_script(script, NAME, env={"PYTHONPATH": str(directory)}, cwd=directory)
+    assert done.returncode == 0, done.stderr
+    assert f"training/{NAME}/02-train.py" in done.stdout
+    (directory / "config" / "tiny.yaml").write_text(settings(directory))
+    return directory
+
+
+def test_it_builds_and_is_used(checkout):
+    resources = checkout / "training" / NAME / "resources"
+    done = snakemake(checkout, target=f"training/{NAME}/resources/test_data.json")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    result = json.loads((resources / "test_data.json").read_text())
+    assert [row["status"] for row in result["tracks"]] == ["ok"]
+    assert 0 <= result["summary"]["root"]["mean"] <= 1
+
+
+def test_it_keeps_the_contract(checkout):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        + ["tests/test_contract.py", "-k", f"{NAME} and ({STATIC})"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
+
+
+def test_it_is_formatted(checkout):
+    made = [f"training/{NAME}", f"crema/tasks/{NAME}.py", f"crema/models/{NAME}.py"]
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *made],
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["Root", "1st", "a-b", "a.b", "class", "", "../x"])
+def test_names_that_cannot_be_used(name, tmp_path):
+    with pytest.raises(ConfigError, match="cannot name an estimator"):
+        new.instantiate(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten(checkout):
+    before = (checkout / "config" / "config.yaml").read_text()
+    for name in (NAME, "chord"):
+        with pytest.raises(ConfigError, match="is there already"):
+            new.instantiate(name, checkout)
+    assert (checkout / "config" / "config.yaml").read_text() == before
