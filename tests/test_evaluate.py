@@ -99,7 +99,7 @@ def test_the_baseline_takes_silence_and_short_clips():
 class Fake:
     """A model that answers the same chord to everything."""
 
-    version = "abc1234.0"
+    name, version = "fake", "abc1234.0"
 
     def annotate(self, audio):
         return [chords((0, audio.duration, "C:maj"))]
@@ -140,6 +140,21 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     assert summary["majmin"]["weighted"] == pytest.approx(1)
     kept = io.read_jams(tmp_path / "out" / "good.jams")
     assert len(kept.annotations) == 2
+
+
+def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
+    corpus = index.Corpus(tmp_path)
+    jam = jams.JAMS()
+    jam.file_metadata.duration = 10
+    jam.annotations.append(chords((0, 10, "C:maj")))
+    io.write_audio(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
+    io.write_jams(corpus.jams("a"), jam)
+
+    def broken(y, sr):
+        raise ZeroDivisionError("by zero")
+
+    row = evaluate.evaluate("a", corpus, Fake(), stage.score, broken, tmp_path / "out")
+    assert row["status"] == "failed" and "ZeroDivisionError: by zero" in row["reason"]
 
 
 def test_means_are_weighted_by_duration():

@@ -7,6 +7,7 @@ reason, and a score that cannot be computed is null, not 0.
 
 import csv
 import sys
+import traceback
 
 import numpy as np
 
@@ -121,6 +122,10 @@ def evaluate(track, corpus, model, score, baseline, estimates):
         row |= {"status": "not comparable", "reason": str(error)}
     except CremaError as error:
         row |= {"status": "failed", "reason": str(error)}
+    except Exception as error:  # a defect of ours must not cost the other tracks
+        traceback.print_exc()
+        reason = f"track {track}: {type(error).__name__}: {error}"
+        row |= {"status": "failed", "reason": reason}
     return row
 
 
