@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from conftest import CHORD, SAMPLE_RATE, annotate, run_main, synthesise, write_pair
 
+from crema.deformers import TimeStretch
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CremaError
 from crema.utils import index, io, setup
 
@@ -187,6 +188,34 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, source):
     for name in names(tmp_path / "one"):
         contents = {(tmp_path / run / name).read_bytes() for run in ("one", "two")}
         assert len(contents) == 1, name
+
+
+class AtRandom(TimeStretch):
+    """Draws its rates from NumPy's global state, as muda's random deformers do."""
+
+    def states(self, jam):
+        for rate in np.random.uniform(0.8, 1.2, 2):
+            yield {"rate": float(rate)}
+
+
+def test_what_is_drawn_belongs_to_the_track(tmp_path):
+    """Not to the tracks that the process has worked on before, nor to their order."""
+    source = tmp_path / "corpus"
+    for track in ("a", "b"):
+        write_pair(source, track, CHORDS)
+
+    def rates(run, tracks, seed=1):
+        for track in tracks:
+            setup.augment(
+                track, index.Corpus(source), tmp_path / run, "flac", AtRandom(), seed
+            )
+        records = [io.read_json(tmp_path / run / f"{track}.json") for track in "ab"]
+        return [[c["state"]["rate"] for c in r["copies"]] for r in records]
+
+    first = rates("one", "ab")
+    assert rates("two", "ba") == first
+    assert first[0] != first[1] and first[0][0] != first[0][1]
+    assert rates("three", "ab", seed=2) != first
 
 
 def test_the_originals_are_never_removed(source):

@@ -47,7 +47,6 @@ def run(args, deformer):
     deformer : muda.BaseTransformer or None
         Makes the copies; None makes none.
     """
-    rng.seed_everything(args.seed)
     cli.each_track(
         functools.partial(
             augment,
@@ -55,12 +54,13 @@ def run(args, deformer):
             directory=args.output_dir,
             audio_format=args.format,
             deformer=deformer,
+            seed=args.seed,
         ),
         args,
     )
 
 
-def augment(track_id, corpus, directory, audio_format, deformer):
+def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
     """Write all augmented copies of one track.
 
     Parameters
@@ -75,6 +75,9 @@ def augment(track_id, corpus, directory, audio_format, deformer):
         Extension of the audio of the copies.
     deformer : muda.BaseTransformer or None
         Makes the copies.
+    seed : int
+        With the track, decides what a deformer draws at random that was given no
+        generator of its own (``rng=None``).
 
     Raises
     ------
@@ -89,6 +92,8 @@ def augment(track_id, corpus, directory, audio_format, deformer):
         raise ConfigError(
             f"{directory}: is the corpus itself; copies need a directory of their own"
         )
+    # The same copies, whichever tracks the process has worked on before.
+    rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
     io.remove_track(directory, track_id, ".json")
     y, sample_rate = io.read_audio(corpus.audio(track_id))
     jam = io.read_jams(corpus.jams(track_id))
