@@ -24,8 +24,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 CHORD = ROOT / "training" / "chord"
 SAMPLE_RATE = 22050
 
-#: Chords and group of each track of the corpus; a chord lasts 2.5 s, so that
-#: there are beats after the fifth second, where mir_eval begins.
+#: Chords and group of each track of the corpus; a chord lasts 2.5 s there, so
+#: that there are beats after the fifth second, where mir_eval begins.
 SONGS = {
     "axis_1": (["C:maj", "G:maj", "A:min", "F:maj"], "axis"),
     "axis_2": (["Eb:maj", "Bb:maj"], "axis"),
@@ -34,7 +34,7 @@ SONGS = {
     "jazz_2": (["F#:hdim7", "B:7", "E:min/b3"], "jazz"),
     "folk_1": (["G:maj", "C:maj/5", "D:sus4"], "folk"),
 }
-CHORD_SECONDS = 2.5
+CHORD_SECONDS = 1.5
 
 
 def synthesise(labels, sample_rate=SAMPLE_RATE, seconds=CHORD_SECONDS):
@@ -117,7 +117,7 @@ def corpus(tmp_path_factory):
     """The directory of the corpus: audio and annotations, nothing else."""
     directory = tmp_path_factory.mktemp("corpus")
     for track_id, (labels, _) in SONGS.items():
-        write_pair(directory, track_id, labels)
+        write_pair(directory, track_id, labels, seconds=2.5)
     return directory
 
 
