@@ -34,6 +34,7 @@ SONGS = {
     "jazz_2": (["F#:hdim7", "B:7", "E:min/b3"], "jazz"),
     "folk_1": (["G:maj", "C:maj/5", "D:sus4"], "folk"),
 }
+SONG_CHORD_SECONDS = 2.5
 CHORD_SECONDS = 1.5
 
 
@@ -117,7 +118,7 @@ def corpus(tmp_path_factory):
     """The directory of the corpus: audio and annotations, nothing else."""
     directory = tmp_path_factory.mktemp("corpus")
     for track_id, (labels, _) in SONGS.items():
-        write_pair(directory, track_id, labels, seconds=2.5)
+        write_pair(directory, track_id, labels, seconds=SONG_CHORD_SECONDS)
     return directory
 
 

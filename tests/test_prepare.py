@@ -10,6 +10,7 @@ from conftest import (
     CHORD,
     CHORD_SECONDS,
     SAMPLE_RATE,
+    SONG_CHORD_SECONDS,
     SONGS,
     annotate,
     run_main,
@@ -107,7 +108,7 @@ def test_fields_are_those_of_the_pump(prepared, operators):
 
 def test_the_length_is_that_of_the_audio(prepared):
     for track, (chords, _) in SONGS.items():
-        frames = int(len(chords) * CHORD_SECONDS / FRAME)
+        frames = int(len(chords) * SONG_CHORD_SECONDS / FRAME)
         for copy in ("", ".0", ".1"):
             with io.open_features(prepared / "features" / f"{track}{copy}.h5") as store:
                 assert store["hcqt.mag"].shape == (1, frames, 216, 2)
@@ -133,7 +134,7 @@ def test_labels_are_those_of_each_copy(prepared, operators):
             for flat, sharp in sharps.items():
                 expected = [c.replace(flat, sharp) for c in expected]
             path = prepared / "features" / f"{track}{copy}.h5"
-            assert labels_of(path, operators, CHORD_SECONDS) == expected
+            assert labels_of(path, operators, SONG_CHORD_SECONDS) == expected
 
 
 def test_levels_show_the_chord(prepared):
