@@ -10,6 +10,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 demo: install
 	$(BIN)/snakemake --cores $(CORES) training/chord/resources/test_data.json
 	@tail -n 25 logs/chord/evaluate.log
+	@echo "beat and key: $(BIN)/snakemake --cores $(CORES) training/{beat,key}/resources/test_data.json"
 
 # The lock names every package, so that nothing is resolved and nothing is added.
 install: .venv/installed

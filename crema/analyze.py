@@ -7,6 +7,7 @@ crema *.flac --model training --tasks chord,beat --output-dir annotations
 import argparse
 import pathlib
 import sys
+import traceback
 
 from crema import exceptions, models
 from crema.exceptions import CremaError, ModelError
@@ -165,6 +166,10 @@ def run(audio, output, output_dir, directories, tasks=None):
                 io.write_jams(target, jam)
         except CremaError as error:
             print(f"error: {error}", file=sys.stderr)
+            bad += 1
+        except Exception as error:  # a defect of ours must not cost the other files
+            traceback.print_exc()
+            print(f"error: {name}: {type(error).__name__}: {error}", file=sys.stderr)
             bad += 1
     if bad and len(audio) > 1:
         print(f"error: {bad} of {len(audio)} files failed", file=sys.stderr)

@@ -17,6 +17,8 @@ DYNAMIC_RANGE = 80.0
 SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
+#: Frames of a spectrum that are in memory at a time.
+BLOCK = 4096
 
 
 class HCQT(Dotted, pumpp.feature.HCQTMag):
@@ -155,6 +157,14 @@ class LogMel(Dotted, pumpp.feature.Mel):
         super().__init__(
             name, sr, hop_length, n_fft=n_fft, n_mels=n_mels, log=True, dtype=dtype
         )
+        for option, value, least in (
+            ("sample_rate", sr, 8000),
+            ("hop_length", hop_length, 1),
+            ("window", n_fft, 64),
+            ("mel_bands", n_mels, 9),
+        ):
+            if value < least:
+                raise ConfigError(f"{option} {value} must be at least {least}")
 
     def transform_audio(self, y):
         """Compute the spectrogram.
@@ -169,15 +179,17 @@ class LogMel(Dotted, pumpp.feature.Mel):
         data : dict
             ``data['mag']`` : np.ndarray, shape=(n_frames, n_mels)
         """
-        power = librosa.feature.melspectrogram(
-            y=y,
-            sr=self.sr,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            n_mels=self.n_mels,
-        )
+        n_fft, hop = self.n_fft, self.hop_length
+        filters = librosa.filters.mel(sr=self.sr, n_fft=n_fft, n_mels=self.n_mels)
+        padded = np.pad(y, n_fft // 2)
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
-        magnitude = librosa.util.fix_length(np.sqrt(power), size=n_frames)
+        magnitude = np.zeros((self.n_mels, n_frames), dtype=np.float32)
+        # In blocks, because a spectrum is ten times as large as what is made of it.
+        for start in range(0, n_frames, BLOCK):
+            stop = min(start + BLOCK, n_frames)
+            part = padded[start * hop : (stop - 1) * hop + n_fft]
+            spectrum = librosa.stft(part, n_fft=n_fft, hop_length=hop, center=False)
+            magnitude[:, start:stop] = np.sqrt(filters @ np.abs(spectrum) ** 2)
         return {"mag": to_levels(magnitude, self.dtype).T}
 
 

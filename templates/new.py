@@ -41,9 +41,12 @@ def instantiate(name, root):
     ConfigError
         `name` cannot be used, or is in use.
     """
-    if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    settings = root / "config" / "config.yaml"
+    taken = {*keyword.kwlist, *re.findall(r"^(\w+):", settings.read_text(), re.M)}
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in taken:
         raise ConfigError(
-            f"{name!r} cannot name an estimator: take lower-case letters, digits and _"
+            f"{name!r} cannot name an estimator: take lower-case letters, digits and "
+            "_, and nothing that is a word of Python or a key of config/config.yaml"
         )
     targets = {
         source: root / ELSEWHERE[source.name] / f"{name}.py"
@@ -58,9 +61,8 @@ def instantiate(name, root):
     for source, target in targets.items():
         text = source.read_text(encoding="utf-8").replace("NAME", name)
         if source.name == "config.yaml":
-            target = root / "config" / "config.yaml"
-            text = target.read_text(encoding="utf-8") + text
-            targets[source] = target
+            targets[source] = target = settings
+            text = settings.read_text(encoding="utf-8") + text
         io.write_text(target, text)
     demo.write_indexes(root / "training" / name)
     return list(targets.values())

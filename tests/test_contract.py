@@ -236,7 +236,7 @@ def test_figures_are_drawn(resources):
         assert (resources / name).read_text().startswith("<?xml")
 
 
-def test_the_estimate_is_what_the_program_writes(built, resources, tmp_path):
+def test_the_estimate_is_what_the_program_writes(built, resources):
     """End to end: evaluation and the program crema agree on a test track."""
     from crema.analyze import analyze
 

@@ -163,7 +163,10 @@ def test_means_are_weighted_by_duration():
         {"duration": 100, "scores": {"a": 0.0, "b": 0.5}, "baseline": {"a": 0, "b": 0}},
         {"duration": None, "scores": {}, "baseline": {}},
     ]
+    rows.append({"duration": 100, "scores": {"c": 1.0}, "baseline": {"c": None}})
     summary = evaluate.summarise(rows)
+    assert summary["c"]["weighted"] == 1 and summary["c"]["baseline"] is None
+    assert "-" in evaluate.table(summary, [])
     assert summary["a"] == {
         "mean": 0.5,
         "weighted": 0.75,

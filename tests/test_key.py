@@ -44,8 +44,12 @@ def test_labels(label, name):
 
 def test_no_key_is_no_class():
     assert key.parse("N") == -1
-    with pytest.raises(AnnotationError, match="'H:major' is no key"):
-        key.parse("H:major")
+
+
+@pytest.mark.parametrize("label", ["H:major", "C:min", "C:Minor", "Cm", "A minor", ""])
+def test_what_is_no_key(label):
+    with pytest.raises(AnnotationError, match=f"'{label}' is no key"):
+        key.parse(label)
 
 
 def test_frames_and_the_whole():

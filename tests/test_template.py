@@ -61,16 +61,24 @@ def test_it_is_formatted(checkout):
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["Root", "1st", "a-b", "a.b", "class", "", "../x"])
+@pytest.mark.parametrize(
+    "name", ["Root", "1st", "a-b", "a.b", "class", "", "../x", "corpus", "gpu", "chord"]
+)
 def test_names_that_cannot_be_used(name, tmp_path):
+    settings = tmp_path / "config" / "config.yaml"
+    settings.parent.mkdir()
+    settings.write_text("corpus:\n  directory: x\ngpu: 0\nchord: {}\n")
     with pytest.raises(ConfigError, match="cannot name an estimator"):
         new.instantiate(name, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["config.yaml"]
 
 
 def test_nothing_is_overwritten(checkout):
     before = (checkout / "config" / "config.yaml").read_text()
-    for name in (NAME, "chord"):
-        with pytest.raises(ConfigError, match="is there already"):
-            new.instantiate(name, checkout)
+    with pytest.raises(ConfigError, match="cannot name an estimator"):
+        new.instantiate(NAME, checkout)
+    (checkout / "crema" / "models" / "other.py").write_text("# mine\n")
+    with pytest.raises(ConfigError, match="other.py: is there already"):
+        new.instantiate("other", checkout)
+    assert not (checkout / "training" / "other").exists()
     assert (checkout / "config" / "config.yaml").read_text() == before

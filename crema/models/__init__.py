@@ -88,11 +88,16 @@ def estimator(name):
     ModelError
         There is no such module.
     """
+    missing = (
+        f"no estimator is called {name!r}: crema/models/{name}.py with a class Model "
+        "is missing"
+    )
     try:
         module = importlib.import_module(f"crema.models.{name}")
-        return module.Model
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise ModelError(
-            f"no estimator is called {name!r}: crema/models/{name}.py with a class "
-            "Model is missing"
-        ) from error
+    except ModuleNotFoundError as error:
+        if error.name != f"crema.models.{name}":
+            raise
+        raise ModelError(missing) from error
+    if not hasattr(module, "Model"):
+        raise ModelError(missing)
+    return module.Model

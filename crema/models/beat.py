@@ -1,10 +1,10 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
 Decoding finds the most probable sequence of beats, whose intervals change little from
-one to the next, and then the most probable bars of 2, 3, 4 or 6 beats over them.  It is
+one to the next, and then the most probable bars of 2 to 7 beats over them.  It is
 a hidden semi-Markov form of the bar pointer model: a state is a beat and the interval
-that led to it, so that the cost is one step per frame and interval, not one per frame,
-interval and position in it.
+that led to it, so that a frame costs one step per pair of intervals, and positions
+within an interval cost none.
 
 References
 ----------
@@ -18,21 +18,21 @@ import numpy as np
 
 from crema.exceptions import ModelError
 from crema.models import base
+from crema.tasks.beat import METERS
 
 #: Intervals between beats that are considered, in seconds: 37 to 222 beats a minute.
 SHORTEST, LONGEST = 0.27, 1.6
-#: How many intervals in between, equally spaced on a logarithmic scale: 2.3 % apart.
+#: How many intervals in between, equally spaced on a logarithmic scale, 2.3 % apart
+#: as far as frames allow.
 N_INTERVALS = 80
-#: Beats in a bar.
-METERS = (2, 3, 4, 6)
 #: Probability that a bar breaks off at any beat, for a beat too many or too few.
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
 CHANGE = 1e-2
 #: Posteriors are kept this far from 0 and 1.
 FLOOR = 1e-4
-#: How probable a beat is at a frame of which nothing is known: two beats a second at
-#: 100 frames, each taught as 2.5.
+#: How probable a beat is at a frame of which nothing is known: a little more than two
+#: beats a second at 100 frames, each of which training widens to 2.5.
 PRIOR = 0.06
 
 
@@ -71,8 +71,8 @@ class BeatModel(base.Estimator):
         positions = bar_positions(near.max(axis=0)[frames], self.meters)
         annotation = jams.Annotation(self.task.namespace, time=0, duration=duration)
         for frame, position in zip(frames, positions, strict=True):
-            time = min(peak(beat, frame) / rate, duration)
-            annotation.append(time, 0, int(position), float(beat[frame]))
+            place, confidence = peak(beat, frame)
+            annotation.append(min(place / rate, duration), 0, int(position), confidence)
         return [annotation]
 
 
@@ -117,7 +117,7 @@ def beat_frames(posterior, rate, deviation):
         # Nothing in a block can follow on anything in it, so it is done at once.
         now = np.arange(start, min(start + block, n_frames))
         previous = score[longest + now[:, np.newaxis] - intervals]
-        reached = previous[:, :, :] - cost.T
+        reached = previous - cost.T
         best = reached.argmax(axis=2)
         gain = np.take_along_axis(reached, best[:, :, np.newaxis], axis=2)[:, :, 0]
         # A sequence may begin at any beat, at no cost.
@@ -139,8 +139,8 @@ def transition_cost(intervals, deviation):
     """Return what it costs to go from each interval to each other, in nats.
 
     A normal distribution of the logarithm of their ratio, wide enough for what rounding
-    to frames does to short intervals; beyond three deviations a change of tempo costs
-    as much as it would anywhere.
+    to frames does to short intervals; beyond five deviations any change of tempo costs
+    the same.
     """
     logarithm = np.log(intervals)
     spread = np.hypot(deviation, 0.5 / intervals)[:, np.newaxis]
@@ -150,16 +150,25 @@ def transition_cost(intervals, deviation):
 
 
 def peak(posterior, frame):
-    """Return the place of the peak near a frame, between frames, by a parabola."""
+    """Find the peak near a frame.
+
+    Returns
+    -------
+    place : float
+        Between frames, by a parabola through the logarithms.
+    height : float
+        The posterior of the highest frame.
+    """
     window = np.arange(max(0, frame - 2), min(len(posterior), frame + 3))
     frame = window[posterior[window].argmax()]
+    height = float(posterior[frame])
     if not 0 < frame < len(posterior) - 1:
-        return float(frame)
+        return float(frame), height
     left, middle, right = np.log(posterior[frame - 1 : frame + 2] + FLOOR)
     curvature = left - 2 * middle + right
     if curvature >= 0:
-        return float(frame)
-    return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5))
+        return float(frame), height
+    return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)), height
 
 
 def bar_positions(downbeat, meters):
@@ -169,8 +178,8 @@ def bar_positions(downbeat, meters):
     ----------
     downbeat : np.ndarray, shape=(n_beats,)
         Probability of a downbeat at each beat.
-    meters : np.ndarray, shape=(4,)
-        Probabilities of bars of 2, 3, 4 and 6 beats.
+    meters : np.ndarray, shape=(6,)
+        Probabilities of bars of 2 to 7 beats.
 
     Returns
     -------

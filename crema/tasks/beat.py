@@ -4,7 +4,13 @@ import jams
 import numpy as np
 import pumpp
 
+from crema.exceptions import ConfigError
 from crema.pump import Dotted
+
+#: Beats in a bar that decoding considers.
+METERS = (2, 3, 4, 5, 6, 7)
+#: Frames per second that keep neighbouring beats apart.
+LEAST_RATE = 40
 
 
 class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
@@ -26,6 +32,11 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
 
     def __init__(self, name="beat", sr=22050, hop_length=220):
         super().__init__(name=name, namespace="beat", sr=sr, hop_length=hop_length)
+        if not sr >= LEAST_RATE * hop_length:
+            raise ConfigError(
+                f"hop_length {hop_length} is too long for beats, which need "
+                f"{LEAST_RATE} frames per second: at most {sr // LEAST_RATE} samples"
+            )
         self.register("beat", [None, 1], np.dtype("int8"))
         self.register("downbeat", [None, 1], np.dtype("int8"))
 
@@ -53,7 +64,8 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         )
         frames = np.rint(times * rate).astype(int)
         begin = 0 if ann.time is None else ann.time
-        end = duration if ann.duration is None else begin + ann.duration
+        # Some annotations of events say that they last no time.
+        end = begin + ann.duration if ann.duration else duration
         beat = np.full(n_frames, -1, dtype=np.int8)
         beat[round(begin * rate) : round(end * rate)] = 0
         downbeat = beat.copy()
@@ -65,7 +77,7 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         for start, stop, is_open in zip(edges, edges[1:], open_after, strict=False):
             if is_open:
                 downbeat[start:stop] = -1
-        inside = (frames >= 0) & (frames < n_frames)
+        inside = (times >= begin) & (times <= end) & (frames < n_frames)
         beat[frames[inside]] = 1
         downbeat[frames[inside & unknown]] = -1
         downbeat[frames[inside & (positions == 1)]] = 1

@@ -11,8 +11,9 @@ from crema.pump import Dotted
 
 #: Classes, in the order of the posteriors.
 KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLASSES]
-#: Modes whose third is minor; the others are major.
-MINOR_MODES = ("minor", "aeolian", "dorian", "phrygian", "locrian")
+#: Modes by their third.
+MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
+MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
 
 
 def parse(label):
@@ -37,9 +38,9 @@ def parse(label):
     if label == "N":
         return -1
     pitch, mode = split(label)
-    if pitch is None:
+    if pitch is None or mode not in MAJOR_MODES + MINOR_MODES:
         raise AnnotationError(f"{label!r} is no key")
-    return pitch + 12 * (mode[1:] in MINOR_MODES)
+    return pitch + 12 * (mode in MINOR_MODES)
 
 
 class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):

@@ -130,11 +130,12 @@ def evaluate(track, corpus, model, score, baseline, estimates):
 
 
 def reference_of(path, namespace):
-    """Return the first annotation in `path` that can be read as `namespace`."""
+    """Return the first annotation in `path` that says something of `namespace`."""
     import jams
 
     for annotation in io.read_jams(path).annotations:
-        if jams.nsconvert.can_convert(annotation, namespace):
+        # As in preparing, an empty annotation says nothing.
+        if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
             return jams.nsconvert.convert(annotation, namespace)
     raise AnnotationError(
         f"{path}: has no {namespace} annotation; add one or leave the track out of the "
@@ -149,8 +150,8 @@ def summarise(rows):
     -------
     dict of dict
         Per metric: ``mean`` over tracks, ``weighted`` by their duration, the
-        ``baseline`` weighted likewise on the same tracks, and how many ``tracks``
-        had a value.
+        ``baseline`` weighted likewise on those of the same tracks where it has a value
+        too (None where on none), and how many ``tracks`` had a value.
     """
     summary = {}
     metrics = dict.fromkeys(name for row in rows for name in row["scores"])
@@ -158,24 +159,34 @@ def summarise(rows):
         scored = [row for row in rows if row["scores"].get(name) is not None]
         if not scored:
             continue
-        values = [row["scores"][name] for row in scored]
-        simple = [row["baseline"][name] for row in scored]
-        durations = [row["duration"] for row in scored]
         summary[name] = {
-            "mean": float(np.mean(values)),
-            "weighted": float(np.average(values, weights=durations)),
-            "baseline": float(np.average(simple, weights=durations)),
+            "mean": float(np.mean([row["scores"][name] for row in scored])),
+            "weighted": weighted(scored, "scores", name),
+            "baseline": weighted(scored, "baseline", name),
             "tracks": len(scored),
         }
     return summary
 
 
+def weighted(rows, kind, name):
+    """Return the mean of a score weighted by duration, None if no track has it."""
+    rows = [row for row in rows if row[kind].get(name) is not None]
+    if not rows:
+        return None
+    values, durations = zip(
+        *((row[kind][name], row["duration"]) for row in rows), strict=True
+    )
+    return float(np.average(values, weights=durations))
+
+
 def table(summary, rows):
     """Format the summary for a terminal."""
-    lines = [f"{'':14}{'model':>9}{'baseline':>10}{'mean':>9}{'tracks':>8}"]
+    width = max(map(len, summary)) + 2
+    lines = [f"{'':{width}}{'model':>9}{'baseline':>10}{'mean':>9}{'tracks':>8}"]
     for name, line in summary.items():
+        simple = "-" if line["baseline"] is None else f"{line['baseline']:.3f}"
         lines.append(
-            f"{name:14}{line['weighted']:9.3f}{line['baseline']:10.3f}"
+            f"{name:{width}}{line['weighted']:9.3f}{simple:>10}"
             f"{line['mean']:9.3f}{line['tracks']:8}"
         )
     lines.append(

@@ -65,7 +65,8 @@ def scores(test_data, path):
             mean = result["summary"][name][
                 "weighted" if kind == "scores" else "baseline"
             ]
-            axis.plot(place + offset, mean, "_", color=colour, markersize=16, mew=3)
+            if mean is not None:
+                axis.plot(place + offset, mean, "_", color=colour, markersize=16, mew=3)
         axis.plot([], [], "_", color=colour, markersize=12, mew=3, label=label)
     axis.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     axis.set_ylim(-0.02, 1.02)

@@ -211,7 +211,8 @@ class Excerpts:
         batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
         valid = np.asarray([valid for _, valid in rows])
         frames = (np.arange(self.n_frames) < valid[:, np.newaxis]).astype(np.float32)
-        whole = np.ones(len(rows), dtype=np.float32)
+        # What is said of a whole track weighs as much as the part that it is said of.
+        whole = (valid / self.n_frames).astype(np.float32)
         return (
             {name: batch[name] for name in self.inputs},
             tuple(batch[name] for name in self.targets),
@@ -260,14 +261,14 @@ def labels(files, field):
 
 
 def self_transition(files, field):
-    """Return the share of frames whose label is that of the frame before.
+    """Return the share of frames whose label is that of the frame before, if known.
 
     Parameters
     ----------
     files : list of path-like
         Feature files.
     field : str
-        Of class indices, in time.
+        Of class indices, in time; below 0 where unknown.
 
     Returns
     -------
@@ -276,7 +277,8 @@ def self_transition(files, field):
     """
     same = total = 0
     for states in labels(files, field):
-        stays = states[:, 1:] == states[:, :-1]
-        same, total = same + np.sum(stays), total + stays.size
+        before, after = states[:, :-1], states[:, 1:]
+        known = (before >= 0) & (after >= 0)
+        same, total = same + np.sum(known & (before == after)), total + np.sum(known)
     # One change more than was seen, so that no change is ever impossible.
     return float((same + 1) / (total + 2))

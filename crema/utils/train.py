@@ -21,7 +21,7 @@ from crema.version import __version__
 #: Length of a validation excerpt: as many frames of context as most tracks need.
 EXCERPT_SECONDS = 60
 #: The code that decides the outcome of a training, with the script.
-MODULES = ("train.py", "fit.py", "sampling.py")
+MODULES = ("train.py", "fit.py", "sampling.py", "../layers.py")
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
 
 
@@ -113,7 +113,13 @@ def run(args, estimator, network, decoder, monitor):
     from crema.utils import fit  # subclasses Keras, which only now is set up
 
     rng.seed_everything(args.seed)
-    model, losses, metrics = network(operators, args)
+    try:
+        model, losses, metrics = network(operators, args)
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"the network cannot be built with these options ({reason})"
+        ) from error
     model.compile(
         keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
         loss=losses,
@@ -233,7 +239,7 @@ def describe(args, estimator, model, files, held_out):
             "code": hashlib.sha256(
                 b"".join(
                     pathlib.Path(source).read_bytes()
-                    for source in (sys.argv[0], *map(here.with_name, MODULES))
+                    for source in (sys.argv[0], *map(here.parent.joinpath, MODULES))
                     if pathlib.Path(source).is_file()
                 )
             ).hexdigest(),

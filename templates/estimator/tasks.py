@@ -49,8 +49,7 @@ class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
         dict of np.ndarray, shape=(n_frames, 1)
         """
         intervals, labels = ann.to_interval_values()
-        # Here, -1 % 13 is the last class: no chord has no root.
-        classes = [[chord.encode(label)[0] % 13] for label in labels]
+        classes = [[self.parse(label)] for label in labels]
         encoded = self.encode_intervals(
             duration,
             intervals,
@@ -60,6 +59,12 @@ class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
             fill=-1,
         )
         return {"label": encoded}
+
+    @staticmethod
+    def parse(label):
+        """Return the class of a label, -1 where it does not tell."""
+        # Here, the root of no chord is -1, and -1 % 13 is the last class.
+        return -1 if label == "X" else chord.encode(label)[0] % 13
 
     def inverse(self, encoded, duration=None):
         """Decode posteriors, shape (n_frames, n_classes), into an annotation."""

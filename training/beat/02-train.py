@@ -84,10 +84,10 @@ def decoder(files):
     -------
     dict
         ``interval_deviation``: standard deviation of the logarithm of the ratio of
-        successive intervals between beats; ``meters``: probabilities of bars of 2, 3, 4
-        and 6 beats.
+        successive intervals between beats; ``meters``: probabilities of bars of 2 to
+        7 beats.
     """
-    from crema.models.beat import METERS
+    from crema.tasks.beat import METERS
 
     ratios, bars = [], np.ones(len(METERS))
     fields = ("beat.beat", "beat.downbeat")

@@ -52,9 +52,12 @@ def score(reference, overall, local=None):
     )
     if truth < 0:
         raise evaluate.NotComparable("the annotation names no key")
-    names = [key.KEYS[index].replace(":", " ") for index in (truth, found)]
+    names = [
+        key.KEYS[index].replace(":", " ") if index >= 0 else "X"
+        for index in (truth, found)
+    ]
     scores = {"weighted_score": float(mir_eval.key.weighted_score(*names))}
-    kind = relation(truth, found)
+    kind = relation(truth, found) if found >= 0 else "other"
     for name in ("correct", "fifth", "relative", "parallel", "other"):
         scores[name] = float(kind == name)
     scores["local"] = agreement(encoded(reference), encoded(local or overall))
