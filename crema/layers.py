@@ -40,10 +40,9 @@ class EventCrossentropy(keras.losses.Loss):
     """Cross-entropy of events, widened over the frames beside them.
 
     Called on labels of shape ``(batch, n_frames, 1)``, 1 for an event, 0 for none and
-    -1 for a frame whose loss is 0, and on probabilities; the mean is over all frames, so
-    that each known frame weighs the same.  The frames beside an
-    event count as half an event and the next as a quarter, since annotations are not
-    exact to a frame.
+    -1 for a frame whose loss is 0, and on probabilities.  The frames beside an event
+    count as half an event and the next as a quarter, since annotations are not exact to
+    a frame.  The mean is over all frames, so that each known frame weighs the same.
 
     References
     ----------
