@@ -11,7 +11,7 @@ import traceback
 
 import numpy as np
 
-from crema.exceptions import AnnotationError, CremaError
+from crema.exceptions import CremaError
 from crema.utils import cli, index, io, rng
 
 
@@ -137,7 +137,7 @@ def reference_of(path, namespace):
         # As in preparing, an empty annotation says nothing.
         if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
             return jams.nsconvert.convert(annotation, namespace)
-    raise AnnotationError(
+    raise NotComparable(
         f"{path}: has no {namespace} annotation; add one or leave the track out of the "
         "test index"
     )
