@@ -5,6 +5,41 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="crema")
+class Downsample(keras.layers.Layer):
+    """Replace each so many frames by their mean.
+
+    Called on shape ``(batch, n_frames, n)``; returns ``(batch, ceil(n_frames / factor),
+    n)``.  Silence follows where the last frames are fewer.  Pooling that pads to keep
+    the length would pad at the beginning too, and shift all frames by half of that.
+
+    Parameters
+    ----------
+    factor : int
+        Frames per step.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        """Return the means."""
+        missing = -ops.shape(x)[1] % self.factor
+        x = ops.pad(x, [[0, 0], [0, missing], [0, 0]])
+        steps = ops.shape(x)[1] // self.factor
+        return ops.mean(ops.reshape(x, (-1, steps, self.factor, x.shape[2])), axis=2)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the result."""
+        batch, n_frames, n = input_shape
+        return (batch, None if n_frames is None else -(-n_frames // self.factor), n)
+
+    def get_config(self):
+        """Return the parameters."""
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="crema")
 class Upsample(keras.layers.Layer):
     """Repeat the frames of a slow sequence to the frame rate and length of a fast one.
 
@@ -22,7 +57,7 @@ class Upsample(keras.layers.Layer):
         self.factor = factor
 
     def call(self, inputs):
-        """Repeat, and cut what the pooling of the slow sequence had padded."""
+        """Repeat, and cut what :class:`Downsample` had added."""
         slow, fast = inputs
         return ops.repeat(slow, self.factor, axis=1)[:, : ops.shape(fast)[1]]
 

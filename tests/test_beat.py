@@ -3,12 +3,14 @@
 import jams
 import mir_eval
 import numpy as np
+import pumpp
 import pytest
 from conftest import ROOT, load_script
 
+from crema.exceptions import ConfigError
 from crema.models import beat as model
 from crema.tasks.beat import METERS, Beats
-from crema.utils import evaluate
+from crema.utils import evaluate, io
 
 SR, HOP = 22050, 220
 RATE = SR / HOP
@@ -157,6 +159,89 @@ def test_bars_may_begin_with_an_upbeat_and_break_off():
     assert len(model.bar_positions(np.zeros(0), EVEN)) == 0
 
 
+class Untrained(model.BeatModel):
+    """The decoder without a network."""
+
+    def __init__(self, deviation=0.03):
+        self.deviation, self.meters = deviation, EVEN
+        self.pump = pumpp.Pump(Beats("beat", SR, HOP))
+        self.output_names = ["beat.beat", "beat.downbeat"]
+
+
+def outputs(times, positions, duration):
+    """Return posteriors in which each beat peaks at its time."""
+    downbeats = [t for t, p in zip(times, positions, strict=True) if p == 1]
+    return {
+        "beat.beat": posterior(times, duration, missing=0)[:, np.newaxis],
+        # A downbeat may peak beside its beat.
+        "beat.downbeat": np.roll(posterior(downbeats, duration, missing=0), 1)[:, None],
+    }
+
+
+def test_beats_are_decoded_with_position_and_confidence():
+    times = beat_times(0.5, 40)
+    positions = [(number % 3) + 1 for number in range(len(times))]
+    said = outputs(times, positions, 40)
+    (annotation,) = Untrained().decode(said, 40.0)
+    assert annotation.validate(strict=True) and annotation.duration == 40
+    found = np.asarray([o.time for o in annotation])
+    assert mir_eval.beat.f_measure(times, found) > 0.98
+    assert [o.value for o in annotation][10:40] == [
+        positions[np.abs(times - time).argmin()] for time in found[10:40]
+    ]
+    # The confidence of a beat is the highest posterior at it, not one beside it.
+    for observation in annotation:
+        frame = round(observation.time * RATE)
+        height = said["beat.beat"][max(0, frame - 1) : frame + 2].max()
+        assert observation.confidence == pytest.approx(height)
+
+
+def test_no_beat_lies_beyond_the_end():
+    times = np.arange(1, 10.001, 0.5)
+    said = outputs(times, [1] * len(times), 10.05)
+    (annotation,) = Untrained().decode(said, 10.0)
+    assert max(o.time for o in annotation) <= 10.0
+
+
+def test_silence_decodes_to_an_empty_annotation():
+    silence = {name: np.full((500, 1), 0.01) for name in ("beat.beat", "beat.downbeat")}
+    (annotation,) = Untrained().decode(silence, 5.0)
+    assert annotation.validate(strict=True) and not annotation.data
+
+
+def in_file(fields):
+    """Return labels as feature files hold them: annotations, frames, values."""
+    return {name: labels[np.newaxis, :, np.newaxis] for name, labels in fields.items()}
+
+
+def test_what_the_decoder_learns_from_annotations(tmp_path):
+    files = []
+    for number, meter in enumerate((3, 3, 3, 4)):
+        times = beat_times(0.5, 60, seed=number, spread=0.03)
+        positions = [(k % meter) + 1 for k in range(len(times))]
+        beat, downbeat = encode(beats(times, positions), 60.0)
+        files.append(tmp_path / f"{number}.h5")
+        fields = {"beat.beat": beat, "beat.downbeat": downbeat}
+        io.write_features(files[-1], in_file(fields), {})
+    train = load_script(ROOT / "training" / "beat" / "02-train.py")
+    learnt = train.decoder(files)
+    assert learnt["interval_deviation"] == pytest.approx(0.045, abs=0.015)
+    meters = dict(zip(METERS, learnt["meters"], strict=True))
+    assert sum(learnt["meters"]) == pytest.approx(1)
+    assert meters[3] > 2 * meters[4] > 2 * meters[5] > 0
+    # Beats of unknown position, and none at all, are no evidence.
+    beat, downbeat = encode(beats(beat_times(0.5, 60)), 60.0)
+    fields = {"beat.beat": beat, "beat.downbeat": downbeat}
+    io.write_features(tmp_path / "open.h5", in_file(fields), {})
+    learnt = train.decoder([tmp_path / "open.h5"])
+    assert learnt["meters"] == pytest.approx(EVEN)
+
+
+def test_too_slow_frames_are_refused():
+    with pytest.raises(ConfigError, match="at most 551 samples"):
+        Beats("beat", 22050, 552)
+
+
 # --- scores ---------------------------------------------------------------------------
 
 
@@ -165,6 +250,13 @@ def test_a_perfect_estimate():
     scores = stage.score(annotation, annotation)
     assert scores["f_measure"] == scores["downbeat_f_measure"] == 1
     assert scores["offset_seconds"] == 0
+
+
+def test_a_beat_that_is_annotated_twice_is_one():
+    times = np.repeat(np.arange(0.5, 30, 0.5), 2)
+    scores = stage.score(beats(times, [1] * len(times)), beats(times[::2]))
+    assert all(value is None or -1 <= value <= 1 for value in scores.values())
+    assert scores["f_measure"] == 1
 
 
 def test_an_estimate_that_is_late_says_by_how_much():

@@ -1,13 +1,16 @@
 """Keys: classes, decoding, kinds of errors."""
 
 import jams
+import librosa
 import numpy as np
+import pumpp
 import pytest
 from conftest import ROOT, load_script
 
 from crema.exceptions import AnnotationError
+from crema.models import key as model
 from crema.tasks import key
-from crema.utils import evaluate
+from crema.utils import evaluate, io
 
 SR, HOP = 22050, 2048
 RATE = SR / HOP
@@ -81,6 +84,38 @@ def test_decoding_the_whole_and_the_frames():
     assert annotation.validate(strict=True)
 
 
+class Untrained(model.KeyModel):
+    """The decoder without a network."""
+
+    def __init__(self, stays):
+        self.pump = pumpp.Pump(key.Keys("key", SR, HOP))
+        self.output_names = ["key.overall", "key.local"]
+        self.task.transition = librosa.sequence.transition_loop(24, stays)
+
+
+def test_local_keys_are_smoothed_and_the_whole_is_not_asked():
+    overall = np.full(24, 0.5 / 23)
+    overall[5] = 0.5
+    local = np.full((400, 24), 0.4 / 23)
+    local[:200, 0] = local[200:, 7] = 0.6
+    local[50, [0, 3]] = local[50, [3, 0]]
+    whole, changing = Untrained(0.999).decode(
+        {"key.overall": overall, "key.local": local}, 400 / RATE
+    )
+    assert [o.value for o in whole] == ["F:major"]
+    assert [o.value for o in changing] == ["C:major", "G:major"]
+    assert changing.data[1].time == pytest.approx(200.5 / RATE)
+    assert changing.validate(strict=True)
+
+
+def test_what_the_decoder_learns_from_annotations(tmp_path):
+    train = load_script(ROOT / "training" / "key" / "02-train.py")
+    local = np.repeat([-1, 0, 7, -1], [50, 50, 51, 49])[None, :, None].astype(np.int8)
+    io.write_features(tmp_path / "a.h5", {"key.local": local}, {})
+    # 100 steps from key to key, one of them a change; see sampling.self_transition.
+    assert train.decoder([tmp_path / "a.h5"]) == {"self_transition": 100 / 102}
+
+
 @pytest.mark.parametrize(
     ("estimate", "kind", "weighted"),
     [
@@ -103,6 +138,12 @@ def test_kinds_of_errors(estimate, kind, weighted):
 def test_relative_of_minor():
     scores = stage.score(keys((0, 10, "A:minor")), keys((0, 10, "C:major")))
     assert scores["relative"] == 1 and scores["weighted_score"] == 0.3
+
+
+def test_an_estimate_without_a_key_is_wrong():
+    scores = stage.score(keys((0, 10, "B:minor")), keys((0, 10, "N")))
+    assert scores["weighted_score"] == 0 and scores["other"] == 1
+    assert scores["correct"] == scores["local"] == 0
 
 
 def test_local_keys_are_scored_by_time():

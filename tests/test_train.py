@@ -73,6 +73,28 @@ def test_a_missing_copy_names_the_track(features, tmp_path):
         sampling.copies(tmp_path, ["t0", "t2"])
 
 
+def test_a_field_of_the_whole_track_goes_with_each_of_its_excerpts(tmp_path):
+    frames = np.arange(50, dtype=np.float32)[np.newaxis, :, np.newaxis]
+    for number in range(2):
+        data = {"x": frames, "label": frames, "whole": np.asarray([[number + 5]])}
+        io.write_features(tmp_path / f"t{number}.h5", data, {})
+    files = [tmp_path / f"t{number}.h5" for number in range(2)]
+    (batch,) = list(sampling.Excerpts(files, ["x"], ["label", "whole"], 40, 8))[:1]
+    inputs, (label, whole), (weights, whole_weights) = batch
+    assert inputs["x"].shape == label.shape == (4, 40, 1)
+    assert whole.tolist() == [[5], [5], [6], [6]]
+    assert weights.sum(axis=1).tolist() == [40, 10, 40, 10]
+    # Ten frames of a track say less about it than forty.
+    assert whole_weights.tolist() == [1, 0.25, 1, 0.25]
+    listed = {f"t{number}": [path] for number, path in enumerate(files)}
+    stream = sampling.Patches(
+        listed, ["x"], ["label", "whole"], n_frames=10, batch_size=4, seed=1
+    )
+    for inputs, (label, whole) in take(stream.batches(0, 5), 5):
+        assert inputs["x"].shape == label.shape == (4, 10, 1)
+        assert whole.shape == (4, 1) and set(whole[:, 0]) <= {5, 6}
+
+
 def test_patches_really_differ(features):
     starts = collections.Counter()
     for inputs, _ in take(patches(features).batches(0, 50), 100):

@@ -35,7 +35,7 @@ def network(operators, args):
     from keras import Input, Model, layers
 
     from crema.features import LEVELS
-    from crema.layers import EventCrossentropy, Upsample
+    from crema.layers import Downsample, EventCrossentropy, Upsample
 
     field = operators.fields["mel.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="mel.mag")
@@ -54,7 +54,7 @@ def network(operators, args):
     for level in range(args.dilations):
         x = residual(x, args.channels, 2**level, args.dropout)
     # Bars are heard over many seconds, at a rate that a recurrent network can afford.
-    slow = layers.AveragePooling1D(args.pooling, padding="same")(x)
+    slow = Downsample(args.pooling)(x)
     gru = layers.GRU(args.recurrent_units, return_sequences=True)
     slow = layers.Bidirectional(gru)(slow)
     x = layers.Concatenate()([x, Upsample(args.pooling)([slow, x])])

@@ -33,7 +33,7 @@ def network(operators, args):
     from keras import Input, Model, layers, losses
 
     from crema.features import LEVELS
-    from crema.layers import Upsample
+    from crema.layers import Downsample, Upsample
     from crema.tasks.key import KEYS
 
     field = operators.fields["hcqt.mag"]
@@ -52,7 +52,7 @@ def network(operators, args):
     frames = layers.Reshape((-1, args.full_height_filters))(frames)
     frames = layers.Dropout(args.dropout)(frames)
     # A key is a matter of seconds.
-    slow = layers.AveragePooling1D(args.pooling, padding="same")(frames)
+    slow = Downsample(args.pooling)(frames)
     slow = layers.BatchNormalization()(slow)
     gru = layers.GRU(args.recurrent_units, return_sequences=True)
     slow = layers.Bidirectional(gru)(slow)
