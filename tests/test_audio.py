@@ -1,11 +1,13 @@
 """What estimators share of one piece of music."""
 
+import librosa
 import numpy as np
 import pytest
 
 from crema import audio as module
+from crema import features
 from crema.audio import Audio
-from crema.exceptions import AudioError
+from crema.exceptions import AudioError, ConfigError
 from crema.features import HCQT, LogMel
 
 SR = 44100
@@ -84,3 +86,26 @@ def test_nothing_to_analyse():
         Audio()
     with pytest.raises(AudioError, match="needs its sampling rate"):
         Audio(y=noise())
+
+
+def test_blocks_are_as_the_whole():
+    """More frames than a block holds, against librosa's own spectrogram."""
+    draw = np.random.default_rng(1)
+    y = draw.normal(0, 0.1, 50 * 22050).astype(np.float32)
+    operator = LogMel("mel", dtype="float32")
+    (found,) = operator.transform(y, 22050)["mel.mag"]
+    assert len(found) > features.BLOCK
+    power = librosa.feature.melspectrogram(
+        y=y, sr=22050, n_fft=1024, hop_length=220, n_mels=81
+    )
+    expected = features.to_levels(np.sqrt(power), np.dtype("float32")).T[: len(found)]
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"sr": 0}, {"hop_length": 0}, {"n_fft": 0}, {"n_mels": 8}],
+)
+def test_parameters_that_cannot_work(option):
+    with pytest.raises(ConfigError, match="must be at least"):
+        LogMel("mel", **option)
