@@ -14,6 +14,8 @@ from crema.utils import evaluate, io
 
 SR, HOP = 22050, 220
 RATE = SR / HOP
+#: Two beats a second, each taught as 2.5 frames.
+PRIOR = 0.05
 EVEN = np.full(len(METERS), 1 / len(METERS))
 stage = load_script(ROOT / "training" / "beat" / "03-evaluate.py")
 
@@ -100,7 +102,7 @@ def beat_times(interval, duration, seed=0, spread=0.01):
 
 
 def track(values, deviation=0.03):
-    frames = model.beat_frames(values, RATE, deviation)
+    frames = model.beat_frames(values, RATE, deviation, PRIOR)
     return np.asarray([model.peak(values, frame)[0] / RATE for frame in frames])
 
 
@@ -128,9 +130,9 @@ def test_a_ritardando_is_followed():
 
 
 def test_music_without_beats_has_none():
-    assert len(model.beat_frames(np.full(3000, 0.01), RATE, 0.03)) == 0
-    assert len(model.beat_frames(np.zeros(0), RATE, 0.03)) == 0
-    assert len(model.beat_frames(np.full(3, 0.01), RATE, 0.03)) == 0
+    assert len(model.beat_frames(np.full(3000, 0.01), RATE, 0.03, PRIOR)) == 0
+    assert len(model.beat_frames(np.zeros(0), RATE, 0.03, PRIOR)) == 0
+    assert len(model.beat_frames(np.full(3, 0.01), RATE, 0.03, PRIOR)) == 0
 
 
 def test_silence_at_both_ends_has_no_beats():
@@ -163,7 +165,7 @@ class Untrained(model.BeatModel):
     """The decoder without a network."""
 
     def __init__(self, deviation=0.03):
-        self.deviation, self.meters = deviation, EVEN
+        self.deviation, self.prior, self.meters = deviation, PRIOR, EVEN
         self.pump = pumpp.Pump(Beats("beat", SR, HOP))
         self.output_names = ["beat.beat", "beat.downbeat"]
 
@@ -226,6 +228,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     train = load_script(ROOT / "training" / "beat" / "02-train.py")
     learnt = train.decoder(files)
     assert learnt["interval_deviation"] == pytest.approx(0.045, abs=0.015)
+    assert learnt["beat_prior"] == pytest.approx(2 * 2.5 / RATE, rel=0.1)
     meters = dict(zip(METERS, learnt["meters"], strict=True))
     assert sum(learnt["meters"]) == pytest.approx(1)
     assert meters[3] > 2 * meters[4] > 2 * meters[5] > 0

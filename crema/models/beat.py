@@ -31,9 +31,6 @@ BREAK = 1e-3
 CHANGE = 1e-2
 #: Posteriors are kept this far from 0 and 1.
 FLOOR = 1e-4
-#: How probable a beat is at a frame of which nothing is known: a little more than two
-#: beats a second at 100 frames, each of which training widens to 2.5.
-PRIOR = 0.06
 
 
 class BeatModel(base.Estimator):
@@ -45,6 +42,7 @@ class BeatModel(base.Estimator):
     def __init__(self, directory):
         super().__init__(directory)
         self.deviation = self.probability("interval_deviation")
+        self.prior = self.probability("beat_prior")
         meters = self.decoder.get("meters")
         if not (
             isinstance(meters, list)
@@ -65,7 +63,7 @@ class BeatModel(base.Estimator):
         beat = outputs["beat.beat"][:, 0].astype(float)
         downbeat = outputs["beat.downbeat"][:, 0].astype(float)
         rate = self.task.sr / self.task.hop_length
-        frames = beat_frames(beat, rate, self.deviation)
+        frames = beat_frames(beat, rate, self.deviation, self.prior)
         # A downbeat may peak a frame beside its beat.
         near = librosa.util.frame(np.pad(downbeat, 2), frame_length=5, hop_length=1)
         positions = bar_positions(near.max(axis=0)[frames], self.meters)
@@ -79,7 +77,7 @@ class BeatModel(base.Estimator):
 Model = BeatModel
 
 
-def beat_frames(posterior, rate, deviation):
+def beat_frames(posterior, rate, deviation, prior):
     """Find the most probable sequence of beats.
 
     Parameters
@@ -90,6 +88,8 @@ def beat_frames(posterior, rate, deviation):
         Frames per second.
     deviation : float
         Standard deviation of the logarithm of the ratio of successive intervals.
+    prior : float
+        Probability of a beat at a frame of which nothing is known.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def beat_frames(posterior, rate, deviation):
     if not n_frames:
         return np.zeros(0, dtype=int)
     clipped = np.clip(posterior, FLOOR, 1 - FLOOR)
-    odds = np.log(clipped / (1 - clipped)) - np.log(PRIOR / (1 - PRIOR))
+    odds = np.log(clipped / (1 - clipped)) - np.log(prior / (1 - prior))
     # An interval that is not among those considered must not cost its beat.
     odds = np.pad(odds, 1, mode="edge")
     odds = np.maximum(odds[1:-1], np.maximum(odds[:-2], odds[2:])).astype(np.float32)
