@@ -196,7 +196,7 @@ def settings(directory):
                 "patch_duration": 1.0,
             },
         }
-    return yaml.safe_dump(overlay, sort_keys=False)
+    return "# Settings of the tests.\n" + yaml.safe_dump(overlay, sort_keys=False)
 
 
 def estimators(directory=ROOT):
