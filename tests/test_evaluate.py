@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import types
 
 import jams
 import numpy as np
@@ -100,6 +101,7 @@ class Fake:
     """A model that answers the same chord to everything."""
 
     name, version = "fake", "abc1234.0"
+    task = types.SimpleNamespace(namespace="chord")
 
     def annotate(self, audio):
         return [chords((0, audio.duration, "C:maj"))]

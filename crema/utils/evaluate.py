@@ -115,7 +115,8 @@ def evaluate(track, corpus, model, score, baseline, estimates):
         simple = baseline(y, sr)
         jam.annotations.append(simple)
         io.write_jams(estimates / f"{track}.jams", jam)
-        reference = reference_of(corpus.jams(track), simple.namespace)
+        # The labels that were trained on, whatever the estimate is written as.
+        reference = reference_of(corpus.jams(track), model.task.namespace)
         row["scores"] = score(reference, *estimated)
         row["baseline"] = score(reference, simple)
     except NotComparable as error:
