@@ -1,5 +1,7 @@
 """Keys: classes, decoding, kinds of errors."""
 
+import argparse
+
 import jams
 import librosa
 import numpy as np
@@ -7,6 +9,7 @@ import pumpp
 import pytest
 from conftest import ROOT, load_script
 
+from crema import features
 from crema.exceptions import AnnotationError
 from crema.models import key as model
 from crema.tasks import key
@@ -169,3 +172,25 @@ def test_the_baseline_hears_a_scale_and_takes_silence():
     assert found.value == "D:major"
     for clip in (np.zeros(SR, np.float32), np.zeros(500, np.float32)):
         assert stage.baseline(clip, SR).validate(strict=True)
+
+
+def test_a_transposed_piece_has_transposed_keys():
+    keras = pytest.importorskip("keras")
+    train = load_script(ROOT / "training" / "key" / "02-train.py")
+    pump = pumpp.Pump(features.HCQT("hcqt"), key.Keys("key"))
+    options = {"local_filters": 2, "semitone_filters": 2, "pooling": 10, "dropout": 0.0}
+    args = argparse.Namespace(channels=4, dilations=2, **options)
+    keras.utils.set_random_seed(0)
+    network, _, _ = train.network(pump, args)
+    # Db to F of one octave, which two semitones more do not leave.
+    levels = np.zeros((1, 60, 216, 2), np.uint8)
+    inside = slice(3 * 36 + 3, 3 * 36 + 18)
+    levels[:, :, inside] = np.random.default_rng(0).integers(0, 256, (1, 60, 15, 2))
+    overall, local = network.predict(levels, verbose=0)
+    moved, moved_local = network.predict(np.roll(levels, 6, axis=2), verbose=0)
+    assert local.shape == (1, 60, 24) and np.ptp(local) > 1e-3
+    for before, after in ((overall, moved), (local, moved_local)):
+        modes = before.reshape(*before.shape[:-1], 2, 12)
+        expected = np.roll(modes, 2, axis=-1).reshape(before.shape)
+        assert after == pytest.approx(expected, abs=1e-6)
+        assert after != pytest.approx(before, abs=1e-4)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -47,8 +48,11 @@ def fit(model, patches, excerpts, args, monitor, state):
         resume.restore(model)
         model.set_weights(stop.best_weights)
         return resume.history
+    # Inputs by name are right, for one input too.
+    warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
     model.fit(
         patches.batches(first_epoch, args.steps_per_epoch),
+        shuffle=False,  # they come shuffled
         steps_per_epoch=args.steps_per_epoch,
         epochs=args.epochs,
         initial_epoch=first_epoch,

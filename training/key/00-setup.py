@@ -18,7 +18,7 @@ def main(argv=None):
         "--semitones",
         type=int,
         nargs="*",
-        default=[-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5],
+        default=[-4, -2, 2, 4],
         help="one copy each, transposed by so many semitones",
     )
     args = parser.parse_args(argv)

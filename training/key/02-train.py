@@ -34,36 +34,37 @@ def network(operators, args):
 
     from crema.features import LEVELS
     from crema.layers import Downsample, Upsample
-    from crema.tasks.key import KEYS
 
-    field = operators.fields["hcqt.mag"]
+    hcqt = operators["hcqt"]
+    field = hcqt.fields["hcqt.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
-    frames = layers.Rescaling(1 / LEVELS)(levels)
-    frames = layers.BatchNormalization()(frames)
-    frames = layers.Conv2D(args.local_filters, 5, padding="same", activation="elu")(
-        frames
-    )
-    frames = layers.BatchNormalization()(frames)
-    # Filters of the full height leave one value per frame each.
-    height = field.shape[1]
-    frames = layers.Conv2D(args.full_height_filters, (1, height), activation="elu")(
-        frames
-    )
-    frames = layers.Reshape((-1, args.full_height_filters))(frames)
-    frames = layers.Dropout(args.dropout)(frames)
+    x = layers.Rescaling(1 / LEVELS)(levels)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(args.local_filters, 5, padding="same", activation="elu")(x)
+    x = layers.BatchNormalization()(x)
+    # From here on a bin is a semitone.
+    bins = (1, hcqt.over_sample)
+    x = layers.Conv2D(args.semitone_filters, bins, strides=bins, activation="elu")(x)
     # A key is a matter of seconds.
-    slow = Downsample(args.pooling)(frames)
-    slow = layers.BatchNormalization()(slow)
-    gru = layers.GRU(args.recurrent_units, return_sequences=True)
-    slow = layers.Bidirectional(gru)(slow)
-    slow = layers.Dropout(args.dropout)(slow)
-    local = layers.Dense(len(KEYS), activation="softmax")(slow)
+    x = layers.Reshape((-1, hcqt.n_octaves * 12 * args.semitone_filters))(x)
+    frames, x = x, Downsample(args.pooling)(x)
+    # What an octave tells of a pitch class is learned once for all pitch classes.
+    x = layers.Reshape((-1, hcqt.n_octaves, 12, args.semitone_filters))(x)
+    x = layers.Permute((1, 3, 2, 4))(x)
+    x = layers.Reshape((-1, 12, hcqt.n_octaves * args.semitone_filters))(x)
+    x = layers.Dense(args.channels, activation="elu")(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Dropout(args.dropout)(x)
+    for level in range(args.dilations):
+        x = residual(x, args.channels, 2**level, args.dropout)
+    local = by_tonic(x)
     local = Upsample(args.pooling, name="key.local")([local, frames])
     # Not every second tells as much about the key of the whole as another.
-    attention = layers.Dense(1)(slow)
-    attention = layers.Softmax(axis=1)(attention)
-    whole = layers.Flatten()(layers.Dot(axes=1)([attention, slow]))
-    overall = layers.Dense(len(KEYS), activation="softmax", name="key.overall")(whole)
+    attention = layers.Dense(1)(layers.AveragePooling2D((1, 12))(x))
+    attention = layers.Softmax(axis=1)(layers.Reshape((-1, 1))(attention))
+    whole = layers.Dot(axes=1)([attention, layers.Reshape((-1, 12 * args.channels))(x)])
+    whole = by_tonic(layers.Reshape((1, 12, args.channels))(whole))
+    overall = layers.Flatten(name="key.overall")(whole)
 
     # Padding of validation excerpts has weight 0 and must not thin out their mean;
     # what has no key does not count.
@@ -71,6 +72,34 @@ def network(operators, args):
         ignore_class=-1, reduction="mean_with_sample_weight"
     )
     return Model(levels, [overall, local]), [loss, loss], [[], []]
+
+
+def residual(x, channels, dilation, dropout):
+    """Add what a convolution sees around each step, from each pitch class on upwards.
+
+    Pitch classes, the last axis but one, have no end: the filters go round all twelve,
+    so that a transposed piece gives transposed values.
+    """
+    from keras import layers
+
+    y = layers.Concatenate(axis=2)([x, layers.Cropping2D(((0, 0), (0, 1)))(x)])
+    y = layers.ZeroPadding2D(((dilation, dilation), (0, 0)))(y)
+    y = layers.Conv2D(channels, (3, 12), dilation_rate=(dilation, 1))(y)
+    y = layers.BatchNormalization()(y)
+    y = layers.Activation("elu")(y)
+    y = layers.Dropout(dropout)(y)
+    return layers.Add()([x, y])
+
+
+def by_tonic(x):
+    """Return the probabilities of the keys: for each tonic those of its modes."""
+    from keras import layers
+
+    from crema.tasks.key import KEYS
+
+    modes = layers.Dense(len(KEYS) // 12)(x)
+    modes = layers.Permute((1, 3, 2))(modes)
+    return layers.Softmax()(layers.Reshape((-1, len(KEYS)))(modes))
 
 
 def decoder(files):
@@ -87,13 +116,14 @@ def decoder(files):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
-    parser.set_defaults(patch_duration=30.0, batch_size=16)
+    parser.set_defaults(patch_duration=30.0, batch_size=16, learning_rate=2e-3)
     option = parser.add_argument_group("network").add_argument
     option("--local-filters", type=int, default=4, help="of 5 x 5")
-    option("--full-height-filters", type=int, default=48, help="of the second layer")
-    option("--pooling", type=int, default=10, help="frames per step of the GRU")
-    option("--recurrent-units", type=int, default=48, help="per direction")
-    option("--dropout", type=float, default=0.2, help="share of activations")
+    option("--semitone-filters", type=int, default=4, help="of a semitone")
+    option("--pooling", type=int, default=10, help="frames per step after them")
+    option("--channels", type=int, default=8, help="of each pitch class")
+    option("--dilations", type=int, default=3, help="layers, each twice as wide")
+    option("--dropout", type=float, default=0.4, help="share of activations")
     args = parser.parse_args(argv)
     train.run(args, "key", network, decoder, monitor="val_loss")
 
