@@ -1,17 +1,16 @@
 """POP909: choice and split of songs, their arrangement, their annotation."""
 
-import argparse
 import itertools
 import json
 import shutil
 
 import jams
-import mir_eval
 import numpy as np
 import pretty_midi
 import pytest
 import soundfile
 
+from crema import notes
 from crema.corpus import arrange, pop909
 from crema.corpus.render import DEFAULT_SOUNDFONT
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
@@ -115,7 +114,7 @@ def test_chords_do_not_overlap_by_rounding(seed):
     times = np.cumprod(np.random.default_rng(seed).uniform(1, 4, 8))
     chords = [[a, b, "C:maj"] for a, b in itertools.pairwise(times)]
     labels = {"chords": chords, "beats": [], "keys": [], "sections": []}
-    song = pop909.Song("1", "a", False, None, {})
+    song = pop909.Song("1", "a", False, [], [], {})
     jam = pop909.annotate(song, {}, labels, times[-1] + 0.123456789)
     intervals, _ = jam.annotations[0].to_interval_values()
     assert np.array_equal(intervals[1:, 0], intervals[:-1, 1])
@@ -135,13 +134,13 @@ def test_tempo_map_is_obeyed(tmp_path):
     change = mido.MetaMessage("set_tempo", tempo=500_000, time=2 * file.ticks_per_beat)
     file.tracks[0].insert(-1, change)
     file.save(path)
-    (part,) = arrange.read_parts(path, np.random.default_rng(0))
-    assert [note.start for note in part.notes] == pytest.approx([0, 1, 2, 2.5])
+    ((name, notes, _),) = arrange.read_tracks(path)
+    assert name == "PIANO"
+    assert [note.start for note in notes] == pytest.approx([0, 1, 2, 2.5])
 
 
 @pytest.mark.parametrize("program, end", [(0, 2.0), (48, 0.5)])
-def test_pedal_holds_only_what_dies_away(tmp_path, monkeypatch, program, end):
-    monkeypatch.setitem(arrange._PROGRAMS, "PIANO", ((program,),))
+def test_pedal_holds_only_what_dies_away(tmp_path, program, end):
     midi = pretty_midi.PrettyMIDI()
     piano = pretty_midi.Instrument(0, name="PIANO")
     piano.notes = [pretty_midi.Note(90, 60, 0.0, 0.5), pretty_midi.Note(90, 62, 2, 2.5)]
@@ -149,7 +148,9 @@ def test_pedal_holds_only_what_dies_away(tmp_path, monkeypatch, program, end):
         piano.control_changes.append(pretty_midi.ControlChange(64, value, time))
     midi.instruments.append(piano)
     midi.write(str(tmp_path / "pedal.mid"))
-    (part,) = arrange.read_parts(tmp_path / "pedal.mid", np.random.default_rng(0))
+    (track,) = arrange.read_tracks(tmp_path / "pedal.mid")
+    part = arrange.play(track, program)
+    assert part.program == program
     # The second note's pedal is never lifted: the key's own end stands.
     assert [note.end for note in part.notes] == pytest.approx([end, 2.5], abs=2e-3)
 
@@ -165,6 +166,49 @@ def test_bass_plays_the_lowest_note_of_each_chord():
         assert {1.0, 5.0} <= {note.start for note in part.notes}
 
 
+def test_guitar_plays_no_fifth_that_the_chord_has_not():
+    chords = [[0.0, 2.0, "C:maj"], [2.0, 4.0, "B:dim"], [4.0, 6.0, "N"]]
+    beats = [(i / 2, 1 + i % 4) for i in range(12)]
+    part = arrange.guitar_part(chords, beats, np.random.default_rng(0))
+    heard = [{n.pitch % 12 for n in part.notes if n.start // 2 == i} for i in range(3)]
+    assert heard == [{0, 7}, {11}, set()]
+
+
+def test_pad_holds_the_tones_of_the_chord():
+    part = arrange.pad_part(CHORDS, np.random.default_rng(0))
+    first, second = ([n for n in part.notes if n.start == start] for start in (1, 5))
+    assert {n.pitch % 12 for n in first} == {0, 4, 7}
+    assert {n.pitch % 12 for n in second} == {9, 0, 4, 7}
+    assert {n.end for n in first} == {3.0}
+
+
+def test_line_ups_vary_and_every_track_is_in_one():
+    tracks = [
+        (name, [arrange.Note(1.0, 2.0, pitch, 90)], [])
+        for name, pitch in (("MELODY", 72), ("BRIDGE", 60), ("PIANO", 48))
+    ]
+    beats = [(i / 2, 1 + i % 4) for i in range(40)]
+    names = []
+    for seed in range(300):
+        labels = {"chords": CHORDS, "beats": beats}
+        stems = arrange.arrange(tracks, labels, 0.5, np.random.default_rng(seed))
+        names.append({stem.name for stem in stems})
+        assert len(names[-1]) == len(stems)
+        played = [
+            note.pitch
+            for stem in stems
+            if stem.name in ("melody", "voice", "chords")
+            for part in stem.parts
+            for note in part.notes
+        ]
+        assert sorted(played) == [48, 60, 72]
+    # Alone, or a band: 0.85 of the pieces, with the shares that are asked for.
+    assert sum(n == {"chords"} for n in names) == pytest.approx(45, abs=20)
+    assert sum("drums" in n for n in names) == pytest.approx(127, abs=30)
+    assert sum("voice" in n for n in names) == pytest.approx(127, abs=30)
+    assert sum("guitar" in n for n in names) == pytest.approx(51, abs=22)
+
+
 @pytest.mark.parametrize("barred", [True, False])
 def test_drums_play_on_the_beats(barred):
     times = np.cumsum(np.linspace(0.4, 0.6, 64))
@@ -176,9 +220,8 @@ def test_drums_play_on_the_beats(barred):
         assert on_beat[16:].mean() > 0.4
         sixteenths = np.interp(np.arange(0, 63.01, 0.25), np.arange(64), times)
         assert np.abs(starts[:, None] - sixteenths).min(axis=1).max() < 1e-9
-        kicks = [n.start for n in part.notes if n.pitch == 36]
         if barred:
-            assert times[16] in kicks
+            assert times[16] in starts
 
 
 def test_no_beats_no_drums():
@@ -193,33 +236,46 @@ def test_corpus(run):
     train, test = split(output)
     assert len(train) + len(test) == 8
     assert train and test and not set(train.values()) & set(test.values())
+    shifts = set()
     for track_id, artist in {**train, **test}.items():
         jam = jams.load(str(output / f"{track_id}.jams"), validate=True, strict=True)
         info = soundfile.info(output / f"{track_id}.flac")
         assert (info.samplerate, info.channels) == (44100, 1)
-        assert jam.file_metadata.duration == info.frames / 44100 >= 6.9
+        assert jam.file_metadata.duration == info.frames / 44100 >= 5
         assert jam.file_metadata.artist == artist
         font = "other.sf2" if track_id in test else DEFAULT_SOUNDFONT.name
-        assert jam.sandbox.pop909["soundfont"].startswith(font + " ")
+        drawn = jam.sandbox.drawn
+        assert set(dict(drawn["soundfonts"]).values()) == {font}
+        assert (track_id in test) == ("semitones" not in drawn)
 
+        # Test songs as written; the others in another key and tempo.
+        shift = drawn.get("semitones", 0)
+        shifts.add(shift)
         (chord,) = jam.search(namespace="chord")
         intervals, values = chord.to_interval_values()
-        assert values[:4] == ["N", "C:maj/3", "X", "A:min7"]
+        expected = [notes.transpose(label, shift) for _, _, label in CHORDS]
+        assert values[:4] == expected
         assert intervals[0, 0] == 0
         assert intervals[-1, 1] == pytest.approx(jam.file_metadata.duration, abs=2e-6)
-        mir_eval.chord.encode_many(values)
         assert jams.eval.chord(chord, chord)["tetrads_inv"] == pytest.approx(1)
+        (key,) = jam.search(namespace="key_mode")
+        assert key.data[0].value == notes.transpose("Gb:major", shift)
 
         barred = int(track_id[-1]) % 2 == 0
         (beat,) = jam.search(namespace="beat")
         times, positions = beat.to_event_values()
-        assert times[:3] == pytest.approx([0, 0.5, 1.0])
+        # The second chord begins at the third beat.
+        assert times[2] == pytest.approx(intervals[1, 0], abs=2e-6)
+        if track_id in test:
+            assert times[:3] == pytest.approx([0, 0.5, 1.0])
+        else:
+            assert not np.allclose(times[:3], [0, 0.5, 1.0], atol=1e-3)
         assert positions[:2] == ([1, 2] if barred else [None, None])
-        assert jam.search(namespace="key_mode")[0].data[0].value == "Gb:major"
         assert len(jam.search(namespace="segment_open")) == barred
         for annotation in jam.annotations:
             assert annotation.duration == jam.file_metadata.duration
             assert annotation.annotation_metadata.data_source
+    assert len(shifts) > 2
 
 
 def test_second_run_renders_only_what_is_missing_or_stale(run, tmp_path):
@@ -251,24 +307,6 @@ def test_song_does_not_depend_on_the_others(run, tmp_path):
         assert path.read_bytes() == (two / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("share, expected", [(0, 0), (0.5, 150), (1, 300)])
-def test_settings_vary_from_song_to_song(source, share, expected):
-    rows = "".join(f"{song}\t{artist}\n" for song, artist in ROWS)
-    (source / "tracks.tsv").write_text("id\tartist\n" + rows)
-    arguments = argparse.Namespace(
-        source=source,
-        soundfont=[DEFAULT_SOUNDFONT],
-        test_soundfont=None,
-        tracks=300,
-        test_fraction=0.2,
-        seed=0,
-        drums=share,
-    )
-    songs = pop909.plan(arguments)
-    assert sum(song.settings["drums"] for song in songs) == pytest.approx(expected, 0.2)
-    assert 100 < sum(song.settings["bass"] for song in songs) < 200
-
-
 def test_broken_songs_are_named_and_lose_no_other(run, source, capsys):
     (source / "midi" / "000.mid").write_bytes(b"MThd nonsense")
     (source / "labels" / "001.json").write_text('{"chords": [[0, 1, "H:maj"]]}')
@@ -284,7 +322,7 @@ def test_broken_songs_are_named_and_lose_no_other(run, source, capsys):
 
 def test_unreadable_midi(tmp_path):
     with pytest.raises(AnnotationError, match=r"none\.mid"):
-        arrange.read_parts(tmp_path / "none.mid", np.random.default_rng(0))
+        arrange.read_tracks(tmp_path / "none.mid")
 
 
 def test_wrong_arguments(run, source):

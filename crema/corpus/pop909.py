@@ -9,9 +9,10 @@ SOURCE holds ``tracks.tsv`` (columns id and artist), ``midi/ID.mid`` (tracks MEL
 BRIDGE and PIANO) and ``labels/ID.json``: ``chords``, ``keys`` and ``sections`` as
 [start, end, label], ``beats`` as [time, position in bar or null], in seconds.
 
-Everything is a piano in these files.  So that a model does not learn one piano, each
-song gets its own instruments, some songs get a bass, some get drums, and the songs
-of the test split are played with a soundfont that training never hears.
+Everything is a piano in these files, and no recording sounds like that.  So each song
+to train on is drawn at random: its key, its tempo, its line-up (:mod:`.arrange`), its
+tuning, mix and effects (:mod:`.mix`).  The songs of the test split keep key and tempo,
+and are played with a soundfont and effects that training never hears.
 
 A song is always rendered in the same way and stays on its side of the split, however
 many songs are asked for; a second run renders only what is missing or was made with
@@ -28,7 +29,8 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from crema.corpus.arrange import bass_part, drum_part, read_parts
+from crema.corpus import mix, variation
+from crema.corpus.arrange import arrange, read_tracks
 from crema.corpus.common import annotation, cover
 from crema.corpus.render import DEFAULT_SOUNDFONT, Note, Part, render
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
@@ -36,10 +38,8 @@ from crema.exceptions import program as run
 from crema.utils import index, io
 from crema.utils.rng import generator
 
-#: Raise it when a change here or in :mod:`.arrange` changes what a song sounds like.
-RECIPE = 1
-SAMPLE_RATE = 44100
-BASS_SHARE = 0.5
+#: Raise it when a change of the code changes what a song sounds like.
+RECIPE = 2
 
 _SOURCES = {
     "chord": ("POP909-CL", "chords of the MIDI performance, reviewed by hand"),
@@ -55,7 +55,8 @@ class Song(NamedTuple):
     id: str
     artist: str
     is_test: bool
-    soundfont: pathlib.Path
+    soundfonts: list
+    drum_soundfonts: list
     settings: dict
 
     @property
@@ -162,25 +163,58 @@ def make_track(source, output, song):
     if audio.is_file() and _settings_of(annotation) == settings:
         return False
 
-    rng = generator(settings["seed"], "arrangement", song.id)
-    parts = read_parts(midi, rng)
     try:
+        tracks = read_tracks(midi)
         labels = json.loads(label_file.read_text(encoding="utf-8"))
-        if settings["bass"]:
-            parts.append(bass_part(labels["chords"], labels["beats"], rng))
-        if settings["drums"]:
-            parts.append(drum_part(labels["beats"], rng))
-        y = render(parts, song.soundfont, SAMPLE_RATE)
-        jam = annotate(song, settings, labels, len(y) / SAMPLE_RATE)
+        y, labels, drawn = perform(song, tracks, labels)
+        duration = len(y) / settings["sample_rate"]
+        jam = annotate(song, settings, labels, duration)
+        jam.sandbox.drawn = drawn
     except CremaError:
         raise
     except Exception as error:  # labels come from outside and can be wrong in any way
         raise AnnotationError(f"{label_file}: wrong labels ({error!r})") from error
     # The annotation vouches for the audio: it goes first and comes last.
     annotation.unlink(missing_ok=True)
-    io.write_audio(audio, y, SAMPLE_RATE)
+    io.write_audio(audio, y, settings["sample_rate"])
     io.write_jams(annotation, jam)
     return True
+
+
+def perform(song, tracks, labels):
+    """Draw how a song is played, and play it.
+
+    Parameters
+    ----------
+    song : Song
+        Its settings and its side of the split.
+    tracks : list
+        As :func:`crema.corpus.arrange.read_tracks` returns them.
+    labels : dict
+        As the source holds them.
+
+    Returns
+    -------
+    y : np.ndarray, shape=(samples,)
+        Mono audio.
+    labels : dict
+        Those of what is heard.
+    drawn : dict
+        What was drawn.
+    """
+    settings, drawn = song.settings, {}
+    rng = generator(settings["seed"], "performance", song.id)
+    if not song.is_test:
+        low, high = variation.TRANSPOSITIONS
+        drawn["semitones"] = int(rng.integers(low, high + 1))
+        tracks, labels = variation.transposed(tracks, labels, drawn["semitones"])
+        clock = variation.clock(labels["duration"], rng)
+        tracks, labels = variation.retimed(tracks, labels, clock)
+    stems = arrange(tracks, labels, settings["drums"], rng)
+    effects = mix.TEST if song.is_test else mix.TRAINING
+    fonts = {None: song.soundfonts, "drums": song.soundfonts + song.drum_soundfonts}
+    y, mixed = mix.record(stems, fonts, settings["sample_rate"], rng, effects)
+    return y, labels, drawn | mixed
 
 
 def _settings_of(path):
@@ -216,23 +250,21 @@ def plan(arguments):
             f"{len(chosen)} track(s) with --test-fraction {arguments.test_fraction:g} "
             "leave one side of the split empty; ask for more --tracks"
         )
-    train_fonts = arguments.soundfont
+    train_fonts, drum_fonts = arguments.soundfont, arguments.drum_soundfont
     test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
-    digests = {font: _digest(font) for font in {*train_fonts, *test_fonts}}
+    digests = {font: _digest(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
     songs = []
     for song, artist, is_test in sorted(chosen):
         fonts = test_fonts if is_test else train_fonts
-        rng = generator(arguments.seed, "settings", song)
-        with_bass, with_drums = rng.random(2) < (BASS_SHARE, arguments.drums)
-        font = fonts[rng.integers(len(fonts))]
+        drums = [] if is_test else drum_fonts
         settings = {
             "recipe": RECIPE,
             "seed": arguments.seed,
-            "bass": bool(with_bass),
-            "drums": bool(with_drums),
-            "soundfont": f"{font.name} {digests[font]}",
+            "drums": arguments.drums,
+            "sample_rate": arguments.sample_rate,
+            "soundfonts": [f"{font.name} {digests[font]}" for font in fonts + drums],
         }
-        songs.append(Song(song, artist, is_test, font, settings))
+        songs.append(Song(song, artist, is_test, fonts, drums, settings))
     return songs
 
 
@@ -252,10 +284,12 @@ def main(argv=None):
     add("source", type=path, help="directory with tracks.tsv, midi/ and labels/")
     add("output", type=path, help="directory of the corpus")
     add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
-    add("--test-soundfont", type=path, help="by default that of the training songs")
+    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
+    add("--test-soundfont", type=path, help="by default those of the training songs")
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
     add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
-    add("--drums", type=float, default=0.5, help="share of songs with drums")
+    add("--drums", type=float, default=0.7, help="share of bands with drums")
+    add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
     add("--seed", type=int, default=0)
     add("--jobs", type=int, default=1, help="number of processes")
     arguments = parser.parse_args(argv)
@@ -273,7 +307,7 @@ def main(argv=None):
                 failures[song.track_id] = error
                 what = "FAILED"
             progress = f"[{done}/{len(songs)}] {song.track_id} {what}"
-            print(f"{progress} ({song.soundfont.name})", file=sys.stderr)
+            print(progress, file=sys.stderr, flush=True)
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}

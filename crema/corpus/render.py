@@ -15,9 +15,14 @@ symusic (up to 0.5.9, its issue 55) does not transpose samples as the bank deman
 that an A4 may sound as an F#5; tinysoundfont needs PortAudio to install, pyfluidsynth
 the FluidSynth library.  RustySynth knows neither SoundFont 3 (compressed samples) nor
 more than sixteen channels; the second limit is lifted here.
+
+The configuration of a bank of Gravis patches (``.cfg``), such as Debian's freepats, is
+played by the program ``timidity`` where that is installed.
 """
 
+import functools
 import io
+import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -77,7 +82,7 @@ def render(
         Any number of melodic and drum parts.  Where two notes of the same pitch
         overlap within a part, the later one strikes the string again.
     soundfont
-        A SoundFont 2 (``.sf2``) file.
+        A SoundFont 2 (``.sf2``) file, or a configuration (``.cfg``) of timidity.
     sample_rate
         Samples per second of the result.
     duration
@@ -93,7 +98,8 @@ def render(
     Raises
     ------
     ConfigError
-        If the soundfont is absent or not a SoundFont 2 file.
+        If the soundfont is absent or not a SoundFont 2 file, or timidity is needed and
+        absent.
     ValueError
         If a note ends before it starts or a value is outside MIDI's range.
     """
@@ -117,7 +123,12 @@ def render(
 
 
 def _load_soundfont(path):
-    """Read a SoundFont 2 file and reject what is none by its RIFF header."""
+    """Return the function from a MIDI file to audio at the synth's rate.
+
+    A SoundFont 2 file is read, and rejected if it is none by its RIFF header.
+    """
+    if Path(path).suffix == ".cfg":
+        return functools.partial(_timidity, path)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -127,7 +138,44 @@ def _load_soundfont(path):
         ) from error
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise ConfigError(f"{path}: not a soundfont; give a SoundFont 2 (.sf2) file")
-    return str(path), data
+    return functools.partial(_rustysynth, path, data)
+
+
+def _rustysynth(path, data, midi):
+    import soundfile
+    from midirenderer import render_wave_from
+
+    try:
+        wave = render_wave_from(data, midi)
+    except BaseException as error:
+        # What a damaged font provokes in Rust is not even an Exception.
+        if type(error).__name__ not in {"RuntimeError", "PanicException"}:
+            raise
+        raise ConfigError(
+            f"{path}: the soundfont cannot be used ({error}); "
+            "give a SoundFont 2 (.sf2) file"
+        ) from error
+    return soundfile.read(io.BytesIO(wave), dtype="float32")[0].mean(axis=1)
+
+
+def _timidity(path, midi):
+    # To a pipe it cannot write the header of a WAV file.
+    raw = ("-Or", "--output-16bit", "--output-signed", "--output-mono")
+    options = ("-c", str(path), "-s", str(_SYNTH_RATE), "--preserve-silence")
+    try:
+        done = subprocess.run(
+            ["timidity", *options, *raw, "-o", "-", "-"],
+            input=midi,
+            capture_output=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(
+            f"{path}: timidity cannot play with this configuration ({error}); install "
+            "it, or give a SoundFont 2 (.sf2) file"
+        ) from error
+    samples = np.frombuffer(done.stdout[: len(done.stdout) // 2 * 2], dtype="<i2")
+    return samples.astype(np.float32) / 2**15
 
 
 def _channel_groups(parts):
@@ -139,32 +187,13 @@ def _channel_groups(parts):
     return [a + b for a, b in zip_longest(chunks, drums, fillvalue=[])]
 
 
-def _synthesize(soundfont, groups, end):
+def _synthesize(play, groups, end):
     """Render every group and add them up, shape (samples,) at the synth's rate."""
-    import soundfile
-    from midirenderer import render_wave_from
-
-    name, font = soundfont
     # The synthesizer returns 16-bit samples: play as loud as does not clip.  Channel
     # volume acts by its square, so each step is 6 dB.
     for volume in (127, 90, 64, 45, 32):
-        mixes, loudest = [], 0.0
-        for group in groups:
-            midi = _midi_file(group, volume, end)
-            try:
-                wave = render_wave_from(font, midi)
-            except BaseException as error:
-                # What a damaged font provokes in Rust is not even an Exception.
-                if type(error).__name__ not in {"RuntimeError", "PanicException"}:
-                    raise
-                raise ConfigError(
-                    f"{name}: the soundfont cannot be used ({error}); "
-                    "give a SoundFont 2 (.sf2) file"
-                ) from error
-            wave = soundfile.read(io.BytesIO(wave), dtype="float32")[0]
-            loudest = max(loudest, np.abs(wave).max())
-            mixes.append(wave.mean(axis=1))
-        if loudest < 0.999:
+        mixes = [play(_midi_file(group, volume, end)) for group in groups]
+        if all(np.abs(mix).max(initial=0) < 0.999 for mix in mixes):
             break
     # Summing up event times, the synthesizer may be a sample off between groups.
     n_samples = min(map(len, mixes), default=0)

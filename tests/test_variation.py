@@ -1,0 +1,48 @@
+"""Other keys and tempi: notes and labels stay together."""
+
+import numpy as np
+import pytest
+
+from crema.corpus import variation
+from crema.corpus.render import Note
+
+LABELS = {
+    "chords": [[0.0, 2.0, "N"], [2.0, 6.0, "F#:min7/b3"]],
+    "keys": [[0.0, 6.0, "A:major"]],
+    "beats": [[2.0, 1], [3.0, None]],
+    "sections": [[2.0, 6.0, "A"]],
+    "duration": 6.0,
+}
+TRACKS = [("PIANO", [Note(2.0, 3.0, 66, 80)], [(2.5, 127), (4.0, 0)])]
+
+
+def test_transposed():
+    tracks, labels = variation.transposed(TRACKS, LABELS, -3)
+    assert tracks == [("PIANO", [Note(2.0, 3.0, 63, 80)], [(2.5, 127), (4.0, 0)])]
+    assert [label for _, _, label in labels["chords"]] == ["N", "Eb:min7/b3"]
+    assert labels["keys"] == [[0.0, 6.0, "Gb:major"]]
+    assert labels["beats"] == LABELS["beats"]
+    assert LABELS["keys"][0][2] == "A:major"
+
+
+def test_retimed():
+    tracks, labels = variation.retimed(TRACKS, LABELS, lambda time: 1 + 2 * time)
+    assert tracks == [("PIANO", [Note(5.0, 7.0, 66, 80)], [(6.0, 127), (9.0, 0)])]
+    assert labels["chords"][1] == [5.0, 13.0, "F#:min7/b3"]
+    assert labels["beats"] == [[5.0, 1], [7.0, None]]
+    assert labels["sections"] == [[5.0, 13.0, "A"]]
+    assert labels["duration"] == 6.0
+
+
+def test_clocks():
+    written = np.linspace(0, 200, 2001)
+    tempi, spreads = [], []
+    for seed in range(200):
+        clock = variation.clock(200.0, np.random.default_rng(seed))
+        played = np.array([clock(time) for time in written])
+        speed = np.diff(written) / np.diff(played)
+        assert played[0] == 0 and (np.diff(played) > 0).all()
+        tempi.append(200 / played[-1])
+        spreads.append(np.std(np.log(speed)))
+    assert min(tempi) > 0.7 and max(tempi) < 1.4 and np.std(np.log(tempi)) > 0.1
+    assert np.mean(np.array(spreads) > 0.02) == pytest.approx(0.25, abs=0.1)
