@@ -6,9 +6,13 @@ bear the names of pump fields to the letter.  Feature extractors are in
 :mod:`crema.features`, task transformers in :mod:`crema.tasks`.
 """
 
+import importlib
+import inspect
 import io
+import json
 import pickle
 
+import numpy as np
 import pumpp
 
 from crema.exceptions import ModelError
@@ -20,6 +24,14 @@ class Dotted:
     def scope(self, key):
         """Return the name of the field `key` of this operator."""
         return f"{self.name}.{key}"
+
+    def describe(self):
+        """Return, as a dict for JSON, which class with which arguments this is."""
+        made = {"class": f"{type(self).__module__}.{type(self).__name__}"}
+        for name in inspect.signature(type(self)).parameters:
+            value = getattr(self, name)
+            made[name] = str(value) if isinstance(value, np.dtype) else value
+        return made
 
 
 #: Everything a pump is made of.  A pickle can name any function; ours names these.
@@ -100,3 +112,57 @@ def load(path):
     if not isinstance(pump, pumpp.Pump):
         raise ModelError(f"{path}: holds no pump; run prepare again")
     return pump
+
+
+def to_json(pump):
+    """Describe a pump as JSON, which unlike a pickle can do nothing but say what it is.
+
+    Parameters
+    ----------
+    pump : pumpp.Pump
+        Its operators are classes of :mod:`crema.features` and :mod:`crema.tasks`.
+
+    Returns
+    -------
+    list of dict
+        For each operator its class and the arguments of that.
+    """
+    return json.loads(json.dumps([operator.describe() for operator in pump.ops]))
+
+
+def from_json(description, path):
+    """Build the pump that :func:`to_json` described.
+
+    Parameters
+    ----------
+    description : list of dict
+        The description.
+    path : str or path-like
+        Where it comes from, for errors.
+
+    Returns
+    -------
+    pumpp.Pump
+
+    Raises
+    ------
+    ModelError
+        It describes something else than operators of this package.
+    """
+    operators = []
+    try:
+        for entry in description:
+            arguments = dict(entry)
+            module, _, name = arguments.pop("class").rpartition(".")
+            if not f"{module}.".startswith(("crema.features.", "crema.tasks.")):
+                raise ValueError(f"{module}.{name} is not part of a pump")
+            found = getattr(importlib.import_module(module), name)
+            if not (isinstance(found, type) and issubclass(found, Dotted)):
+                raise ValueError(f"{module}.{name} is not part of a pump")
+            operators.append(found(**arguments))
+        return pumpp.Pump(*operators)
+    except Exception as error:  # a damaged description can be wrong in any way
+        raise ModelError(
+            f"{path}: is not a pump that can be used ({error}); install crema again, "
+            "or name another model"
+        ) from error

@@ -499,3 +499,37 @@ def test_malice_inside_a_pump_is_refused(tmp_path):
     pump.save(operators, path)
     refused(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_description_makes_the_same_pump():
+    before = chord_pump()
+    description = pump.to_json(before)
+    after = pump.from_json(description, "pump.json")
+    assert pump.to_json(after) == description
+    assert list(after.fields) == list(before.fields)
+    for name, field in before.fields.items():
+        assert (after.fields[name].shape, after.fields[name].dtype) == (
+            field.shape,
+            field.dtype,
+        )
+    other = pumpp.Pump(features.LogMel(n_mels=45))
+    assert pump.from_json(pump.to_json(other), "").fields["mel.mag"].shape[1] == 45
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        [{"class": "os.system", "name": "true"}],
+        [{"class": "crema.features.librosa", "name": "x"}],
+        [{"class": "crema.features.to_levels", "magnitude": 1}],
+        [{"class": "crema.features.HCQT", "tuning": 3}],
+        [{"class": "crema.features.HCQT", "n_octaves": 0}],
+        [{"name": "hcqt"}],
+        [{"class": 3}],
+        "hcqt",
+        None,
+    ],
+)
+def test_a_description_names_operators_of_ours_alone(description):
+    with pytest.raises(ModelError, match=r"here/pump\.json"):
+        pump.from_json(description, "here/pump.json")

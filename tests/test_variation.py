@@ -34,6 +34,17 @@ def test_retimed():
     assert labels["duration"] == 6.0
 
 
+def test_modulated():
+    piano = [Note(2.0, 4.5, 66, 80), Note(4.0, 5.0, 60, 80)]
+    tracks = [("piano", piano, []), ("drums", [Note(4.0, 4.1, 36, 90)], [])]
+    moved, labels = variation.modulated(tracks, LABELS, 4.0, 2)
+    assert [(n.end, n.pitch) for n in moved[0][1]] == [(4.0, 66), (5.0, 62)]
+    assert [n.pitch for n in moved[1][1]] == [36]
+    assert labels["chords"][1:] == [[2.0, 4.0, "F#:min7/b3"], [4.0, 6.0, "Ab:min7/b3"]]
+    assert labels["keys"] == [[0.0, 4.0, "A:major"], [4.0, 6.0, "B:major"]]
+    assert labels["beats"] == LABELS["beats"]
+
+
 def test_clocks():
     written = np.linspace(0, 200, 2001)
     tempi, spreads = [], []

@@ -20,19 +20,17 @@ other settings.
 """
 
 import argparse
-import concurrent.futures
 import csv
 import functools
 import hashlib
 import json
 import pathlib
-import sys
 from typing import NamedTuple
 
 from crema.corpus import mix, variation
 from crema.corpus.arrange import arrange, read_tracks
-from crema.corpus.common import annotation, cover
-from crema.corpus.render import DEFAULT_SOUNDFONT, Note, Part, render
+from crema.corpus.common import annotation, attempts, cover, report
+from crema.corpus.render import DEFAULT_SOUNDFONT, identify
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
 from crema.utils import index, io
@@ -138,8 +136,8 @@ def annotate(song, settings, labels, duration):
     return jam
 
 
-def make_track(source, output, song):
-    """Render one song unless its files are there and were made in the same way.
+def make_track(source, output, songs, track_id):
+    """Render one of the songs unless its files are there and were made in the same way.
 
     Returns
     -------
@@ -151,6 +149,7 @@ def make_track(source, output, song):
     CremaError
         The song's files are missing or damaged.
     """
+    song = songs[track_id]
     midi = source / "midi" / f"{song.id}.mid"
     label_file = source / "labels" / f"{song.id}.json"
     try:
@@ -252,7 +251,7 @@ def plan(arguments):
         )
     train_fonts, drum_fonts = arguments.soundfont, arguments.drum_soundfont
     test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
-    digests = {font: _digest(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
+    known = {font: identify(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
     songs = []
     for song, artist, is_test in sorted(chosen):
         fonts = test_fonts if is_test else train_fonts
@@ -262,16 +261,10 @@ def plan(arguments):
             "seed": arguments.seed,
             "drums": arguments.drums,
             "sample_rate": arguments.sample_rate,
-            "soundfonts": [f"{font.name} {digests[font]}" for font in fonts + drums],
+            "soundfonts": [known[font] for font in fonts + drums],
         }
         songs.append(Song(song, artist, is_test, fonts, drums, settings))
     return songs
-
-
-def _digest(soundfont):
-    """Identify a soundfont by its content, after trying whether it can be used."""
-    render([Part(0, [Note(0.0, 0.1, 60, 64)])], soundfont, duration=0.1)
-    return hashlib.sha256(soundfont.read_bytes()).hexdigest()[:16]
 
 
 def main(argv=None):
@@ -294,31 +287,22 @@ def main(argv=None):
     add("--jobs", type=int, default=1, help="number of processes")
     arguments = parser.parse_args(argv)
 
-    songs = plan(arguments)
-    failures = {}
-    with concurrent.futures.ProcessPoolExecutor(max(1, arguments.jobs)) as pool:
-        job = functools.partial(make_track, arguments.source, arguments.output)
-        futures = {pool.submit(job, song): song for song in songs}
-        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            song = futures[future]
-            try:
-                what = "rendered" if future.result() else "up to date"
-            except CremaError as error:
-                failures[song.track_id] = error
-                what = "FAILED"
-            progress = f"[{done}/{len(songs)}] {song.track_id} {what}"
-            print(progress, file=sys.stderr, flush=True)
+    songs = {song.track_id: song for song in plan(arguments)}
+    job = functools.partial(make_track, arguments.source, arguments.output, songs)
+    failures = {
+        track: error
+        for track, _, error in attempts(job, list(songs), arguments.jobs)
+        if error
+    }
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}
-            for song in songs
+            for song in songs.values()
             if song.is_test == side and song.track_id not in failures
         ]
         name = "index_test.json" if side else "index_train.json"
         index.write_index(arguments.output / name, records)
-    for track_id, error in sorted(failures.items()):
-        print(f"{track_id} left out: {error}", file=sys.stderr)
-    return 1 if failures else 0
+    return report(failures)
 
 
 if __name__ == "__main__":

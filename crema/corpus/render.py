@@ -21,6 +21,7 @@ played by the program ``timidity`` where that is installed.
 """
 
 import functools
+import hashlib
 import io
 import subprocess
 from collections.abc import Sequence
@@ -120,6 +121,18 @@ def render(
         last = sounding[-1] + 1 if len(sounding) else 0
         y = y[: max(last, int(np.ceil(end * sample_rate)))]
     return y.astype(np.float32)
+
+
+def identify(soundfont: Path) -> str:
+    """Return the name of a soundfont and a hash of its content, after trying it.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`render`.
+    """
+    render([Part(0, [Note(0.0, 0.1, 60, 64)])], soundfont, duration=0.1)
+    return f"{soundfont.name} {hashlib.sha256(soundfont.read_bytes()).hexdigest()[:16]}"
 
 
 def _load_soundfont(path):

@@ -78,6 +78,49 @@ def retimed(tracks, labels, clock):
     return tracks, labels | moved | {"beats": beats}
 
 
+def modulated(tracks, labels, time, semitones):
+    """Transpose what comes from a time on.
+
+    Parameters
+    ----------
+    tracks, labels
+        As for :func:`transposed`.
+    time : float
+        The start of a chord, in seconds; what sounds there ends there.
+    semitones : int
+        Upwards.
+
+    Returns
+    -------
+    tracks, labels
+        Like those given.
+    """
+
+    def moved(name, notes, pedal):
+        drums = name == "drums"
+        before = [n._replace(end=min(n.end, time)) for n in notes if n.start < time]
+        after = [
+            n if drums else n._replace(pitch=n.pitch + semitones)
+            for n in notes
+            if n.start >= time
+        ]
+        return name, before + after, pedal
+
+    changed = {
+        name: [
+            part
+            for start, end, label in labels[name]
+            for part in (
+                [start, min(end, time), label],
+                [max(start, time), end, transpose(label, semitones)],
+            )
+            if part[0] < part[1]
+        ]
+        for name in ("chords", "keys")
+    }
+    return [moved(*track) for track in tracks], labels | changed
+
+
 def clock(duration, rng):
     """Draw a tempo, and how it drifts.
 

@@ -16,6 +16,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         super().__init__(
             name=name, vocab=vocab, sr=sr, hop_length=hop_length, sparse=True
         )
+        self.vocab = vocab
         # pumpp holds a set of strings, whose order, and so whose pickle, changes
         # from one process to the next.
         self._classes = [str(label) for label in self.encoder.classes_]
