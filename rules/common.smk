@@ -100,6 +100,12 @@ def training_features(wildcards):
     return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in tracks]
 
 
+def own_layers(wildcards):
+    """The module of layers that only this estimator has, if it has any."""
+    path = f"crema/layers/{wildcards.estimator}.py"
+    return [path] if os.path.exists(path) else []
+
+
 def features_directory(wildcards):
     """Where the features of all training tracks are."""
     return os.path.dirname(FEATURES).format(estimator=wildcards.estimator)
@@ -144,7 +150,7 @@ CODE = {
         "crema/utils/train.py",
         "crema/utils/fit.py",
         "crema/utils/sampling.py",
-        "crema/layers.py",
+        "crema/layers/__init__.py",
     ],
     "evaluate": [
         "crema/utils/evaluate.py",

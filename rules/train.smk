@@ -15,6 +15,7 @@ rule train:
         pump="training/{estimator}/resources/pump.pkl",
         script="training/{estimator}/02-train.py",
         code=CODE["train"],
+        layers=own_layers,
     output:
         model="training/{estimator}/resources/model.h5",
         decoder="training/{estimator}/resources/decoder.json",

@@ -7,7 +7,8 @@ from crema import backend
 
 keras = backend.keras()
 
-from crema.layers import Downsample, EventCrossentropy, Upsample  # noqa: E402
+from crema.layers import Downsample, Upsample  # noqa: E402
+from crema.layers.beat import EventCrossentropy  # noqa: E402
 
 
 def labels(*values):

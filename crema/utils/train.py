@@ -21,7 +21,7 @@ from crema.version import __version__
 #: Length of a validation excerpt: as many frames of context as most tracks need.
 EXCERPT_SECONDS = 60
 #: The code that decides the outcome of a training, with the script.
-MODULES = ("train.py", "fit.py", "sampling.py", "../layers.py")
+MODULES = ("train.py", "fit.py", "sampling.py", "../layers/__init__.py")
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
 
 
@@ -239,7 +239,11 @@ def describe(args, estimator, model, files, held_out):
             "code": hashlib.sha256(
                 b"".join(
                     pathlib.Path(source).read_bytes()
-                    for source in (sys.argv[0], *map(here.parent.joinpath, MODULES))
+                    for source in (
+                        sys.argv[0],
+                        *map(here.parent.joinpath, MODULES),
+                        here.parent.joinpath("../layers", f"{estimator}.py"),
+                    )
                     if pathlib.Path(source).is_file()
                 )
             ).hexdigest(),

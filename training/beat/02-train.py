@@ -35,7 +35,8 @@ def network(operators, args):
     from keras import Input, Model, layers
 
     from crema.features import LEVELS
-    from crema.layers import Downsample, EventCrossentropy, Upsample
+    from crema.layers import Downsample, Upsample
+    from crema.layers.beat import EventCrossentropy
 
     field = operators.fields["mel.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="mel.mag")
