@@ -254,3 +254,45 @@ def built(fresh):
     done = snakemake(directory, target="all")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return directory
+
+
+def build_network(estimator, monkeypatch):
+    """Return the pump of an estimator and its network, which has random weights.
+
+    So have batch normalisation and biases, which begin as if they were not there.
+    """
+    from crema import backend
+    from crema.utils import prepare, train
+
+    backend.keras()
+    made = {}
+
+    def run_prepare(args, build):
+        made["pump"] = build()
+
+    def run_train(args, name, network, *rest, **kwargs):
+        made["model"] = network(made["pump"], args)[0]
+
+    monkeypatch.setattr(prepare, "run", run_prepare)
+    monkeypatch.setattr(train, "run", run_train)
+    files = ["--index", "x", "--feature-dir", "x", "--pump", "x"]
+    scripts = ROOT / "training" / estimator
+    corpus = ["--corpus", "x", "--augmented-dir", "x"]
+    run_main(scripts / "01-prepare.py", *files, *corpus)
+    run_main(scripts / "02-train.py", *files, "--resources", "x")
+    return made["pump"], randomise(made["model"])
+
+
+def randomise(model, seed=0):
+    """Give a Keras model weights that are all random; return it."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        weights = np.asarray(variable)
+        if weights.dtype.kind != "f":  # the state of a random number generator
+            continue
+        if "variance" in variable.path:
+            weights = rng.uniform(0.5, 2, weights.shape)
+        elif not variable.path.endswith("kernel"):
+            weights = weights + rng.normal(0, 0.1, weights.shape)
+        variable.assign(weights)
+    return model
