@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from crema import backend, models
+from crema import backend, models, network
 from crema.audio import Audio
 from crema.utils import evaluate, index
 
@@ -35,11 +35,12 @@ def exact(directory):
     """Load a model again such that it takes features that are not rounded."""
     keras = backend.keras()
     model = models.load(directory)
-    (old,) = model.network.inputs
+    model.network = network.load(directory / "model.h5")
+    rounded = model.network.model
+    (old,) = rounded.inputs
     new = keras.Input(old.shape[1:], dtype="float32", name=old.name)
-    network = keras.models.clone_model(model.network, input_tensors=new)
-    network.set_weights(model.network.get_weights())
-    model.network = network
+    model.network.model = keras.models.clone_model(rounded, input_tensors=new)
+    model.network.model.set_weights(rounded.get_weights())
     for operator in model._extractors:
         operator.dtype = np.dtype("float32")
     return model

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from crema import pump
+from crema import network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
 from crema.utils import io
@@ -18,7 +18,8 @@ class Estimator:
     Parameters
     ----------
     directory : str or path-like
-        Holds ``model.h5``, ``pump.pkl``, ``decoder.json`` and ``version.txt``.
+        Holds ``model.onnx`` or else ``model.h5``, ``pump.pkl``, ``decoder.json`` and
+        ``version.txt``.
 
     Attributes
     ----------
@@ -38,7 +39,8 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        for name in ("model.h5", "pump.pkl", "decoder.json", "version.txt"):
+        model = network.path(directory)
+        for name in (model.name, "pump.pkl", "decoder.json", "version.txt"):
             if not (directory / name).is_file():
                 raise ModelError(
                     f"{directory}: holds no trained model ({name} is missing); train "
@@ -48,14 +50,14 @@ class Estimator:
         self.pump = pump.load(directory / "pump.pkl")
         self.decoder = io.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
-        self.network = load_network(directory / "model.h5")
-        self.inputs = [tensor.name for tensor in self.network.inputs]
-        self.output_names = list(self.network.output_names)
+        self.network = network.load(model)
+        self.inputs = self.network.inputs
+        self.output_names = self.network.outputs
         unknown = {*self.inputs, self.output_names[0]} - set(self.pump.fields)
         if unknown:
             raise ModelError(
-                f"{directory}: model.h5 and pump.pkl do not belong together (the pump "
-                f"has no field {min(unknown)!r}); train again"
+                f"{directory}: {model.name} and pump.pkl do not belong together (the "
+                f"pump has no field {min(unknown)!r}); train again"
             )
         self._extractors = [
             operator
@@ -146,15 +148,7 @@ class Estimator:
         data = {}
         for operator in self._extractors:
             data.update(audio.features(operator))
-        arrays = [data[name] for name in self.inputs]
-        estimated = self.network.predict(
-            arrays if len(arrays) > 1 else arrays[0], verbose=0
-        )
-        if not isinstance(estimated, (list, tuple)):
-            estimated = [estimated]
-        return dict(
-            zip(self.output_names, (array[0] for array in estimated), strict=True)
-        )
+        return self.network.run({name: data[name][0] for name in self.inputs})
 
     def annotate(self, audio):
         """Annotate a :class:`crema.audio.Audio`.
@@ -188,18 +182,3 @@ class Estimator:
         list of jams.Annotation
         """
         return [self.task.inverse(outputs[self.output_names[0]], duration=duration)]
-
-
-def load_network(path):
-    """Load a Keras model; code inside the file is not run."""
-    import keras
-
-    import crema.layers  # noqa: F401 -- Keras must know them to find them in a file
-
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # h5py and keras raise many kinds for a damaged file
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"{path}: is not a model that can be used ({reason[0]}); train it again"
-        ) from error
