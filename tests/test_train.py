@@ -251,7 +251,9 @@ def uninterrupted(prepared, tmp_path_factory):
 
 
 def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
+    (tmp_path / "model.onnx").write_text("of an earlier training")
     finish(train(prepared, tmp_path))
+    assert not (tmp_path / "model.onnx").exists()
     assert_same_weights(uninterrupted, tmp_path)
     history = (tmp_path / "history.csv").read_text()
     assert history == (uninterrupted / "history.csv").read_text()

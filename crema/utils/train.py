@@ -160,6 +160,8 @@ def run(args, estimator, network, decoder, monitor):
     best = min(history, key=lambda row: row[monitor])
     settings["revision"] = {"commit": commit, "dirty": dirty}
     io.write_json(args.resources / "settings.json", settings)
+    # What was exported of the last training would be used instead of this one.
+    (args.resources / "model.onnx").unlink(missing_ok=True)
     with io.atomic(args.resources / "model.h5") as temporary:
         model.save(temporary, include_optimizer=False)
     name = version.advance(
