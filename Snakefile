@@ -15,6 +15,7 @@ include: "rules/prepare.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/release.smk"
 
 
 rule all:

@@ -160,8 +160,9 @@ class KerasNetwork(Network):
         from crema import backend
 
         keras = backend.keras()
-        import crema.layers  # noqa: F401 -- Keras must know them to find them in a file
+        from crema import layers
 
+        layers.register()
         self.model = keras.models.load_model(path, compile=False, safe_mode=True)
         self.inputs = [tensor.name for tensor in self.model.inputs]
         self.outputs = list(self.model.output_names)

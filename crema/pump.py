@@ -10,6 +10,7 @@ import importlib
 import inspect
 import io
 import json
+import pathlib
 import pickle
 
 import numpy as np
@@ -82,13 +83,20 @@ def save(pump, path):
         temporary.write_bytes(pickle.dumps(pump, protocol=4))
 
 
+def find(directory):
+    """Return the path of the pump in a directory, whether or not it is there."""
+    described = pathlib.Path(directory, "pump.json")
+    return described if described.is_file() else described.with_suffix(".pkl")
+
+
 def load(path):
-    """Load a pump that :func:`save` wrote.
+    """Load a pump.
 
     Parameters
     ----------
     path : str or path-like
-        A ``pump.pkl``.
+        A ``pump.pkl`` that :func:`save` wrote, or a ``.json`` file of what
+        :func:`to_json` returned.
 
     Returns
     -------
@@ -100,6 +108,10 @@ def load(path):
         The file is missing, is not a pump, or names anything but the classes that a
         pump consists of; nothing of such a file is run.
     """
+    if pathlib.Path(path).suffix == ".json":
+        from crema.utils import io as files
+
+        return from_json(files.read_json(path), path)
     try:
         with open(path, "rb") as stream:
             pump = _Unpickler(io.BytesIO(stream.read())).load()

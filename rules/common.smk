@@ -157,6 +157,7 @@ CODE = {
         "crema/analyze.py",
         "crema/audio.py",
         "crema/segments.py",
+        "crema/network.py",
         "crema/models/base.py",
         "crema/models/{estimator}.py",
         *PUMP_CODE,

@@ -5,7 +5,7 @@ import pathlib
 from crema import network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
-from crema.utils import io
+from crema.utils import hashes, io
 from crema.version import __version__
 
 
@@ -18,8 +18,9 @@ class Estimator:
     Parameters
     ----------
     directory : str or path-like
-        Holds ``model.onnx`` or else ``model.h5``, ``pump.pkl``, ``decoder.json`` and
-        ``version.txt``.
+        Holds ``model.onnx`` or else ``model.h5``, ``pump.json`` or else ``pump.pkl``,
+        ``decoder.json`` and ``version.txt``; where ``SHA256SUMS`` is there too, the
+        files must be those that it lists.
 
     Attributes
     ----------
@@ -39,15 +40,16 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        model = network.path(directory)
-        for name in (model.name, "pump.pkl", "decoder.json", "version.txt"):
+        model, operators = network.path(directory), pump.find(directory)
+        for name in (model.name, operators.name, "decoder.json", "version.txt"):
             if not (directory / name).is_file():
                 raise ModelError(
                     f"{directory}: holds no trained model ({name} is missing); train "
                     "one with snakemake, or name another directory"
                 )
+        hashes.check(directory)
         self.directory = directory
-        self.pump = pump.load(directory / "pump.pkl")
+        self.pump = pump.load(operators)
         self.decoder = io.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
         self.network = network.load(model)
@@ -56,8 +58,8 @@ class Estimator:
         unknown = {*self.inputs, self.output_names[0]} - set(self.pump.fields)
         if unknown:
             raise ModelError(
-                f"{directory}: {model.name} and pump.pkl do not belong together (the "
-                f"pump has no field {min(unknown)!r}); train again"
+                f"{directory}: {model.name} and {operators.name} do not belong "
+                f"together (the pump has no field {min(unknown)!r}); train again"
             )
         self._extractors = [
             operator

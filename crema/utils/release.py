@@ -13,16 +13,13 @@ loaded.
 
 import argparse
 import hashlib
-import pathlib
 import shutil
 
 import numpy as np
 
 from crema import exceptions, pump
 from crema.exceptions import ModelError
-from crema.utils import cli, index, io
-
-SUMS = "SHA256SUMS"
+from crema.utils import cli, hashes, index, io
 
 
 def release(args):
@@ -73,7 +70,7 @@ def release(args):
     for name in ("decoder.json", "version.txt"):
         shutil.copy(resources / name, made / name)
     io.write_text(made / "card.md", card(settings, scores, splits, args.notes))
-    io.write_text(made / SUMS, sums(made))
+    io.write_text(made / hashes.SUMS, hashes.listing(made))
     models.load(made)
     shutil.rmtree(output, ignore_errors=True)
     made.rename(output)
@@ -85,33 +82,8 @@ def corpus_hash(corpus, splits):
     digest = hashlib.sha256()
     for track in sorted(track for tracks in splits.values() for track in tracks):
         for path in (corpus.audio(track), corpus.jams(track)):
-            digest.update(f"{file_hash(path)}  {path.name}\n".encode())
+            digest.update(f"{hashes.of(path)}  {path.name}\n".encode())
     return digest.hexdigest()
-
-
-def file_hash(path):
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sums(directory):
-    """Return the hashes of the files in `directory`, as ``sha256sum`` writes them."""
-    paths = sorted(path for path in directory.iterdir() if path.name != SUMS)
-    return "".join(f"{file_hash(path)}  {path.name}\n" for path in paths)
-
-
-def check(directory):
-    """Raise ModelError unless the files of a release are as they were made.
-
-    A directory without ``SHA256SUMS`` is no release, and anything is right in it.
-    """
-    path = directory / SUMS
-    if path.is_file() and path.read_text(encoding="utf-8") != sums(directory):
-        raise ModelError(
-            f"{directory}: its files are not those that were released; install crema "
-            "again"
-        )
 
 
 def size(directory):
@@ -138,7 +110,7 @@ def card(settings, scores, splits, notes):
     str
         Markdown.
     """
-    hashes = "\n".join(f"- {k}: `{v}`" for k, v in sorted(settings["hashes"].items()))
+    sha256 = "\n".join(f"- {k}: `{v}`" for k, v in sorted(settings["hashes"].items()))
     libraries = ", ".join(f"{k} {v}" for k, v in settings["libraries"].items())
     options = ", ".join(
         f"{name} {value}"
@@ -160,8 +132,8 @@ others, tested on {len(splits["test"])} whose groups (artists) are in neither \
 
 ## Scores
 
-Of the test tracks, from audio, by `mir_eval`. Model and baseline are means weighted by \
-duration; the spread is over tracks.
+Of the test tracks, from audio, by `mir_eval`. Model and baseline are means weighted \
+by duration; the spread is over tracks.
 
 | | model | baseline | unweighted | 5 %, 50 %, 95 % of tracks | tracks |
 |---|---|---|---|---|---|
@@ -176,7 +148,7 @@ Revision `{settings["revision"]["commit"]}`, seed {settings["options"]["seed"]};
 
 SHA-256:
 
-{hashes}
+{sha256}
 
 {notes.strip()}
 """

@@ -1,0 +1,122 @@
+"""Releases: what is in them, what they are good for, and what they refuse."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT, estimators, run_script, synthesise
+
+from crema import models
+from crema.exceptions import ModelError
+from crema.utils import hashes, io, release
+
+FILES = {
+    "SHA256SUMS",
+    "card.md",
+    "decoder.json",
+    "model.onnx",
+    "pump.json",
+    "settings.json",
+    "splits.json",
+    "version.txt",
+}
+
+
+@pytest.fixture(scope="module", params=estimators())
+def estimator(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def options(built, tmp_path_factory, estimator):
+    """Options of the release of an estimator of the tiny build."""
+    tiny = built / "corpora" / "tiny"
+    resources = tmp_path_factory.mktemp("release") / "resources"
+    shutil.copytree(built / "training" / estimator / "resources", resources)
+    named = {
+        "corpus": tiny,
+        "resources": resources,
+        "index": tiny / "index_train.json",
+        "test-index": tiny / "index_test.json",
+        "notes": ROOT / "training" / estimator / "LIMITS.md",
+        "output": resources.parent / estimator,
+    }
+    return [word for name, path in named.items() for word in (f"--{name}", str(path))]
+
+
+@pytest.fixture
+def directory(options, tmp_path):
+    release.main([*options[:-1], str(tmp_path / "model")])
+    return tmp_path / "model"
+
+
+def test_a_release_is_complete_and_no_more(directory, estimator, options):
+    assert {path.name for path in directory.iterdir()} == FILES
+    assert not list(directory.parent.glob(".*"))
+    splits = json.loads((directory / "splits.json").read_text())
+    assert sum(map(len, splits.values())) == 4 and len(splits["test"]) == 1
+    card = (directory / "card.md").read_text()
+    scores = io.read_json(f"{options[3]}/test_data.json")
+    assert card.startswith(f"# {estimator} {scores['version']}\n")
+    for name, line in scores["summary"].items():
+        assert f"| {name} | {line['weighted']:.3f} |" in card
+    assert "## Licence" in card and "corpus: `" in card
+
+
+def test_a_release_hears_what_the_model_hears(directory, options):
+    y = synthesise(["C:maj", "A:min", "G:7"])
+    before, after = models.load(options[3]), models.load(directory)
+    assert after.version == before.version
+    expected, found = (model.outputs(y=y, sr=22050) for model in (before, after))
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert np.abs(found[name] - values).max() < 1e-4
+    labels = (
+        [(o.time, o.duration, o.value) for o in model.predict(y=y, sr=22050)]
+        for model in (before, after)
+    )
+    assert next(labels) == next(labels)
+
+
+def test_a_release_needs_no_tensorflow(directory):
+    code = (
+        "import sys; from crema import models; import numpy as np;"
+        f"models.load({str(directory)!r}).predict(y=np.zeros(22050), sr=22050);"
+        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    done = run_script("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"SHA256SUMS"}))
+def test_a_changed_file_is_noticed(directory, name):
+    with open(directory / name, "ab") as stream:
+        stream.write(b"\n")
+    with pytest.raises(ModelError, match=str(directory)):
+        models.load(directory)
+
+
+def test_a_file_too_many_is_noticed(directory):
+    (directory / "pump.pkl").write_bytes(b"")
+    with pytest.raises(ModelError, match="released"):
+        models.load(directory)
+
+
+def test_what_is_not_released(options, tmp_path):
+    resources = tmp_path / "resources"
+    shutil.copytree(options[3], resources)
+    changed = [*options[:3], str(resources), *options[4:-1], str(tmp_path / "out")]
+    version = (resources / "version.txt").read_text().strip()
+    (resources / "version.txt").write_text("abc1234.7\n")
+    with pytest.raises(ModelError, match="evaluate it again"):
+        release.main(changed)
+    scores = json.loads((resources / "test_data.json").read_text())
+    scores["version"] = f"{version}+dirty"
+    (resources / "test_data.json").write_text(json.dumps(scores))
+    (resources / "version.txt").write_text(f"{version}+dirty\n")
+    with pytest.raises(ModelError, match="not committed"):
+        release.main(changed)
+    release.main([*changed, "--dirty"])
+    assert hashes.listing(tmp_path / "out")
