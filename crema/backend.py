@@ -1,7 +1,15 @@
 """Keras, set up once: quiet, on TensorFlow unless the user chose another backend."""
 
+import contextlib
 import logging
 import os
+
+#: What the libraries that compute read when they are loaded.
+THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
 
 
 def keras(threads=None):
@@ -18,10 +26,7 @@ def keras(threads=None):
     module
         ``keras``.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The contract names model.h5; absl warns at every save that .keras is newer.
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    quiet()
     import keras
 
     if threads and keras.backend.backend() == "tensorflow":
@@ -30,3 +35,39 @@ def keras(threads=None):
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
     return keras
+
+
+def quiet():
+    """See that Keras finds TensorFlow, and that neither says more than errors."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The contract names model.h5; absl warns at every save that .keras is newer.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    # Every song has another length, which TensorFlow takes for a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def limited(threads):
+    """Limit the threads of the processes that are started within.
+
+    Parameters
+    ----------
+    threads : int or None
+        Of each library in each process, unless the user has set its variable; None
+        leaves everything as it is.
+    """
+    names = [name for name in THREADS if threads and name not in os.environ]
+    os.environ.update(dict.fromkeys(names, str(threads)))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]

@@ -2,11 +2,16 @@
 
 import argparse
 import concurrent.futures
-import multiprocessing
+import itertools
+import multiprocessing.connection
+import os
 import pathlib
+import signal
 import sys
+import threading
 import traceback
 
+from crema import backend
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import index
 
@@ -36,6 +41,13 @@ def seed(text):
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..4294967295")
     return value
+
+
+def jobs(text):
+    """Convert an option to a number of processes."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatter):
@@ -69,7 +81,7 @@ def track_options(made):
         help="this track instead of an index (may be repeated)",
     )
     group.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="tracks at the same time"
+        "--jobs", type=jobs, default=1, metavar="N", help="tracks at the same time"
     )
 
 
@@ -115,7 +127,7 @@ def each_track(function, args):
         raise failures[0]
 
 
-def attempts(function, tracks, jobs=1):
+def attempts(function, tracks, jobs=1, threads=None):
     """Call ``function(track_id)`` for each track, and go on after a bad one.
 
     Parameters
@@ -126,11 +138,18 @@ def attempts(function, tracks, jobs=1):
         Track ids.
     jobs : int
         Number of processes.
+    threads : int, optional
+        Limit of the threads of each, where there are several.
 
     Yields
     ------
     (str, object, CremaError or None)
         Track id, what `function` returned, and why it failed, as tracks finish.
+
+    Raises
+    ------
+    CremaError
+        A process was killed.
     """
     if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:
@@ -138,10 +157,48 @@ def attempts(function, tracks, jobs=1):
         return
     # Forked workers would inherit locks of threads that do not exist in them.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, context) as pool:
-        futures = {pool.submit(_attempt, function, track): track for track in tracks}
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], *future.result()
+    waiting = iter(tracks)
+    others = set(multiprocessing.active_children())
+    with (
+        backend.limited(threads),
+        concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
+    ):
+        try:
+            # No more than there are processes, so that none waits after Ctrl-C.
+            running = {
+                pool.submit(_attempt, function, track): track
+                for track in itertools.islice(waiting, jobs)
+            }
+            while running:
+                done, _ = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                finished = [(running.pop(future), future) for future in done]
+                for track in itertools.islice(waiting, len(done)):
+                    running[pool.submit(_attempt, function, track)] = track
+                for track, future in finished:
+                    yield track, *future.result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise CremaError(
+                "a process was killed, perhaps for lack of memory; ask for fewer jobs"
+            ) from error
+        except (KeyboardInterrupt, GeneratorExit):
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _begin():
+    """Prepare a process for its end: it is stopped by its parent, or with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An exception rather than death, so that no temporary file stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _attempt(function, track):
@@ -151,4 +208,4 @@ def _attempt(function, track):
         return None, error
     except Exception as error:  # a defect of ours must not cost the other tracks
         traceback.print_exc()
-        return None, CremaError(f"track {track}: {type(error).__name__}: {error}")
+        return None, CremaError(f"{track}: {type(error).__name__}: {error}")
