@@ -275,6 +275,8 @@ def test_any_audio_gets_an_answer(resources):
     from crema.analyze import analyze
 
     model = models.load(resources)
+    for name, posteriors in model.outputs(y=numpy.zeros(22050), sr=22050).items():
+        assert len(model.classes[name]) == posteriors.shape[-1]
     for samples in (2, 22050 * 3):
         jam = analyze(y=numpy.zeros(samples), sr=22050, model=model)
         assert jam.validate(strict=True) and len(jam.annotations)
@@ -285,7 +287,8 @@ def test_one_jams_holds_the_annotations_of_all(built, tmp_path):
 
     (track,) = tracks_of(built, "test")
     audio = built / "corpora" / "tiny" / f"{track}.flac"
-    assert analyze.run([audio], tmp_path / "all.jams", None, [built / "training"]) == 0
+    options = ["-o", str(tmp_path / "all.jams"), "--model", str(built / "training")]
+    assert analyze.main([str(audio), *options]) == 0
     jam = io.read_jams(tmp_path / "all.jams")
     loaded = analyze.load_models(built / "training")
     assert [model.name for model in loaded] == ESTIMATORS

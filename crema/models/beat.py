@@ -37,7 +37,14 @@ class BeatModel(base.Estimator):
     """The beat estimator.
 
     Its outputs are ``beat.beat`` and ``beat.downbeat``, of shape ``(n_frames, 1)``.
+
+    Attributes
+    ----------
+    classes : dict of str to list of str
+        What the classes of each output stand for.
     """
+
+    classes = {"beat.beat": ["beat"], "beat.downbeat": ["downbeat"]}
 
     def __init__(self, directory):
         super().__init__(directory)

@@ -12,6 +12,7 @@ import numpy as np
 
 from crema import segments
 from crema.models import base
+from crema.notes import PITCH_CLASSES
 
 #: Scale degree of each interval above the root, in semitones, that a chord can have.
 DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
@@ -29,6 +30,16 @@ class ChordModel(base.Estimator):
         super().__init__(directory)
         self.task.set_transition(self.probability("tag_self_transition"))
         self.bass_self_transition = self.probability("bass_self_transition")
+
+    @property
+    def classes(self):
+        """Dict of str to list of str: what the classes of each output stand for."""
+        return {
+            self.output_names[0]: self.task.labels,
+            "chord_struct.pitch": [*PITCH_CLASSES],
+            "chord_struct.root": [*PITCH_CLASSES, "N"],
+            "chord_struct.bass": [*PITCH_CLASSES, "N"],
+        }
 
     def decode(self, outputs, duration):
         """Decode tags by Viterbi, then the bass within each segment of one tag.

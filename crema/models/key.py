@@ -15,7 +15,14 @@ class KeyModel(base.Estimator):
 
     Its outputs are ``key.overall``, of shape ``(24,)``, and ``key.local``, of shape
     ``(n_frames, 24)``.
+
+    Attributes
+    ----------
+    classes : dict of str to list of str
+        What the classes of each output stand for.
     """
+
+    classes = {"key.overall": KEYS, "key.local": KEYS}
 
     def __init__(self, directory):
         super().__init__(directory)

@@ -10,6 +10,9 @@ from crema.tasks.NAME import LABELS
 class Model(base.Estimator):
     """The estimator NAME, whose output is ``NAME.label``, shape ``(n_frames, 13)``."""
 
+    #: What the classes of each output stand for, for those who write posteriors.
+    classes = {"NAME.label": LABELS}
+
     def decode(self, outputs, duration):
         """Decode by Viterbi, with what training estimated of how long labels last.
 
