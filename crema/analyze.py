@@ -1,16 +1,17 @@
 """Annotate audio: the program ``crema`` and the function behind it.
 
 crema song.mp3 --model training -o song.jams
-crema *.flac --model training --tasks chord,beat --output-dir annotations
+crema *.flac --model training --tasks chord,beat --output-dir annotations --jobs 4
+crema plot song.jams
 """
 
 import argparse
 import pathlib
 import sys
-import traceback
 
-from crema import exceptions, models
+from crema import exceptions, formats, models
 from crema.exceptions import CremaError, ModelError
+from crema.utils import cli
 from crema.version import __version__
 
 
@@ -48,16 +49,20 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     >>> jam = analyze("song.mp3", model="training")  # doctest: +SKIP
     >>> jam.annotations["chord", 0].to_dataframe()  # doctest: +SKIP
     """
-    import jams
-
     from crema.audio import Audio
 
     estimators = load_models(model, tasks)
-    audio = Audio(filename, y, sr)
+    title = "" if filename is None else pathlib.Path(filename).stem
+    return annotate(Audio(filename, y, sr), estimators, title)
+
+
+def annotate(audio, estimators, title=""):
+    """Annotate a :class:`crema.audio.Audio`, as :func:`analyze` does."""
+    import jams
+
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
-    if filename is not None:
-        jam.file_metadata.title = pathlib.Path(filename).stem
+    jam.file_metadata.title = title
     for estimator in estimators:
         jam.annotations.extend(estimator.annotate(audio))
     return jam
@@ -83,54 +88,108 @@ def load_models(model, tasks=None):
     ModelError
         There is none, none of a task, or one cannot be used.
     """
+    return [
+        models.load(one) if isinstance(one, pathlib.Path) else one
+        for one in choose(model, tasks).values()
+    ]
+
+
+def versions(model, tasks=None):
+    """Return the version of each model that :func:`load_models` would load, by name."""
+    return {
+        name: (one / "version.txt").read_text(encoding="utf-8").strip()
+        if isinstance(one, pathlib.Path)
+        else one.version
+        for name, one in choose(model, tasks).items()
+    }
+
+
+def choose(model, tasks=None):
+    """Return what :func:`load_models` loads, by name: estimators and directories."""
     if isinstance(model, (str, pathlib.Path)) or not hasattr(model, "__iter__"):
         model = [model]
-    found = []
+    found = {}
     for one in model:
-        if isinstance(one, (str, pathlib.Path)):
-            found += models.find(one).items()
-        else:
-            found.append((one.name, one))
+        directory = isinstance(one, (str, pathlib.Path))
+        for name, place in (models.find(one) if directory else {one.name: one}).items():
+            if name in found:
+                raise ModelError(f"two models of {name} are given; leave out one")
+            found[name] = place
     if not found:
         raise ModelError(
             "crema comes without trained models as yet: train one and name its "
             "directory, as in --model training/chord/resources"
         )
-    names = [name for name, _ in found]
     for task in tasks or ():
-        if task not in names:
+        if task not in found:
             raise ModelError(
-                f"no model of the task {task!r} is here, only of {', '.join(names)}"
+                f"no model of the task {task!r} is here, only of {', '.join(found)}"
             )
-    return [
-        models.load(one) if isinstance(one, pathlib.Path) else one
-        for name, one in found
-        if tasks is None or name in tasks
-    ]
+    return {
+        name: place for name, place in found.items() if tasks is None or name in tasks
+    }
 
 
 def main(argv=None):
     """Run the program with the arguments `argv` (default: of the command line)."""
-    parser = argparse.ArgumentParser(
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["plot"]:
+        from crema import plot
+
+        return plot.main(argv[1:])
+    args = parser().parse_args(argv)
+    from crema import batch
+
+    form, songs = destinations(args)
+    if args.plot:
+        from crema import plot
+
+        plot.library()
+    return batch.run(songs, args.model, args.tasks, form, args.jobs, args.output_dir)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
         prog="crema",
-        description="Annotate music: audio files in, JAMS files out.",
+        description="Annotate music: audio files in, JAMS or label files out.",
+        epilog="crema plot song.jams draws what was found; see crema plot --help.",
     )
-    parser.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
-    where = parser.add_mutually_exclusive_group()
+    made.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
+    where = made.add_mutually_exclusive_group()
     where.add_argument(
         "-o",
         "--output",
         type=pathlib.Path,
         metavar="FILE",
-        help="the .jams or .jamz file to write (default: print to standard output)",
+        help="the file to write (default: print to standard output)",
     )
     where.add_argument(
         "--output-dir",
         type=pathlib.Path,
         metavar="DIR",
-        help="where to write one NAME.jams per audio file",
+        help="where to write one NAME.jams per audio file; files that are done by the "
+        "same models are left out",
     )
-    parser.add_argument(
+    made.add_argument(
+        "--format",
+        choices=formats.FORMATS,
+        help="jams; lab (Audacity) or csv (Sonic Visualiser), one file per task as in "
+        "NAME.chord.lab; json (default: what -o ends in, else jams)",
+    )
+    for option, suffix, what in (
+        ("--posteriors", ".npz", "the posteriors of each frame"),
+        ("--plot", ".png", "a picture of the annotations over the audio"),
+    ):
+        made.add_argument(
+            option,
+            nargs="?",
+            const=True,
+            type=file_option(suffix),
+            metavar=f"FILE{suffix}",
+            help=f"also write {what}; with --output-dir, no name: NAME{suffix}",
+        )
+    made.add_argument(
         "--model",
         action="append",
         default=[],
@@ -138,67 +197,91 @@ def main(argv=None):
         help="resources of a trained estimator, or a directory of several such as "
         "training (may be repeated)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--tasks",
         type=lambda text: text.split(","),
         metavar="NAME,...",
         help="the estimators to use, such as chord,beat (default: all)",
     )
-    parser.add_argument("--version", action="version", version=f"crema {__version__}")
-    args = parser.parse_args(argv)
-    return run(args.audio, args.output, args.output_dir, args.model, args.tasks)
+    made.add_argument(
+        "--jobs",
+        type=cli.jobs,
+        default=1,
+        metavar="N",
+        help="processes that share the files and the cores (default: 1)",
+    )
+    made.add_argument("--version", action="version", version=f"crema {__version__}")
+    return made
 
 
-def run(audio, output, output_dir, directories, tasks=None):
-    """Annotate files; go on after a bad one; return the exit status."""
-    targets = destinations(audio, output, output_dir)
-    estimators = load_models(directories, tasks)
+def file_option(suffix):
+    """Return a type of option: a file name that ends in `suffix`."""
 
-    from crema.utils import io
+    def convert(text):
+        if not text.lower().endswith(suffix):
+            raise argparse.ArgumentTypeError(
+                f"{text} does not end in {suffix}; give this option after the audio"
+            )
+        return pathlib.Path(text)
 
-    bad = 0
-    for name, target in zip(audio, targets, strict=True):
-        try:
-            jam = analyze(name, model=estimators)
-            if target is None:
-                print(jam.dumps(indent=2))
-            else:
-                io.write_jams(target, jam)
-        except CremaError as error:
-            print(f"error: {error}", file=sys.stderr)
-            bad += 1
-        except Exception as error:  # a defect of ours must not cost the other files
-            traceback.print_exc()
-            print(f"error: {name}: {type(error).__name__}: {error}", file=sys.stderr)
-            bad += 1
-    if bad and len(audio) > 1:
-        print(f"error: {bad} of {len(audio)} files failed", file=sys.stderr)
-    return 1 if bad else 0
+    return convert
 
 
-def destinations(audio, output, output_dir):
-    """Return where the annotation of each file goes; None is standard output.
+def destinations(args):
+    """Return the format, and what is to be made of each file.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The options of :func:`parser`.
+
+    Returns
+    -------
+    form : str
+        One of :data:`crema.formats.FORMATS`.
+    songs : list of crema.batch.Song
 
     Raises
     ------
     CremaError
-        The output is not JAMS, or two files would share one.
+        The options contradict each other, or two files would share an output.
     """
-    if output_dir is not None:
-        targets = [output_dir / f"{pathlib.Path(name).stem}.jams" for name in audio]
-    elif len(audio) > 1:
-        raise CremaError("several audio files need --output-dir instead of -o")
-    else:
-        targets = [output]
-    if output is not None and output.suffix not in (".jams", ".jamz"):
-        raise CremaError(f"{output}: the name of the output must end in .jams or .jamz")
-    if len(set(targets)) < len(targets):
-        twice = max(targets, key=targets.count)
+    from crema.batch import Song
+
+    output, directory = args.output, args.output_dir
+    extras = {"posteriors": args.posteriors, "plot": args.plot}
+    form = args.format or (formats.infer(output) if output else "jams")
+    if directory is None:
+        if len(args.audio) > 1:
+            raise CremaError("several audio files need --output-dir instead of -o")
+        for option, value in extras.items():
+            if value is True:
+                raise CremaError(f"--{option} needs the name of a file")
+        return form, [Song(args.audio[0], output, **extras)]
+    for option, value in extras.items():
+        if isinstance(value, pathlib.Path):
+            raise CremaError(
+                f"--{option} takes no name with --output-dir; it is that of the audio"
+            )
+    songs = []
+    for name in args.audio:
+        stem = pathlib.Path(name).stem
+        songs.append(
+            Song(
+                name,
+                directory / f"{stem}.{form}",
+                args.posteriors and directory / f"{stem}.npz",
+                args.plot and directory / f"{stem}.png",
+            )
+        )
+    outputs = [song.annotation for song in songs]
+    if len(set(outputs)) < len(outputs):
+        twice = max(outputs, key=outputs.count)
         raise CremaError(
             f"two audio files would be written to {twice}; rename one or use two "
             "directories"
         )
-    return targets
+    return form, songs
 
 
 def entry_point():

@@ -1,19 +1,23 @@
 """The program crema and crema.analyze.analyze, on every kind of audio."""
 
+import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import jams
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 
-from crema import analyze, models
+from crema import analyze, backend, batch, exceptions, models
 from crema.audio import as_mono
-from crema.exceptions import AudioError, ModelError
+from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
-from crema.utils import io
+from crema.utils import cli, io
 
 RATE = 22050
 
@@ -195,40 +199,240 @@ def test_the_program_annotates_many_and_goes_on_after_a_bad_one(trained, tmp_pat
     (tmp_path / "b.mp3").write_text("this is not audio")
     files = [tmp_path / name for name in ("a.wav", "b.mp3", "c.flac")]
     out = tmp_path / "out"
-    done = crema(*files, "--model", trained, "--output-dir", out)
+    options = ["--model", trained, "--output-dir", out, "--jobs", 2, "--posteriors"]
+    done = crema(*files, *options)
     assert done.returncode == 1
-    assert sorted(path.name for path in out.iterdir()) == ["a.jams", "c.jams"]
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
-    assert len(errors) == 2 and "b.mp3: cannot be read as audio" in errors[0]
+    made = ["a.jams", "a.npz", "c.jams", "c.npz", "crema.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == made
+    lines = [line for line in done.stderr.splitlines() if line[0] in "[e "]
+    assert [line[:5] for line in lines[:3]] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert f"{tmp_path / 'b.mp3'} FAILED" in done.stderr
+    assert lines[3] == "error: 1 of 3 files failed:"
+    assert lines[4].startswith(f"  {tmp_path / 'b.mp3'}: cannot be read as audio")
     assert "Traceback" not in done.stderr
     assert_covers(io.read_jams(out / "a.jams"), 2)
 
 
-def test_one_file_to_one_output(model, trained, tmp_path, capsys):
+def test_one_file_to_each_output(trained, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", tone(2), RATE)
+    common = [str(tmp_path / "a.wav"), "--model", str(trained)]
     target = tmp_path / "a.jamz"
-    assert analyze.run([tmp_path / "a.wav"], target, None, [str(trained)]) == 0
+    assert analyze.main([*common, "-o", str(target)]) == 0
     assert_covers(io.read_jams(target), 2)
-    assert analyze.run([tmp_path / "a.wav"], None, None, [str(trained)]) == 0
+    assert analyze.main(common) == 0
     assert '"namespace": "chord"' in capsys.readouterr().out
+    assert analyze.main([*common, "--format", "lab"]) == 0
+    assert capsys.readouterr().out.startswith("0.000\t")
+    extras = [
+        "--posteriors",
+        str(tmp_path / "p.npz"),
+        "--plot",
+        str(tmp_path / "p.png"),
+    ]
+    assert analyze.main([*common, *extras]) == 0
+    assert capsys.readouterr().out == ""
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as data:
+        expected = models.load(trained).outputs(filename=tmp_path / "a.wav")
+        for name, array in expected.items():
+            np.testing.assert_allclose(data[name], array, atol=1e-5)
+            assert len(data[f"{name}.classes"]) == array.shape[-1]
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["a.wav"], "--model training/chord/resources"),
-        (["a.wav", "-o", "a.txt"], "must end in .jams or .jamz"),
+        (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
         (["x/a.wav", "y/a.wav", "--output-dir", "out"], "two audio files would be"),
         (["a.wav", "--model", "nowhere"], "nowhere: holds no trained model"),
+        (["a.wav", "--posteriors"], "--posteriors needs the name of a file"),
+        (["a.wav", "--output-dir", "out", "--plot", "a.png"], "--plot takes no name"),
     ],
 )
 def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
-        from crema import exceptions
-
         exceptions.program(lambda: analyze.main(args))
     text = str(caught.value.code)
     assert text.startswith("error: ") and message in text and "\n" not in text
     assert not list(pathlib.Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    "args", [["--posteriors", "a.wav"], ["a.wav", "--jobs", "0"], ["--format", "midi"]]
+)
+def test_wrong_options_are_refused(args, capsys):
+    with pytest.raises(SystemExit):
+        analyze.main(args)
+    assert "error: argument --" in capsys.readouterr().err
+
+
+def test_two_models_of_one_estimator_are_refused(trained):
+    with pytest.raises(ModelError, match="two models of chord"):
+        analyze.load_models([trained, trained])
+
+
+# --- many files, without models -------------------------------------------------------
+
+
+@pytest.fixture
+def batches(tmp_path, monkeypatch):
+    """A function that annotates a.wav and b.wav; it returns which were not done."""
+    version, done = ["abc1234.0"], []
+
+    def annotate(model, tasks, form, song):
+        if song.audio.endswith("bad.wav"):
+            raise AudioError(f"{song.audio}: is bad")
+        done.append(pathlib.Path(song.audio).name)
+        song.annotation.parent.mkdir(exist_ok=True)
+        song.annotation.write_text("annotation")
+        return [song.annotation]
+
+    def run(*names, form="jams", status=0):
+        done.clear()
+        out = tmp_path / "out"
+        songs = [
+            batch.Song(str(tmp_path / name), out / f"{name}.{form}") for name in names
+        ]
+        assert batch.run(songs, [], None, form, directory=out) == status
+        return [*done]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(batch, "annotate", annotate)
+    monkeypatch.setattr(analyze, "versions", lambda model, tasks: {"chord": version[0]})
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_text("audio")
+    run.version, run.directory = version, tmp_path
+    return run
+
+
+def test_what_is_done_is_left_out(batches, capsys):
+    assert batches("a.wav") == ["a.wav"]
+    assert batches("a.wav", "b.wav") == ["b.wav"]
+    assert "1 of 2 files are done already\n[2/2]" in capsys.readouterr().err
+    assert batches("a.wav", "b.wav") == []
+
+
+def test_what_is_out_of_date_is_not_done(batches):
+    batches("a.wav", "b.wav")
+    out = batches.directory / "out"
+    later = (out / "a.wav.jams").stat().st_mtime + 10
+    os.utime(batches.directory / "a.wav", (later, later))
+    assert batches("a.wav", "b.wav") == ["a.wav"]
+    (out / "b.wav.jams").unlink()
+    assert batches("a.wav", "b.wav") == ["a.wav", "b.wav"]
+
+
+def test_other_models_or_formats_do_it_again(batches):
+    batches("a.wav")
+    assert batches("a.wav", form="lab") == ["a.wav"]
+    batches.version[0] = "abc1234.1"
+    assert batches("a.wav", form="lab") == ["a.wav"]
+    assert batches("a.wav", form="lab") == []
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another(batches):
+    batches("a.wav")
+    (batches.directory / "other").mkdir()
+    os.rename(batches.directory / "a.wav", batches.directory / "other" / "a.wav")
+    out = batches.directory / "out"
+    song = batch.Song(str(batches.directory / "other" / "a.wav"), out / "a.wav.jams")
+    record = batch.Record(out, {})
+    assert not record.holds(song.audio)
+
+
+def test_a_record_that_was_cut_off_is_read(batches):
+    batches("a.wav", "b.wav")
+    record = batches.directory / "out" / batch.RECORD
+    record.write_text(record.read_text()[:-20])
+    assert batches("a.wav", "b.wav") == ["b.wav"]
+    assert batches("a.wav", "b.wav") == []
+
+
+def test_the_bad_are_listed_with_reasons(batches, capsys):
+    assert batches("a.wav", "bad.wav", "b.wav", status=1) == ["a.wav", "b.wav"]
+    lines = capsys.readouterr().err.splitlines()
+    path = batches.directory / "bad.wav"
+    assert lines[1] == f"[2/3] {path} FAILED"
+    assert lines[3:] == ["error: 1 of 3 files failed:", f"  {path}: is bad"]
+    assert batches("a.wav", "bad.wav", "b.wav", status=1) == []
+
+
+def test_a_bad_model_ends_it(batches, monkeypatch):
+    def annotate(model, tasks, form, song):
+        raise ModelError("model.h5: is damaged")
+
+    monkeypatch.setattr(batch, "annotate", annotate)
+    with pytest.raises(ModelError, match="is damaged"):
+        batches("a.wav", "b.wav")
+
+
+# --- processes ------------------------------------------------------------------------
+
+
+def test_each_process_has_its_share_of_threads(monkeypatch):
+    for name in backend.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"]
+    found = {name: value for name, value, _ in cli.attempts(os.getenv, names, 2, 3)}
+    assert found == dict(zip(names, ["7", "3", "3"], strict=True))
+    assert [name for name in backend.THREADS if name in os.environ] == [names[0]]
+
+
+def test_a_killed_process_is_one_line():
+    with pytest.raises(CremaError, match="a process was killed.*fewer jobs"):
+        list(cli.attempts(os._exit, [1, 2, 3], 2))
+
+
+SLOW = """\
+import sys, time
+from crema import exceptions
+from crema.utils import cli, io
+
+def write(path):
+    with io.atomic(path) as temporary:
+        temporary.write_text("unfinished")
+        time.sleep(600)
+
+if __name__ == "__main__":
+    exceptions.program(lambda: list(cli.attempts(write, sys.argv[1:], 2)))
+"""
+
+
+@pytest.mark.parametrize("to", ["the group", "the parent"])
+def test_ctrl_c_ends_at_once_and_leaves_nothing(tmp_path, to):
+    (tmp_path / "slow.py").write_text(SLOW)
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "slow.py", *(out / name for name in "abcdef")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert within(60, lambda: len(list(out.glob(".*"))) == 2)
+    (os.killpg if to == "the group" else os.kill)(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, "")
+    assert not list(out.iterdir())
+
+    def gone():
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+
+    assert within(10, gone)
+
+
+def within(seconds, condition):
+    """Return whether something becomes true in time."""
+    for _ in range(10 * seconds):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,169 @@
+"""The picture: what is annotated is drawn where it belongs, readable."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from conftest import SAMPLE_RATE, annotate, synthesise, write_pair
+
+from crema import batch, exceptions, plot
+from crema.analyze import main
+from crema.audio import Audio
+from crema.exceptions import CremaError
+
+LABELS = ["C:maj", "A:min7/b3", "N", "Gb:maj"]
+
+
+@pytest.fixture(scope="module")
+def jam():
+    made = annotate(LABELS, seconds=10)
+    made.file_metadata.title = "song"
+    return made
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts]
+
+
+def test_thirty_seconds_are_a_row(jam):
+    figure = plot.picture(jam)
+    first, second = figure.axes
+    assert first.get_xlim() == (0, 30) and second.get_xlim() == (30, 60)
+    assert texts(first) == ["C", "Am7/C", "N.C.", "C major"]
+    assert texts(second) == ["F♯", "C major"]
+    assert figure.get_suptitle() == "song   ·   0:40   ·   C major" + (
+        "   ·   120 beats per minute"
+    )
+    labels = [tick.get_text() for tick in second.get_xticklabels()]
+    assert labels == ["0:30", "0:35", "0:40"]
+
+
+def test_downbeats_are_stronger_than_beats(jam):
+    axis = plot.picture(jam).axes[0]
+    lines = [line for line in axis.collections if hasattr(line, "get_segments")]
+    weak, strong = sorted(lines, key=lambda line: line.get_linewidth()[0])
+    # Beats each half second, four to the bar.
+    assert len(strong.get_segments()) == 15 and len(weak.get_segments()) == 45
+    assert [segment[0][0] for segment in strong.get_segments()][:3] == [0, 2, 4]
+
+
+def test_chroma_is_drawn_where_there_is_audio(jam):
+    audio = Audio(y=synthesise(LABELS[:2], seconds=10), sr=SAMPLE_RATE)
+    figure = plot.picture(jam, audio)
+    assert len(figure.axes) == 1, "the duration is that of the audio"
+    (image,) = figure.axes[0].images
+    chroma = image.get_array()
+    for column, tones in ((20, {0, 4, 7}), (-20, {9, 0, 4, 7})):
+        assert set(chroma[:, column].argsort()[-len(tones) :].tolist()) == tones
+    assert not plot.picture(jam).axes[0].images
+
+
+def test_silence_and_a_clip_are_drawn(jam, tmp_path):
+    for y in (np.zeros(SAMPLE_RATE), np.ones(2)):
+        audio = Audio(y=y, sr=SAMPLE_RATE)
+        assert np.isfinite(plot.chromagram(audio)).all()
+        plot.draw(tmp_path / "song.png", jam, audio)
+
+
+def test_hours_do_not_make_miles():
+    figure = plot.picture(annotate(["C:maj"] * 4, seconds=3600))
+    assert len(figure.axes) == plot.MOST_ROWS
+    assert figure.axes[0].get_xlim() == (0, 240)
+
+
+def test_a_short_chord_is_written_sideways_or_not_at_all():
+    jam = annotate(["C:maj"], seconds=30)
+    chord = jam.annotations["chord", 0]
+    chord.append(10, 0.5, "F#:min7", 1.0)
+    chord.append(20, 0.1, "F#:min7", 1.0)
+    found = [
+        text for text in plot.picture(jam).axes[0].texts if "m7" in text.get_text()
+    ]
+    assert [text.get_rotation() for text in found] == [90]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("C:maj", "C"),
+        ("C", "C"),
+        ("F#:hdim7", "F♯ø7"),
+        ("Bb:maj/5", "A♯/F"),
+        ("E:minmaj7/b7", "Em(maj7)/D"),
+        ("D:sus4(b7)", "Dsus4(b7)"),
+        ("N", "N.C."),
+        ("X", "?"),
+    ],
+)
+def test_chords_are_written_as_over_staves(label, name):
+    assert plot.chord_name(label, plot.SHARPS) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "flats"),
+    [("F:major", True), ("E:major", False), ("D:minor", True), ("Db:minor", False)],
+)
+def test_notes_are_spelled_as_in_the_key(key, flats):
+    jam = annotate(["D#:maj"], seconds=4)
+    jam.annotations["key_mode", 0].pop_data()
+    jam.annotations["key_mode", 0].append(0, 4, key, 1.0)
+    assert texts(plot.picture(jam).axes[0])[0] == ("E♭" if flats else "D♯")
+
+
+def test_colours_tell_roots_apart():
+    assert len({plot.colour(root) for root in range(12)}) == 12
+    bright, pale = (np.mean(plot.colour(0, sure=sure)) for sure in (1.0, 0.2))
+    assert pale > bright > np.mean(plot.colour(0, minor=True))
+
+
+def test_nothing_to_draw_is_an_error(jam, tmp_path):
+    import jams
+
+    with pytest.raises(CremaError, match="no chords, beats or keys"):
+        plot.draw(tmp_path / "song.png", jams.JAMS())
+    with pytest.raises(CremaError, match="song.odt: cannot be written as a picture"):
+        plot.draw(tmp_path / "song.odt", jam)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for args in (["plot", "song.jams"], ["song.mp3", "--plot", "song.png"]):
+        with pytest.raises(SystemExit) as caught:
+            exceptions.program(lambda args=args: main(args))
+        assert str(caught.value.code).endswith("pip install matplotlib")
+
+
+# --- crema plot -----------------------------------------------------------------------
+
+
+def test_the_audio_beside_is_found(tmp_path, capsys):
+    write_pair(tmp_path, "song", LABELS)
+    assert main(["plot", str(tmp_path / "song.jams")]) is None
+    assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().err == f"{tmp_path / 'song.png'} is drawn\n"
+
+
+def test_the_audio_is_found_by_the_record(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    write_pair(tmp_path, "song")
+    assert plot.find_audio(out / "song.jams") is None
+    batch.Record(out, {}).add(str(tmp_path / "song.flac"), [out / "song.jams"])
+    assert plot.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
+    assert plot.find_audio(out / "other.jams") is None
+
+
+def test_without_audio_it_says_so(tmp_path, capsys):
+    write_pair(tmp_path, "song")
+    (tmp_path / "song.flac").unlink()
+    main(["plot", str(tmp_path / "song.jams"), "-o", str(tmp_path / "a.svg")])
+    assert "name --audio" in capsys.readouterr().err
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+
+
+def test_a_file_that_is_no_jams_is_one_line(tmp_path):
+    (tmp_path / "a.jams").write_text(json.dumps({"a": 1}))
+    with pytest.raises(CremaError, match="a.jams: is not valid JAMS"):
+        main(["plot", str(tmp_path / "a.jams")])
