@@ -1,7 +1,7 @@
 """Annotate audio: the program ``crema`` and the function behind it.
 
-crema song.mp3 --model training -o song.jams
-crema *.flac --model training --tasks chord,beat --output-dir annotations --jobs 4
+crema song.mp3 -o song.jams
+crema *.flac --tasks chord,beat --output-dir annotations --jobs 4
 crema plot song.jams
 """
 
@@ -27,8 +27,9 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     sr : int
         Its sampling rate in Hz.
     model : Estimator, str or path-like, or a sequence of these
-        Trained estimators, or the directories that hold them.  Who analyses many
-        files loads them once, with :func:`load_models`.
+        Trained estimators, or the directories that hold them; by default those that
+        crema comes with.  Who analyses many files loads them once, with
+        :func:`load_models`.
     tasks : sequence of str, optional
         Names of estimators; the others are left out.
 
@@ -42,11 +43,11 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     AudioError
         The audio cannot be read or used.
     ModelError
-        No model was given, or one cannot be used.
+        A model cannot be used, or there is none of a task.
 
     Examples
     --------
-    >>> jam = analyze("song.mp3", model="training")  # doctest: +SKIP
+    >>> jam = analyze("song.mp3")  # doctest: +SKIP
     >>> jam.annotations["chord", 0].to_dataframe()  # doctest: +SKIP
     """
     from crema.audio import Audio
@@ -68,14 +69,14 @@ def annotate(audio, estimators, title=""):
     return jam
 
 
-def load_models(model, tasks=None):
+def load_models(model=(), tasks=None):
     """Load trained estimators.
 
     Parameters
     ----------
     model : Estimator, str or path-like, or a sequence of these
         Estimators stay as they are; what a directory holds (:func:`crema.models.find`)
-        is loaded.
+        is loaded.  If empty, the models that crema comes with.
     tasks : sequence of str, optional
         Names of estimators; the others are left out, and not loaded.
 
@@ -116,10 +117,7 @@ def choose(model, tasks=None):
                 raise ModelError(f"two models of {name} are given; leave out one")
             found[name] = place
     if not found:
-        raise ModelError(
-            "crema comes without trained models as yet: train one and name its "
-            "directory, as in --model training/chord/resources"
-        )
+        found = models.find(models.RELEASED)
     for task in tasks or ():
         if task not in found:
             raise ModelError(
@@ -195,7 +193,7 @@ def parser():
         default=[],
         metavar="DIR",
         help="resources of a trained estimator, or a directory of several such as "
-        "training (may be repeated)",
+        "training (may be repeated; default: the models that crema comes with)",
     )
     made.add_argument(
         "--tasks",

@@ -1,15 +1,13 @@
 """Keras networks as ONNX, which ONNX Runtime computes without TensorFlow.
 
-:data:`LAYERS` holds for each class of layers the function that writes it as operators
-of ONNX.  A layer of your own needs such a function::
+:data:`LAYERS` holds for each class of Keras' layers the function that writes it as
+operators of ONNX.  A layer of your own has a method for that::
 
-    @converts(MyLayer)
-    def my_layer(op, layer, x):
-        return op("Mul", x, layer.factor)
+    def to_onnx(self, op, x):
+        return op("Mul", x, self.factor)
 
-``op`` is the :class:`Graph`, ``layer`` the Keras layer, and what follows are the names
-of its inputs, which have the axes that they have in Keras; the name of the result is
-returned.
+``op`` is the :class:`Graph`, and what follows are the names of the layer's inputs,
+which have the axes that they have in Keras; the name of the result is returned.
 """
 
 import functools
@@ -21,7 +19,6 @@ from keras import activations, layers
 from onnx import helper, numpy_helper
 
 from crema.exceptions import ModelError
-from crema.layers import Downsample, Upsample
 
 #: Version of the operators, and of the file format of the same time.
 OPSET, FORMAT = 20, 9
@@ -140,6 +137,8 @@ def convert(op, layer, *inputs):
     """Write a layer or a model; return the name of the result, or a list of several."""
     if isinstance(layer, keras.Model):
         return nested(op, layer, *inputs)
+    if hasattr(layer, "to_onnx"):
+        return layer.to_onnx(op, *inputs)
     # A subclass of a layer may do something else.
     if type(layer) not in LAYERS:
         raise unsupported(layer, "a layer of this class")
@@ -175,7 +174,7 @@ def unsupported(layer, what):
     """Return the error that says what of a layer cannot be exported."""
     return ModelError(
         f"layer {layer.name} ({type(layer).__name__}): {what} cannot be exported to "
-        "ONNX; use other layers, or add it to crema/export.py"
+        "ONNX; use other layers, or give it a method to_onnx (crema/export.py)"
     )
 
 
@@ -347,22 +346,6 @@ LAYERS |= {
     layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),
     layers.GlobalMaxPooling2D: _global_pooling("ReduceMax"),
 }
-
-
-@converts(Downsample)
-def _downsample(op, layer, x):
-    n = layer.factor
-    window = {"kernel_shape": [n], "strides": [n], "pads": [0, n - 1]}
-    x = op("Transpose", x, perm=[0, 2, 1])
-    x = op("AveragePool", x, count_include_pad=1, **window)
-    return op("Transpose", x, perm=[0, 2, 1])
-
-
-@converts(Upsample)
-def _upsample(op, layer, slow, fast):
-    n_frames = op("Squeeze", op("Shape", fast, start=1, end=2))
-    steps = op("Div", op("Range", 0, n_frames, 1), layer.factor)
-    return op("Gather", slow, steps, axis=1)
 
 
 # Axes

@@ -160,7 +160,7 @@ def trained(prepared, tmp_path_factory):
         *("--resources", resources),
         *("--epochs", 1, "--steps-per-epoch", 2, "--batch-size", 4),
         *("--patch-duration", 2, "--validation-fraction", 0.3),
-        *("--full-height-filters", 4, "--recurrent-units", 4),
+        *("--local-filters", 2, "--channels", 4, "--recurrent-units", 4),
     )
     shutil.copy(prepared / "pump.pkl", resources)
     return resources

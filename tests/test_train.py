@@ -210,7 +210,7 @@ def train(prepared, resources, *options, **popen):
     command += ["--pump", str(prepared / "pump.pkl"), "--resources", str(resources)]
     command += ["--threads", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
     command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
-    command += ["--full-height-filters", "4", "--validation-fraction", "0.3"]
+    command += ["--channels", "4", "--validation-fraction", "0.3"]
     command += ["--reduce-patience", "1", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen

@@ -6,6 +6,9 @@ import pathlib
 from crema.exceptions import ModelError
 from crema.utils import io
 
+#: Where the models are that crema comes with.
+RELEASED = pathlib.Path(__file__).parent
+
 
 def load(directory):
     """Load the estimator that a training left in `directory`.

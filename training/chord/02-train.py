@@ -4,11 +4,13 @@ r"""Stage 2, chord: train the structured convolutional-recurrent network.
         --feature-dir work/chord/features --pump training/chord/resources/pump.pkl \
         --resources training/chord/resources
 
-The network is that of B. McFee and J. P. Bello, "Structured training for
-large-vocabulary chord recognition", ISMIR 2017.
+The network does what that of B. McFee and J. P. Bello does, "Structured training for
+large-vocabulary chord recognition", ISMIR 2017, but for all twelve roots at once;
+README.md describes it.
 """
 
 from crema import exceptions
+from crema.notes import split
 from crema.utils import sampling, train
 
 
@@ -32,38 +34,66 @@ def network(operators, args):
     """
     from keras import Input, Model, layers, losses
 
-    from crema.features import DYNAMIC_RANGE, LEVELS
+    from crema.features import LEVELS
+    from crema.layers import around, pitch_classes
+    from crema.layers.chord import AllPitchClasses, EachPitchClass, Order
 
-    field = operators.fields["hcqt.mag"]
+    hcqt = operators["hcqt"]
+    field = hcqt.fields["hcqt.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
-    decibels = layers.Rescaling(DYNAMIC_RANGE / LEVELS, -DYNAMIC_RANGE)(levels)
-    x = layers.BatchNormalization()(decibels)
-    x = layers.Conv2D(args.local_filters, 5, padding="same", activation="relu")(x)
+    x = layers.Rescaling(1 / LEVELS)(levels)
+    filters = args.local_filters, args.semitone_filters
+    x = pitch_classes(x, hcqt, *filters, activation="relu")
+    x = layers.Dense(args.channels, activation="relu")(x)
     x = layers.BatchNormalization()(x)
-    # Filters of the full height leave one value per frame each.
-    height = field.shape[1]
-    x = layers.Conv2D(args.full_height_filters, (1, height), activation="relu")(x)
-    x = layers.Reshape((-1, args.full_height_filters))(x)
-    x = layers.BatchNormalization()(x)
+    for _ in range(args.layers):
+        y = around(x, args.channels, n_frames=3)
+        y = layers.BatchNormalization()(y)
+        x = layers.Add()([x, layers.Activation("relu")(y)])
+    x = layers.SpatialDropout2D(args.dropout)(x)
+    x = EachPitchClass()(x)
     for _ in range(2):
         gru = layers.GRU(args.recurrent_units, return_sequences=True)
         x = layers.Bidirectional(gru)(x)
+    x = AllPitchClasses()(x)
 
-    pitch = layers.Dense(12, activation="sigmoid", name="chord_struct.pitch")(x)
-    root = layers.Dense(13, activation="softmax", name="chord_struct.root")(x)
-    bass = layers.Dense(13, activation="softmax", name="chord_struct.bass")(x)
-    x = layers.Concatenate()([x, pitch, root, bass])
-    n_tags = len(operators["chord_tag"].labels)
-    tag = layers.Dense(n_tags, activation="softmax", name="chord_tag.chord")(x)
+    everywhere = layers.AveragePooling2D((1, 12))(x)
+    pitch = layers.Dense(1, activation="sigmoid")(x)
+    root = layers.Dense(1)(x)
+    bass = layers.Dense(1)(x)
+    one = [
+        layers.Softmax(name=f"chord_struct.{name}")(
+            layers.Concatenate()([flat(logit), flat(layers.Dense(1)(everywhere))])
+        )
+        for name, logit in (("root", root), ("bass", bass))
+    ]
+    x = layers.Concatenate()([layers.Dense(args.channels // 2)(x), pitch, root, bass])
+    x = around(x, 2 * args.channels)
+    x = layers.Activation("relu")(x)
+    # The tags of a root stand together, the roots in the order of pumpp's labels.
+    tags = operators["chord_tag"].labels
+    qualities = layers.Dense(tags.index("N") // 12)(x)
+    roots = [split(tag)[0] for tag in tags[: tags.index("N") : tags.index("N") // 12]]
+    rest = layers.Dense(len(tags) - tags.index("N"))(everywhere)
+    tag = layers.Concatenate()([flat(Order(roots)(qualities)), flat(rest)])
+    tag = layers.Softmax(name="chord_tag.chord")(tag)
+    pitch = layers.Reshape((-1, 12), name="chord_struct.pitch")(pitch)
 
     # Padding of validation excerpts has weight 0 and must not thin out their mean.
     mean = {"reduction": "mean_with_sample_weight"}
     one_of = losses.SparseCategoricalCrossentropy(**mean)
     return (
-        Model(levels, [tag, pitch, root, bass]),
+        Model(levels, [tag, pitch, *one]),
         [one_of, losses.BinaryCrossentropy(**mean), one_of, one_of],
         [["sparse_categorical_accuracy"], [], [], []],
     )
+
+
+def flat(x):
+    """Return one row per frame."""
+    from keras import layers
+
+    return layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
 
 
 def decoder(files):
@@ -85,9 +115,12 @@ def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
     option = parser.add_argument_group("network").add_argument
-    option("--local-filters", type=int, default=1, help="of 5 x 5")
-    option("--full-height-filters", type=int, default=36, help="of the second layer")
-    option("--recurrent-units", type=int, default=128, help="per GRU and direction")
+    option("--local-filters", type=int, default=8, help="of 5 x 5")
+    option("--semitone-filters", type=int, default=8, help="of a semitone")
+    option("--channels", type=int, default=20, help="of each pitch class, after them")
+    option("--layers", type=int, default=2, help="over all pitch classes")
+    option("--recurrent-units", type=int, default=32, help="per GRU and direction")
+    option("--dropout", type=float, default=0.1, help="share of the channels")
     args = parser.parse_args(argv)
     train.run(args, "chord", network, decoder, monitor="val_chord_tag.chord_loss")
 

@@ -33,31 +33,25 @@ def network(operators, args):
     from keras import Input, Model, layers, losses
 
     from crema.features import LEVELS
-    from crema.layers import Downsample, Upsample
+    from crema.layers import Downsample, Upsample, pitch_classes
 
     hcqt = operators["hcqt"]
     field = hcqt.fields["hcqt.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
     x = layers.Rescaling(1 / LEVELS)(levels)
-    x = layers.BatchNormalization()(x)
-    x = layers.Conv2D(args.local_filters, 5, padding="same", activation="elu")(x)
-    x = layers.BatchNormalization()(x)
-    # From here on a bin is a semitone.
-    bins = (1, hcqt.over_sample)
-    x = layers.Conv2D(args.semitone_filters, bins, strides=bins, activation="elu")(x)
+    filters = args.local_filters, args.semitone_filters
+    x = frames = pitch_classes(x, hcqt, *filters, activation="elu")
     # A key is a matter of seconds.
-    x = layers.Reshape((-1, hcqt.n_octaves * 12 * args.semitone_filters))(x)
-    frames, x = x, Downsample(args.pooling)(x)
-    # What an octave tells of a pitch class is learned once for all pitch classes.
-    x = layers.Reshape((-1, hcqt.n_octaves, 12, args.semitone_filters))(x)
-    x = layers.Permute((1, 3, 2, 4))(x)
-    x = layers.Reshape((-1, 12, hcqt.n_octaves * args.semitone_filters))(x)
+    n = x.shape[3]
+    x = Downsample(args.pooling)(layers.Reshape((-1, 12 * n))(x))
+    x = layers.Reshape((-1, 12, n))(x)
     x = layers.Dense(args.channels, activation="elu")(x)
     x = layers.BatchNormalization()(x)
     x = layers.Dropout(args.dropout)(x)
     for level in range(args.dilations):
         x = residual(x, args.channels, 2**level, args.dropout)
     local = by_tonic(x)
+    frames = layers.Reshape((-1, 12 * n))(frames)
     local = Upsample(args.pooling, name="key.local")([local, frames])
     # Not every second tells as much about the key of the whole as another.
     attention = layers.Dense(1)(layers.AveragePooling2D((1, 12))(x))
@@ -75,16 +69,12 @@ def network(operators, args):
 
 
 def residual(x, channels, dilation, dropout):
-    """Add what a convolution sees around each step, from each pitch class on upwards.
-
-    Pitch classes, the last axis but one, have no end: the filters go round all twelve,
-    so that a transposed piece gives transposed values.
-    """
+    """Add what a convolution sees around each step and each pitch class."""
     from keras import layers
 
-    y = layers.Concatenate(axis=2)([x, layers.Cropping2D(((0, 0), (0, 1)))(x)])
-    y = layers.ZeroPadding2D(((dilation, dilation), (0, 0)))(y)
-    y = layers.Conv2D(channels, (3, 12), dilation_rate=(dilation, 1))(y)
+    from crema.layers import around
+
+    y = around(x, channels, n_frames=3, dilation=dilation)
     y = layers.BatchNormalization()(y)
     y = layers.Activation("elu")(y)
     y = layers.Dropout(dropout)(y)
