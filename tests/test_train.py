@@ -3,6 +3,7 @@
 import collections
 import gc
 import itertools
+import json
 import pathlib
 import signal
 import subprocess
@@ -278,6 +279,22 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
     assert_same_weights(uninterrupted, tmp_path)
     assert history.read_text() == (uninterrupted / "history.csv").read_text()
     assert not list(tmp_path.glob(".training-*"))
+
+
+def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
+    process = train(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
+    history = tmp_path / "history.csv"
+    deadline = time.time() + 200
+    while not (history.exists() and len(history.read_text().splitlines()) >= 3):
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    finish(train(prepared, tmp_path, "--epochs", "1", "--stop-patience", "500"))
+    done = len(history.read_text().splitlines()) - 1
+    assert 2 <= done < 500
+    record = json.loads((tmp_path / "trainings.jsonl").read_text())
+    assert record["epochs"] == done and record["best_epoch"] <= done
 
 
 def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):

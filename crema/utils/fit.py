@@ -44,7 +44,7 @@ def fit(model, patches, excerpts, args, monitor, state):
     first_epoch = resume.load()
     if first_epoch:
         print(f"going on after epoch {first_epoch}", flush=True)
-    if resume.finished:
+    if first_epoch and (resume.finished or first_epoch >= args.epochs):
         resume.restore(model)
         model.set_weights(stop.best_weights)
         return resume.history
@@ -101,7 +101,7 @@ class Resume(keras.callbacks.Callback):
     history : list of dict
         One row per finished epoch.
     finished : bool
-        Whether the last of them ended the training.
+        Whether early stopping ended the training.
     """
 
     STOP = ("wait", "best", "best_epoch", "stopped_epoch")
@@ -133,8 +133,7 @@ class Resume(keras.callbacks.Callback):
         row = {"epoch": epoch + 1}
         row.update((name, float(value)) for name, value in sorted(logs.items()))
         self.history.append(row)
-        last = epoch + 1 >= self.params["epochs"]
-        self.finished = bool(self.model.stop_training or last)
+        self.finished = bool(self.model.stop_training)
         self.save()
         write_history(self.history_file, self.history)
 

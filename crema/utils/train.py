@@ -258,9 +258,11 @@ def digest(settings):
     """Return a short name for a dict of settings.
 
     The number of threads is left out: who starts a killed training again on another
-    machine goes on with it.
+    machine goes on with it.  So is that of epochs: a training can be made longer, or
+    ended with what it has.
     """
-    options = {k: v for k, v in settings["options"].items() if k != "threads"}
+    free = ("threads", "epochs")
+    options = {k: v for k, v in settings["options"].items() if k not in free}
     settings = {**settings, "options": options}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[
         :12
