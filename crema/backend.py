@@ -47,13 +47,6 @@ def quiet():
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def cores():
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextlib.contextmanager
 def limited(threads):
     """Limit the threads of the processes that are started within.

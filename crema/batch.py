@@ -7,7 +7,7 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from crema import backend
+from crema import backend, network
 from crema.exceptions import CremaError, ModelError
 from crema.utils import cli
 from crema.version import __version__
@@ -75,7 +75,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     function = functools.partial(
         annotate, tuple(map(str, model)), tasks and tuple(tasks), form
     )
-    share = max(1, backend.cores() // jobs)
+    share = max(1, network.n_cpus() // jobs)
     failures, done = {}, skipped
     try:
         for song, files, error in cli.attempts(function, waiting, jobs, share):

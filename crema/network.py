@@ -127,7 +127,7 @@ class OnnxNetwork(Network):
         options.log_severity_level = 3
         # By default it takes each core of the machine, those included that a scheduler
         # has not given to this process, and keeps them busy while they wait.
-        options.intra_op_num_threads = n_cpus()
+        options.intra_op_num_threads = n_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Both save nothing here and cost much memory: layouts that pad the channels to
         # blocks, and plans of memory for one length of track.
@@ -173,6 +173,12 @@ class KerasNetwork(Network):
         found = self.model.predict(feed if len(feed) > 1 else feed[0], verbose=0)
         found = found if isinstance(found, list) else [found]
         return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
+
+
+def n_threads():
+    """Return how many threads a library may have, as OpenMP's variable says."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdecimal() and int(said) else n_cpus()
 
 
 def n_cpus():

@@ -145,3 +145,9 @@ def test_without_an_exported_network_that_of_keras_is_meant(tmp_path):
     assert network.path(tmp_path) == tmp_path / "model.h5"
     (tmp_path / "model.onnx").touch()
     assert network.path(str(tmp_path)) == tmp_path / "model.onnx"
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("2,1", 2), ("", None)])
+def test_a_process_keeps_to_its_share_of_threads(said, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert network.n_threads() == (threads or network.n_cpus())
