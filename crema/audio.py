@@ -41,20 +41,26 @@ class Audio:
                 raise AudioError("audio given as y needs its sampling rate: sr=44100")
         elif filename is None:
             raise AudioError("nothing to analyse: give filename=, or y= and sr=")
-        else:
+        if y is None:
             y, sr = io.read_audio(filename)
-        y = as_mono(y)
+        else:
+            filename, y = None, as_mono(y)
         self.duration = len(y) / sr
-        self._sr = sr
-        self._resampled = {sr: y}
-        self._features = {}
+        self._filename, self._sr = filename, sr
+        self._at = {sr: y}
+        self._known = {}
 
     def at(self, sr):
         """Return the samples at a sampling rate, shape=(n_samples,), dtype=float32."""
-        if sr not in self._resampled:
-            y = self._resampled[self._sr]
-            self._resampled[sr] = librosa.resample(y, orig_sr=self._sr, target_sr=sr)
-        return self._resampled[sr]
+        if sr not in self._at:
+            y = self._at.get(self._sr)
+            if self._filename is not None:
+                # What a file holds is not kept at its own rate: hours of it are large,
+                # and only who asks for a third rate reads it again.
+                y = self._at.pop(self._sr, None)
+                y = io.read_audio(self._filename)[0] if y is None else y
+            self._at[sr] = librosa.resample(y, orig_sr=self._sr, target_sr=sr)
+        return self._at[sr]
 
     def features(self, operator):
         """Return what a feature extractor makes of the audio.
@@ -68,14 +74,21 @@ class Audio:
         dict of np.ndarray
             Pump fields, with a leading axis of length 1.
         """
-        # The bytes hold its class, its name and all its parameters.
-        key = pickle.dumps(operator)
-        if key not in self._features:
+
+        def compute():
             y = self.at(operator.sr)
-            # A clip shorter than a frame still gets an answer.
-            y = np.pad(y, (0, max(0, operator.hop_length + 1 - len(y))))
-            self._features[key] = operator.transform(y, operator.sr)
-        return self._features[key]
+            if len(y) <= operator.hop_length:  # shorter than a frame
+                y = np.pad(y, (0, operator.hop_length + 1 - len(y)))
+            return operator.transform(y, operator.sr)
+
+        # The bytes hold its class, its name and all its parameters.
+        return self.once(pickle.dumps(operator), compute)
+
+    def once(self, key, compute):
+        """Return what `compute` returned when it was first asked for under `key`."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
 
 
 def as_mono(y):

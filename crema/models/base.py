@@ -145,12 +145,17 @@ class Estimator:
     def posteriors(self, audio):
         """Compute the posteriors of a :class:`crema.audio.Audio`; see :meth:`outputs`.
 
-        Several estimators share what they compute of one such object.
+        Several estimators share what they compute of one such object, and who asks for
+        posteriors and annotations has the network run once.
         """
-        data = {}
-        for operator in self._extractors:
-            data.update(audio.features(operator))
-        return self.network.run({name: data[name][0] for name in self.inputs})
+
+        def compute():
+            data = {}
+            for operator in self._extractors:
+                data.update(audio.features(operator))
+            return self.network.run({name: data[name][0] for name in self.inputs})
+
+        return audio.once(self, compute)
 
     def annotate(self, audio):
         """Annotate a :class:`crema.audio.Audio`.

@@ -18,6 +18,8 @@ from crema.exceptions import AnnotationError, AudioError, CremaError, DataError
 
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
+#: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
+LONGEST = 1 << 28
 
 
 @contextlib.contextmanager
@@ -110,17 +112,24 @@ def read_audio(path, sample_rate=None):
             if cut and int(cut[1]) < 0xFFFFFFFF:
                 raise AudioError(f"{path}: truncated; replace the file or leave it out")
             # Mixing down block by block keeps one channel in memory, not all.
-            blocks = [
-                block.mean(axis=1, dtype=np.float32)
-                for block in stream.blocks(BLOCK, dtype="float32", always_2d=True)
-            ]
+            # A damaged header can promise any length.
+            y = np.empty(min(max(0, expected), LONGEST), np.float32)
+            n_samples, finite = 0, True
+            for block in stream.blocks(BLOCK, dtype="float32", always_2d=True):
+                mono = block.mean(axis=1, dtype=np.float32)
+                finite &= bool(np.isfinite(mono).all())
+                end = n_samples + len(mono)
+                if end > len(y):
+                    y = np.concatenate([y[:n_samples], np.empty(end, np.float32)])
+                y[n_samples:end] = mono
+                n_samples = end
+            y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioError(
             f"{path}: cannot be read as audio ({reason}); "
             "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
         ) from error
-    y = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
     if not len(y):
         raise AudioError(f"{path}: holds no audio")
     if exact and len(y) < expected:
@@ -128,7 +137,7 @@ def read_audio(path, sample_rate=None):
             f"{path}: truncated, {len(y)} of {expected} samples could be read; "
             "replace the file or leave it out"
         )
-    if not np.isfinite(y).all():
+    if not finite:
         raise AudioError(f"{path}: holds samples that are not finite numbers")
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
