@@ -41,7 +41,7 @@ def exact(directory):
     new = keras.Input(old.shape[1:], dtype="float32", name=old.name)
     model.network.model = keras.models.clone_model(rounded, input_tensors=new)
     model.network.model.set_weights(rounded.get_weights())
-    for operator in model._extractors:
+    for operator in model.extractors:
         operator.dtype = np.dtype("float32")
     return model
 

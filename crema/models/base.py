@@ -27,6 +27,8 @@ class Estimator:
     pump : pumpp.Pump
         Its feature extractors make the model's inputs, its task transformers decode
         the outputs.
+    extractors : list of pumpp.feature.FeatureExtractor
+        Those of its operators that make the inputs.
     version : str
         ``GIT-HASH.ITERATION`` of the training.
     decoder : dict
@@ -61,7 +63,7 @@ class Estimator:
                 f"{directory}: {model.name} and {operators.name} do not belong "
                 f"together (the pump has no field {min(unknown)!r}); train again"
             )
-        self._extractors = [
+        self.extractors = [
             operator
             for operator in self.pump.ops
             if set(operator.fields) & set(self.inputs)
@@ -151,7 +153,7 @@ class Estimator:
 
         def compute():
             data = {}
-            for operator in self._extractors:
+            for operator in self.extractors:
                 data.update(audio.features(operator))
             return self.network.run({name: data[name][0] for name in self.inputs})
 

@@ -1,9 +1,9 @@
 r"""Release an evaluated model: what inference needs of it, and a card.
 
-    python -m crema.utils.release --resources training/chord/resources \
+    python -m crema.utils.release --resources training/NAME/resources \
         --index corpora/release/index_train.json \
         --test-index corpora/release/index_test.json \
-        --corpus corpora/release --output crema/models/chord
+        --corpus corpora/release --output crema/models/NAME
 
 What is written holds no pickle: ``model.onnx``, ``pump.json``, ``decoder.json``,
 ``settings.json``, ``version.txt``; ``card.md`` says in words what the model is and how

@@ -1,0 +1,32 @@
+"""The benchmark of a piece: every stage is there, and the sums are right."""
+
+import re
+
+import numpy as np
+
+from crema import bench
+from crema.utils import io
+
+
+def test_stages(trained, tmp_path, capsys):
+    y = np.sin(np.arange(3 * 44100) / 20).astype(np.float32)
+    io.write_audio(tmp_path / "a.wav", y, 44100)
+    bench.main([str(tmp_path / "a.wav"), "--model", str(trained), "--repeat", "2"])
+    text = capsys.readouterr().out
+    rows = dict(re.findall(r"^(.*?)  +(\d+\.\d+)  .*$", text, re.M))
+    stages = ["read", "resample", "features: hcqt", "network: chord"]
+    stages += ["decoding: chord", "write JAMS"]
+    totals = {"import", "load models", "loading", "first piece", "best piece"}
+    assert set(rows) == {*stages, *totals}
+    assert float(rows["best piece"]) <= float(rows["first piece"])
+    assert "3.0 s of audio, 2 runs" in text and "in a new process" in text
+
+
+def test_a_clock_adds_up():
+    clock = bench.Clock()
+    for name in ("a", "b", "a"):
+        with clock.stage(name):
+            pass
+    assert list(clock.stages) == ["a", "b"]
+    wall, cpu = clock.total()
+    assert wall == sum(wall for wall, _ in clock.stages.values()) > 0
