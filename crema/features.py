@@ -92,6 +92,16 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
                 f"be at least {2.1 * 2**octaves * self.fmin:.0f}"
             )
 
+    @classmethod
+    def of(cls, args):
+        """Return the one for :func:`crema.utils.prepare.hcqt_options`."""
+        return cls(
+            sr=args.sample_rate,
+            hop_length=args.hop_length,
+            n_octaves=args.octaves,
+            over_sample=args.bins_per_semitone,
+        )
+
     def transform_audio(self, y):
         """Compute the transform.
 

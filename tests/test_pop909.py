@@ -115,7 +115,7 @@ def test_chords_do_not_overlap_by_rounding(seed):
     chords = [[a, b, "C:maj"] for a, b in itertools.pairwise(times)]
     labels = {"chords": chords, "beats": [], "keys": [], "sections": []}
     song = pop909.Song("1", "a", False, [], [], {})
-    jam = pop909.annotate(song, {}, labels, times[-1] + 0.123456789)
+    jam = pop909.annotate(song, labels, times[-1] + 0.123456789)
     intervals, _ = jam.annotations[0].to_interval_values()
     assert np.array_equal(intervals[1:, 0], intervals[:-1, 1])
 

@@ -203,6 +203,40 @@ def save(path, jam, tool):
     io.write_jams(path, jam)
 
 
+def is_made(directory, track_id, settings):
+    """Return whether a rendered track is there and was made with the settings."""
+    audio, path = (directory / f"{track_id}.{ext}" for ext in ("flac", "jams"))
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))["sandbox"]["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return made == settings and audio.is_file()
+
+
+def write_rendered(directory, track_id, y, jam, settings):
+    """Write a rendered track, so that :func:`is_made` knows it.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Of the corpus.
+    track_id : str
+        Name of the two files.
+    y : np.ndarray, shape=(n_samples,)
+        Its audio.
+    jam : jams.JAMS
+        Its annotations.
+    settings : dict
+        What it was made with, ``sample_rate`` among it.
+    """
+    jam.sandbox.settings = settings
+    path = directory / f"{track_id}.jams"
+    # The annotation vouches for the audio: it goes first and comes last.
+    path.unlink(missing_ok=True)
+    io.write_audio(directory / f"{track_id}.flac", y, settings["sample_rate"])
+    io.write_jams(path, jam)
+
+
 def attempts(function, tracks, jobs=1):
     """Yield what :func:`crema.utils.cli.attempts` yields, and show the progress."""
     for number, result in enumerate(cli.attempts(function, tracks, jobs), 1):

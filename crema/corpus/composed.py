@@ -14,12 +14,18 @@ training songs of :mod:`crema.corpus.pop909`.  All are added to
 import argparse
 import dataclasses
 import functools
-import json
 import pathlib
 
 from crema.corpus import demo, mix, variation
 from crema.corpus.arrange import Stem
-from crema.corpus.common import annotation, attempts, cover, report
+from crema.corpus.common import (
+    annotation,
+    attempts,
+    cover,
+    is_made,
+    report,
+    write_rendered,
+)
 from crema.corpus.demo.composer import compose, is_bass
 from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.render import DEFAULT_SOUNDFONT, identify
@@ -129,19 +135,14 @@ def _stem(style, singer):
 
 def make_track(output, pieces, soundfonts, settings, track_id):
     """Render one of the pieces unless it is there, made in the same way."""
-    audio, path = (output / f"{track_id}.{ext}" for ext in ("flac", "jams"))
-    if audio.is_file() and _settings_of(path) == settings:
+    if is_made(output, track_id, settings):
         return
     rng = generator(settings["seed"], "performance", track_id)
     rate = settings["sample_rate"]
     y, labels, drawn = perform(pieces[track_id], soundfonts, rate, rng)
     jam = annotate(track_id, labels, len(y) / rate)
-    jam.sandbox.composed = settings
     jam.sandbox.drawn = drawn
-    # The annotation vouches for the audio: it goes first and comes last.
-    path.unlink(missing_ok=True)
-    io.write_audio(audio, y, rate)
-    io.write_jams(path, jam)
+    write_rendered(output, track_id, y, jam, settings)
 
 
 def annotate(track_id, labels, duration):
@@ -183,13 +184,6 @@ def annotate(track_id, labels, duration):
             )
         )
     return jam
-
-
-def _settings_of(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["sandbox"]["composed"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def main(argv=None):

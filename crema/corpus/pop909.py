@@ -29,11 +29,18 @@ from typing import NamedTuple
 
 from crema.corpus import mix, variation
 from crema.corpus.arrange import arrange, read_tracks
-from crema.corpus.common import annotation, attempts, cover, report
+from crema.corpus.common import (
+    annotation,
+    attempts,
+    cover,
+    is_made,
+    report,
+    write_rendered,
+)
 from crema.corpus.render import DEFAULT_SOUNDFONT, identify
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
-from crema.utils import index, io
+from crema.utils import index
 from crema.utils.rng import generator
 
 #: Raise it when a change of the code changes what a song sounds like.
@@ -95,15 +102,13 @@ def choose(rows, n_tracks, test_fraction, seed):
     return chosen
 
 
-def annotate(song, settings, labels, duration):
+def annotate(song, labels, duration):
     """Build the JAMS of one song.
 
     Parameters
     ----------
     song : Song
         Names the song and its artist.
-    settings : dict
-        How the audio was made, kept in the sandbox.
     labels : dict
         The song's labels, as the source holds them.
     duration : float
@@ -125,7 +130,6 @@ def annotate(song, settings, labels, duration):
     jam.file_metadata.title = song.id
     jam.file_metadata.artist = song.artist
     jam.file_metadata.duration = duration
-    jam.sandbox.pop909 = settings
     for namespace, observed in observations.items():
         curator, source = _SOURCES[namespace]
         made = annotation(
@@ -138,11 +142,6 @@ def annotate(song, settings, labels, duration):
 
 def make_track(source, output, songs, track_id):
     """Render one of the songs unless its files are there and were made in the same way.
-
-    Returns
-    -------
-    bool
-        Whether it had to be rendered.
 
     Raises
     ------
@@ -157,27 +156,21 @@ def make_track(source, output, songs, track_id):
     except OSError as error:
         raise AnnotationError(f"{error.filename}: {error.strerror}") from error
     settings = song.settings | {"source": hashlib.sha256(content).hexdigest()[:16]}
-    audio = output / f"{song.track_id}.flac"
-    annotation = output / f"{song.track_id}.jams"
-    if audio.is_file() and _settings_of(annotation) == settings:
-        return False
+    if is_made(output, track_id, settings):
+        return
 
     try:
         tracks = read_tracks(midi)
         labels = json.loads(label_file.read_text(encoding="utf-8"))
         y, labels, drawn = perform(song, tracks, labels)
         duration = len(y) / settings["sample_rate"]
-        jam = annotate(song, settings, labels, duration)
+        jam = annotate(song, labels, duration)
         jam.sandbox.drawn = drawn
     except CremaError:
         raise
     except Exception as error:  # labels come from outside and can be wrong in any way
         raise AnnotationError(f"{label_file}: wrong labels ({error!r})") from error
-    # The annotation vouches for the audio: it goes first and comes last.
-    annotation.unlink(missing_ok=True)
-    io.write_audio(audio, y, settings["sample_rate"])
-    io.write_jams(annotation, jam)
-    return True
+    write_rendered(output, track_id, y, jam, settings)
 
 
 def perform(song, tracks, labels):
@@ -214,14 +207,6 @@ def perform(song, tracks, labels):
     fonts = {None: song.soundfonts, "drums": song.soundfonts + song.drum_soundfonts}
     y, mixed = mix.record(stems, fonts, settings["sample_rate"], rng, effects)
     return y, labels, drawn | mixed
-
-
-def _settings_of(path):
-    """Read the settings that a JAMS file was made with, None if it is not there."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["sandbox"]["pop909"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def plan(arguments):

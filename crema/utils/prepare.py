@@ -43,6 +43,15 @@ def parser(description):
     return made
 
 
+def hcqt_options(made):
+    """Add the options of :class:`crema.features.HCQT` to a parser."""
+    option = made.add_argument_group("harmonic constant-Q transform").add_argument
+    option("--sample-rate", type=int, default=22050, help="of the analysis, in Hz")
+    option("--hop-length", type=int, default=2048, help="samples from frame to frame")
+    option("--octaves", type=int, default=6, help="octaves of a harmonic, up from C1")
+    option("--bins-per-semitone", type=int, default=3, help="of the transform")
+
+
 def run(args, build):
     """Save the pump, or use the saved one on the tracks that `args` names.
 

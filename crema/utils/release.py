@@ -60,10 +60,8 @@ def release(args):
     made = output.with_name(f".{output.name}.new")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    network = network.load_keras(
-        resources / "model.h5", models.name_of(resources / "settings.json")
-    )
-    (made / "model.onnx").write_bytes(export.to_onnx(network))
+    exported = export.to_onnx(network.load(resources / "model.h5").model)
+    (made / "model.onnx").write_bytes(exported.SerializeToString())
     io.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
     io.write_json(made / "settings.json", settings)
     io.write_json(made / "splits.json", splits)

@@ -26,33 +26,13 @@ def build(args):
     from crema.tasks import NAME as tasks
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
-    return pumpp.Pump(
-        features.HCQT(
-            "hcqt",
-            n_octaves=args.octaves,
-            over_sample=args.bins_per_semitone,
-            harmonics=(1, 2),
-            **frames,
-        ),
-        tasks.Labels("NAME", **frames),
-    )
+    return pumpp.Pump(features.HCQT.of(args), tasks.Labels("NAME", **frames))
 
 
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = prepare.parser(__doc__)
-    parser.add_argument(
-        "--sample-rate", type=int, default=22050, help="of the analysis, in Hz"
-    )
-    parser.add_argument(
-        "--hop-length", type=int, default=2048, help="samples from frame to frame"
-    )
-    parser.add_argument(
-        "--octaves", type=int, default=6, help="octaves of a harmonic, up from C1"
-    )
-    parser.add_argument(
-        "--bins-per-semitone", type=int, default=3, help="of the transform"
-    )
+    prepare.hcqt_options(parser)
     args = parser.parse_args(argv)
     prepare.run(args, lambda: build(args))
 

@@ -1,0 +1,58 @@
+"""The models that crema comes with: whole, small, quick to load, and unchanged."""
+
+import json
+
+import pytest
+from conftest import run_script
+
+from crema import models
+from crema.utils import hashes, io
+from tests import golden
+
+RELEASED = sorted(path.parent for path in models.RELEASED.glob(f"*/{hashes.SUMS}"))
+
+
+def test_there_are_models():
+    assert [path.name for path in RELEASED] == ["beat", "chord", "key"]
+    size = sum(file.stat().st_size for path in RELEASED for file in path.iterdir())
+    assert size < 15e6
+
+
+@pytest.mark.parametrize("directory", RELEASED, ids=lambda path: path.name)
+def test_files_are_those_of_the_release(directory):
+    hashes.check(directory)
+    names = {path.name for path in directory.iterdir()}
+    assert not any(name.endswith((".pkl", ".h5")) for name in names)
+    card = (directory / "card.md").read_text()
+    version = (directory / "version.txt").read_text().strip()
+    assert card.startswith(f"# {directory.name} {version}\n")
+    assert not version.endswith("+dirty")
+    splits = io.read_json(directory / "splits.json")
+    assert not set(splits["train"] + splits["validation"]) & set(splits["test"])
+
+
+def test_the_program_needs_no_tensorflow(tmp_path):
+    from crema.corpus import demo
+
+    demo.write(golden.CLIPS[0], tmp_path, seconds=6)
+    audio, output = tmp_path / f"{golden.CLIPS[0]}.flac", tmp_path / "out.jams"
+    code = (
+        "import sys; from crema.analyze import main;"
+        f"main([{str(audio)!r}, '-o', {str(output)!r}]);"
+        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    done = run_script("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    found = json.loads(output.read_text())["annotations"]
+    assert {a["namespace"] for a in found} == {"beat", "chord", "key_mode"}
+
+
+@pytest.mark.parametrize("clip", golden.CLIPS)
+def test_what_is_heard_has_not_changed(clip):
+    found, expected = golden.annotations(clip), io.read_json(golden.path(clip))
+    assert [a["namespace"] for a in found] == [a["namespace"] for a in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert [row[2] for row in one["data"]] == [row[2] for row in other["data"]]
+        for row, stored in zip(one["data"], other["data"], strict=True):
+            assert row[:2] == pytest.approx(stored[:2], abs=2e-3)
