@@ -78,11 +78,10 @@ def test_a_release_hears_what_the_model_hears(directory, options):
     assert list(found) == list(expected)
     for name, values in expected.items():
         assert np.abs(found[name] - values).max() < 1e-4
-    labels = (
-        [(o.time, o.duration, o.value) for o in model.predict(y=y, sr=22050)]
-        for model in (before, after)
-    )
-    assert next(labels) == next(labels)
+    one, other = (model.predict(y=y, sr=22050).data for model in (before, after))
+    assert [o.value for o in one] == [o.value for o in other]
+    # A beat is placed between frames by the posteriors beside it.
+    assert [o.time for o in one] == pytest.approx([o.time for o in other], abs=1e-5)
 
 
 def test_a_release_needs_no_tensorflow(directory):
