@@ -50,8 +50,11 @@ def load(path):
     kind = OnnxNetwork if path.suffix == ".onnx" else KerasNetwork
     try:
         return kind(path)
-    except ImportError:
-        raise
+    except ImportError as error:
+        raise ModelError(
+            f"{path}: needs {error.name}, which crema does without where it can; "
+            "pip install crema[training]"
+        ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(

@@ -1,5 +1,7 @@
 """Trained networks: ONNX Runtime and Keras agree, in one piece and in excerpts."""
 
+import sys
+
 import numpy as np
 import pytest
 from conftest import build_network, estimators, run_script
@@ -151,3 +153,9 @@ def test_without_an_exported_network_that_of_keras_is_meant(tmp_path):
 def test_a_process_keeps_to_its_share_of_threads(said, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert network.n_threads() == (threads or network.n_cpus())
+
+
+def test_a_model_of_keras_without_keras_says_what_to_install(directory, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(ModelError, match=r"model\.h5: needs keras.*crema\[training\]"):
+        network.load(directory / "model.h5")
