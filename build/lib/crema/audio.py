@@ -1,0 +1,114 @@
+"""One piece of music, with what has been computed of it so far."""
+
+import pickle
+
+import librosa
+import numpy as np
+
+from crema.exceptions import AudioError
+from crema.utils import io
+
+
+class Audio:
+    """Audio that several estimators analyse.
+
+    It is decoded once, resampled once to each rate that is asked for, and each feature
+    is computed once, however many estimators have an operator with the same parameters.
+
+    Parameters
+    ----------
+    filename : str or path-like, optional
+        An audio file; or else `y` and `sr`.
+    y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
+        Audio, in floating point within [-1, 1] or integers of full scale.
+    sr : int
+        Its sampling rate in Hz.
+
+    Attributes
+    ----------
+    duration : float
+        In seconds.
+
+    Raises
+    ------
+    AudioError
+        The file cannot be read, or `y` is empty, not numeric or not finite.
+    """
+
+    def __init__(self, filename=None, y=None, sr=None):
+        if y is not None:
+            if sr is None or not sr > 0:
+                raise AudioError("audio given as y needs its sampling rate: sr=44100")
+        elif filename is None:
+            raise AudioError("nothing to analyse: give filename=, or y= and sr=")
+        if y is None:
+            y, sr = io.read_audio(filename)
+        else:
+            filename, y = None, as_mono(y)
+        self.duration = len(y) / sr
+        self._filename, self._sr = filename, sr
+        self._at = {sr: y}
+        self._known = {}
+
+    def at(self, sr):
+        """Return the samples at a sampling rate, shape=(n_samples,), dtype=float32."""
+        if sr not in self._at:
+            y = self._at.get(self._sr)
+            if self._filename is not None:
+                # What a file holds is not kept at its own rate: hours of it are large,
+                # and only who asks for a third rate reads it again.
+                y = self._at.pop(self._sr, None)
+                y = io.read_audio(self._filename)[0] if y is None else y
+            self._at[sr] = librosa.resample(y, orig_sr=self._sr, target_sr=sr)
+        return self._at[sr]
+
+    def features(self, operator):
+        """Return what a feature extractor makes of the audio.
+
+        Parameters
+        ----------
+        operator : pumpp.feature.FeatureExtractor
+
+        Returns
+        -------
+        dict of np.ndarray
+            Pump fields, with a leading axis of length 1.
+        """
+
+        def compute():
+            y = self.at(operator.sr)
+            if len(y) <= operator.hop_length:  # shorter than a frame
+                y = np.pad(y, (0, operator.hop_length + 1 - len(y)))
+            return operator.transform(y, operator.sr)
+
+        # The bytes hold its class, its name and all its parameters.
+        return self.once(pickle.dumps(operator), compute)
+
+    def once(self, key, compute):
+        """Return what `compute` returned when it was first asked for under `key`."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+
+def as_mono(y):
+    """Return audio as float32 of shape (n_samples,); integers are scaled to [-1, 1]."""
+    y = np.asarray(y)
+    if np.issubdtype(y.dtype, np.unsignedinteger):
+        middle = np.iinfo(y.dtype).max // 2 + 1
+        y = (y.astype(np.float32) - middle) / middle
+    elif np.issubdtype(y.dtype, np.integer):
+        y = y.astype(np.float32) / -float(np.iinfo(y.dtype).min)
+    elif not np.issubdtype(y.dtype, np.floating):
+        raise AudioError(f"audio must be numbers, not {y.dtype}")
+    if y.ndim == 2:
+        y = y.mean(axis=0)
+    if y.ndim != 1 or not y.size:
+        raise AudioError(
+            f"audio must have the shape (n_samples,) or (n_channels, n_samples) and "
+            f"not be empty, not {y.shape}"
+        )
+    y = y.astype(np.float32, copy=False)
+    if not np.isfinite(y).all():
+        raise AudioError("audio holds samples that are not finite numbers")
+    return y

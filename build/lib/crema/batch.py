@@ -1,0 +1,219 @@
+"""Annotate many files: in several processes, and on from where a run stopped."""
+
+import functools
+import json
+import os
+import pathlib
+import sys
+from typing import NamedTuple
+
+from crema import backend, network
+from crema.exceptions import CremaError, ModelError
+from crema.utils import cli
+from crema.version import __version__
+
+#: In an output directory: one line per audio file, what was made of it, and by what.
+RECORD = "crema.jsonl"
+
+
+class Song(NamedTuple):
+    """An audio file, and the files to make of it; what is None is not made."""
+
+    audio: str
+    annotation: pathlib.Path | None = None
+    posteriors: pathlib.Path | None = None
+    plot: pathlib.Path | None = None
+
+    def __str__(self):
+        return self.audio
+
+
+def run(songs, model, tasks, form, jobs=1, directory=None):
+    """Annotate files; go on after a bad one, and leave out what is done.
+
+    Parameters
+    ----------
+    songs : list of Song
+        What to make of which file.
+    model : sequence of path-like
+        Directories of trained models.
+    tasks : sequence of str, or None
+        Names of the estimators to use.
+    form : str
+        Format of the annotations, see :mod:`crema.formats`.
+    jobs : int
+        Processes that work at the same time, each with its share of the cores.
+    directory : path-like, optional
+        The output directory, which keeps the record of what is done; without it, all
+        files are annotated.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a file failed.
+
+    Raises
+    ------
+    CremaError
+        No file can be annotated, because of the models or the options.
+    """
+    from crema.analyze import versions
+
+    maker = {
+        "crema": __version__,
+        "models": versions(model, tasks),
+        "made": [
+            form,
+            *(name for name in ("posteriors", "plot") if getattr(songs[0], name)),
+        ],
+    }
+    record = Record(directory, maker)
+    waiting = [song for song in songs if not record.holds(song.audio)]
+    skipped = len(songs) - len(waiting)
+    if skipped:
+        say(f"{skipped} of {len(songs)} files are done already")
+    function = functools.partial(
+        annotate, tuple(map(str, model)), tasks and tuple(tasks), form
+    )
+    share = max(1, network.n_cpus() // jobs)
+    failures, done = {}, skipped
+    try:
+        for song, files, error in cli.attempts(function, waiting, jobs, share):
+            done += 1
+            if isinstance(error, ModelError):
+                raise error  # no other file would fare better
+            if error:
+                failures[song.audio] = error
+            else:
+                record.add(song.audio, files)
+            if len(songs) > 1:
+                say(f"[{done}/{len(songs)}] {song.audio}{' FAILED' if error else ''}")
+    except KeyboardInterrupt:
+        say(f"stopped after {done} of {len(songs)} files")
+        raise
+    finally:
+        report(failures, len(songs))
+    return 1 if failures else 0
+
+
+def annotate(model, tasks, form, song):
+    """Annotate one file.
+
+    Parameters
+    ----------
+    model : tuple of str
+        Directories of trained models, which a process loads once.
+    tasks : tuple of str, or None
+        Names of the estimators to use.
+    form : str
+        Format of the annotation.
+    song : Song
+        The file, and what to make of it.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written.
+    """
+    from crema import analyze, formats
+    from crema.audio import Audio
+
+    estimators = loaded(model, tasks)
+    audio = Audio(song.audio)
+    jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
+    files = []
+    if song.annotation:
+        files += formats.write(song.annotation, jam, form)
+    if song.posteriors:
+        formats.write_posteriors(song.posteriors, audio, estimators)
+        files.append(song.posteriors)
+    if song.plot:
+        from crema import plot
+
+        plot.draw(song.plot, jam, audio)
+        files.append(song.plot)
+    if not files:
+        contents = formats.texts(jam, form)
+        if len(contents) > 1:
+            raise CremaError(
+                f"{form} is one file for each of {', '.join(contents)}: name the "
+                "output with -o or --output-dir, or choose with --tasks"
+            )
+        print(*contents.values(), end="")
+    return files
+
+
+@functools.cache
+def loaded(model, tasks):
+    """Return the estimators of some directories, loaded once in a process."""
+    from crema.analyze import load_models
+
+    backend.quiet()
+    return load_models(model, tasks)
+
+
+class Record:
+    """What is done in an output directory.
+
+    Parameters
+    ----------
+    directory : path-like or None
+        Where the outputs are; None stands for nowhere, where nothing is ever done.
+    maker : dict
+        Versions of program and models, and what they make.
+    """
+
+    def __init__(self, directory, maker):
+        self.path = directory and pathlib.Path(directory, RECORD)
+        self.maker = maker
+        self.lines = {}
+        self.begin = ""
+        if self.path and self.path.is_file():
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+            # A line may have been cut off together with the power.
+            self.begin = "" if text.endswith("\n") else "\n"
+            for line in text.splitlines():
+                try:
+                    entry = json.loads(line)
+                    self.lines[entry["audio"]] = entry
+                except (ValueError, TypeError, KeyError):
+                    continue
+
+    def holds(self, audio):
+        """Return whether a file is done: by this maker, and after it last changed."""
+        entry = self.lines.get(os.path.abspath(audio))
+        if not entry or entry.get("by") != self.maker:
+            return False
+        try:
+            changed = os.stat(audio).st_mtime_ns
+            files = [self.path.parent / name for name in entry["files"]]
+            return all(file.stat().st_mtime_ns >= changed for file in files)
+        except OSError:
+            return False
+
+    def add(self, audio, files):
+        """Note that a file is done."""
+        if self.path:
+            entry = {
+                "audio": os.path.abspath(audio),
+                "files": [file.name for file in files],
+                "by": self.maker,
+            }
+            with open(self.path, "a", encoding="utf-8") as stream:
+                stream.write(f"{self.begin}{json.dumps(entry)}\n")
+            self.begin = ""
+
+
+def report(failures, total):
+    """List what could not be annotated, and why."""
+    if not failures:
+        return
+    if total > 1:
+        say(f"error: {len(failures)} of {total} files failed:")
+    for error in failures.values():
+        say(f"  {error}" if total > 1 else f"error: {error}")
+
+
+def say(text):
+    """Tell the user, who may have sent standard output to a file."""
+    print(text, file=sys.stderr, flush=True)

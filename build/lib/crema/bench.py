@@ -1,0 +1,140 @@
+"""Where the time goes when a piece is annotated, stage by stage.
+
+    python -m crema.bench song.flac
+
+prints for each stage the seconds of wall-clock and of processor time, and the
+wall-clock time per minute of audio.  Loading is what happens once in a process; the
+best of `--repeat` runs is printed of all that happens for each piece.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import sys
+import tempfile
+import time
+
+from crema import exceptions
+
+
+class Clock:
+    """Seconds of wall-clock and of processor time, by stage, in order of appearance."""
+
+    def __init__(self):
+        self.stages = {}
+
+    @contextlib.contextmanager
+    def stage(self, name):
+        """Add what runs inside to a stage."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        before = self.stages.get(name, (0, 0))
+        spent = (time.perf_counter() - wall, time.process_time() - cpu)
+        self.stages[name] = tuple(map(sum, zip(before, spent, strict=True)))
+
+    def total(self):
+        """Return the sums over all stages."""
+        return tuple(map(sum, zip(*self.stages.values(), strict=True)))
+
+
+def load(models, tasks):
+    """Time what happens once in a process.
+
+    Returns
+    -------
+    Clock, list of crema.models.base.Estimator
+    """
+    clock = Clock()
+    with clock.stage("import"):
+        import jams  # noqa: F401 -- what is timed is the import
+
+        from crema import analyze
+        from crema.audio import Audio  # noqa: F401
+    with clock.stage("load models"):
+        estimators = analyze.load_models(models, tasks)
+    return clock, estimators
+
+
+def run(path, estimators):
+    """Time what happens for each piece, as the program ``crema`` does it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        An audio file.
+    estimators : list of crema.models.base.Estimator
+        What annotates it.
+
+    Returns
+    -------
+    Clock, float
+        The stages, and the duration of the audio in seconds.
+    """
+    import jams
+
+    from crema.audio import Audio
+    from crema.utils import io
+
+    clock = Clock()
+    with clock.stage("read"):
+        audio = Audio(path)
+    for rate in {op.sr for e in estimators for op in e.extractors}:
+        with clock.stage("resample"):
+            audio.at(rate)
+    for estimator in estimators:
+        for operator in estimator.extractors:
+            with clock.stage(f"features: {operator.name}"):
+                audio.features(operator)
+    jam = jams.JAMS()
+    jam.file_metadata.duration = audio.duration
+    for estimator in estimators:
+        with clock.stage(f"network: {estimator.name}"):
+            estimator.posteriors(audio)
+        with clock.stage(f"decoding: {estimator.name}"):
+            jam.annotations.extend(estimator.annotate(audio))
+    with tempfile.TemporaryDirectory() as directory, clock.stage("write JAMS"):
+        io.write_jams(pathlib.Path(directory, "out.jams"), jam)
+    return clock, audio.duration
+
+
+def table(clocks, minutes):
+    """Format clocks, one line a stage."""
+    lines = [f"{'':24}{'wall s':>9}{'cpu s':>9}{'wall s per minute':>19}"]
+    for title, clock in clocks.items():
+        for name, (wall, cpu) in [*clock.stages.items(), (title, clock.total())]:
+            per_minute = (
+                f"{wall / minutes:19.4f}" if clock is not clocks["loading"] else ""
+            )
+            lines.append(f"{name:24}{wall:9.3f}{cpu:9.3f}{per_minute}")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def main(argv=None):
+    """Run the program with the arguments `argv` (default: of the command line)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("audio", help="WAV, FLAC, Ogg, MP3, ...")
+    parser.add_argument("--model", action="append", default=[], metavar="DIR")
+    parser.add_argument(
+        "--tasks", type=lambda text: text.split(","), metavar="NAME,..."
+    )
+    parser.add_argument("--repeat", type=int, default=3, metavar="N")
+    args = parser.parse_args(argv)
+
+    loading, estimators = load(args.model, args.tasks)
+    runs = [run(args.audio, estimators) for _ in range(max(1, args.repeat))]
+    first = runs[0][0]
+    best, duration = min(runs, key=lambda pair: pair[0].total()[0])
+    print(f"{args.audio}: {duration:.1f} s of audio, {len(runs)} runs")
+    clocks = {"loading": loading, "first piece": first, "best piece": best}
+    print(table(clocks, duration / 60))
+    wall = loading.total()[0] + first.total()[0]
+    print(f"\nin a new process {wall:.2f} s, in a warm one {best.total()[0]:.2f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(exceptions.program(main))

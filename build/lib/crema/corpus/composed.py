@@ -1,0 +1,236 @@
+r"""Compose, vary and render pieces in meters, idioms and chords that pop has few of.
+
+::
+
+    python -m crema.corpus.composed OUTPUT --variants 4 --soundfont A.sf2 B.sf2 --jobs 2
+
+The pieces are those of the demo corpus (:mod:`crema.corpus.demo`): 4/4, 3/4 and 6/8,
+straight and swung, blues, jazz, modes, hymns.  Each variant has another key, tempo,
+band and rhythm, and some modulate; tuning, mix and effects are drawn as for the
+training songs of :mod:`crema.corpus.pop909`.  All are added to
+``OUTPUT/index_train.json``: whoever tests on the demo corpus must not train on them.
+"""
+
+import argparse
+import dataclasses
+import functools
+import pathlib
+
+from crema.corpus import demo, mix, variation
+from crema.corpus.arrange import Stem
+from crema.corpus.common import (
+    annotation,
+    attempts,
+    cover,
+    is_made,
+    report,
+    write_rendered,
+)
+from crema.corpus.demo.composer import compose, is_bass
+from crema.corpus.demo.instruments import INSTRUMENTS
+from crema.corpus.render import DEFAULT_SOUNDFONT, identify
+from crema.exceptions import program as run
+from crema.notes import PITCH_CLASSES, split
+from crema.utils import index, io
+from crema.utils.rng import generator
+
+#: Raise it when a change of the code changes what a piece sounds like.
+RECIPE = 1
+PREFIX = "composed_"
+#: Length in seconds, before the tempo is drawn anew.
+LENGTH = (50.0, 90.0)
+#: Share of the pieces in which all goes up, by so many semitones, somewhere.
+MODULATIONS, STEPS = 0.3, (1, 2, 3, 5, 7)
+#: How far, in semitones, the range of an instrument may be from that of another whose
+#: part it takes over.
+REACH = 5
+SINGERS = 0.4
+
+
+def vary(piece, variant, seed):
+    """Draw another key, tempo and band for a piece.
+
+    Parameters
+    ----------
+    piece : crema.corpus.demo.Piece
+        Of the demo corpus.
+    variant, seed : int
+        Decide what is drawn.
+
+    Returns
+    -------
+    crema.corpus.demo.Piece
+    """
+    rng = generator(seed, "variant", piece.track_id, variant)
+    tonic = PITCH_CLASSES[rng.integers(12)]
+    band = {}
+    for style, instrument in piece.band.items():
+        if style != "drums":
+            centre = INSTRUMENTS[instrument].centre
+            near = [n for n, i in INSTRUMENTS.items() if abs(i.centre - centre) < REACH]
+            instrument = near[rng.integers(len(near))]
+        band[style] = instrument
+    return dataclasses.replace(
+        piece,
+        track_id=f"{PREFIX}{piece.track_id}_{variant}",
+        key=tonic + split(piece.key)[1],
+        tempo=float(piece.tempo * rng.uniform(0.85, 1.2)),
+        band=band,
+    )
+
+
+def perform(piece, soundfonts, sample_rate, rng):
+    """Compose a piece and play it.
+
+    Returns
+    -------
+    y : np.ndarray, shape=(samples,)
+        Mono audio.
+    labels : dict
+        ``chords``, ``keys`` and ``beats`` of what is heard.
+    drawn : dict
+        What was drawn.
+    """
+    written = compose(piece, rng.uniform(*LENGTH))
+    singer = rng.random() < SINGERS
+    tracks = [
+        (style, part.notes, [])
+        for style, part in zip(piece.band, written.parts, strict=True)
+    ]
+    labels = {
+        "chords": written.chords,
+        "keys": [written.key],
+        "beats": written.beats,
+        "sections": [],
+    }
+    drawn = {}
+    if rng.random() < MODULATIONS:
+        inside = [
+            start for start, _, label in written.chords if label != "N" and start > 10
+        ]
+        if inside:
+            step = int(STEPS[rng.integers(len(STEPS))])
+            time = inside[rng.integers(len(inside))]
+            tracks, labels = variation.modulated(tracks, labels, time, step)
+            drawn["modulation"] = step
+    tracks, labels = variation.retimed(
+        tracks, labels, variation.clock(written.duration, rng)
+    )
+    stems = {}
+    for (style, notes, _), part in zip(tracks, written.parts, strict=True):
+        stem = stems.setdefault(_stem(style, singer), [])
+        stem.append(part._replace(notes=notes))
+    stems = [Stem(name, parts) for name, parts in stems.items()]
+    y, mixed = mix.record(stems, soundfonts, sample_rate, rng, mix.TRAINING)
+    return y, labels, drawn | mixed
+
+
+def _stem(style, singer):
+    if style in ("melody", "counter"):
+        return "voice" if singer and style == "melody" else "melody"
+    if style in ("drums", "pad"):
+        return style
+    return "bass" if is_bass(style) else "chords"
+
+
+def make_track(output, pieces, soundfonts, settings, track_id):
+    """Render one of the pieces unless it is there, made in the same way."""
+    if is_made(output, track_id, settings):
+        return
+    rng = generator(settings["seed"], "performance", track_id)
+    rate = settings["sample_rate"]
+    y, labels, drawn = perform(pieces[track_id], soundfonts, rate, rng)
+    jam = annotate(track_id, labels, len(y) / rate)
+    jam.sandbox.drawn = drawn
+    write_rendered(output, track_id, y, jam, settings)
+
+
+def annotate(track_id, labels, duration):
+    """Build the JAMS of one piece.
+
+    Parameters
+    ----------
+    track_id : str
+        Its title.
+    labels : dict
+        As :func:`perform` returns them.
+    duration : float
+        Length of the audio in seconds.
+
+    Returns
+    -------
+    jams.JAMS
+    """
+    import jams
+
+    jam = jams.JAMS()
+    jam.file_metadata.title = track_id
+    jam.file_metadata.artist = "crema.corpus.composed"
+    jam.file_metadata.duration = duration
+    for namespace, observed in (
+        ("chord", cover(labels["chords"], duration, "N")),
+        ("beat", [(time, time, position) for time, position in labels["beats"]]),
+        ("key_mode", cover(labels["keys"], duration)),
+    ):
+        jam.annotations.append(
+            annotation(
+                namespace,
+                observed,
+                duration,
+                curator="crema",
+                corpus="composed",
+                annotation_rules="the score that was rendered",
+                data_source="program",
+            )
+        )
+    return jam
+
+
+def main(argv=None):
+    """Run from the command line; return 1 if a piece could not be rendered."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.composed", description=__doc__.splitlines()[0]
+    )
+    path = pathlib.Path
+    add = parser.add_argument
+    add("output", type=path, help="directory of the corpus")
+    add("--variants", type=int, default=4, help="of each piece (default: %(default)s)")
+    add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
+    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
+    add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
+    add("--seed", type=int, default=0)
+    add("--jobs", type=int, default=1, help="number of processes")
+    args = parser.parse_args(argv)
+
+    varied = (
+        (vary(piece, variant, args.seed), piece.family)
+        for piece in demo.catalogue()
+        for variant in range(args.variants)
+    )
+    pieces, groups = {}, {}
+    for piece, family in varied:
+        pieces[piece.track_id] = piece
+        groups[piece.track_id] = PREFIX + family
+    settings = {
+        "recipe": RECIPE,
+        "seed": args.seed,
+        "sample_rate": args.sample_rate,
+        "soundfonts": [identify(f) for f in args.soundfont + args.drum_soundfont],
+    }
+    fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
+    job = functools.partial(make_track, args.output, pieces, fonts, settings)
+    failures = {t: e for t, _, e in attempts(job, list(pieces), args.jobs) if e}
+    train = args.output / "index_train.json"
+    others = io.read_json(train) if train.is_file() else []
+    records = [row for row in others if not row["track_id"].startswith(PREFIX)]
+    records += [
+        {"track_id": track, "group": groups[track]}
+        for track in pieces
+        if track not in failures
+    ]
+    index.write_index(train, records)
+    return report(failures)
+
+
+if __name__ == "__main__":
+    run(main)

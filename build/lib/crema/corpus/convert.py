@@ -1,0 +1,223 @@
+"""Convert label files of chords, beats and keys to JAMS, beside their audio.
+
+::
+
+    python -m crema.corpus.convert AUDIO_DIR --chords DIR --beats DIR --keys DIR
+
+For each audio file ``NAME.flac``, the label files of the same name become annotations
+of one ``NAME.jams``: ``chord`` from ``NAME.lab``, ``beat`` from ``NAME.beats``,
+``key_mode`` from ``NAME.key`` (or another extension of :data:`KINDS`; the first that is
+there counts).  :mod:`crema.corpus.labels` says what the lines may look like.
+
+Labels are clipped to the audio, and what they leave open stays open.
+"""
+
+import argparse
+import functools
+import math
+import pathlib
+import sys
+from typing import NamedTuple
+
+from crema.corpus import common, labels
+from crema.exceptions import AnnotationError, ConfigError, CorpusError
+from crema.exceptions import program as run
+from crema.utils import index, io
+
+TOOL = "crema.corpus.convert"
+#: Seconds that labels may go on after the audio before it is worth a word.
+OVERHANG = 1.0
+
+
+class Kind(NamedTuple):
+    """What an option of the command line stands for."""
+
+    namespace: str
+    suffixes: tuple
+    read: object
+
+
+KINDS = {
+    "chords": Kind("chord", ("lab", "chords"), labels.read_chords),
+    "beats": Kind("beat", ("beats", "beat", "csv", "txt"), labels.read_beats),
+    "keys": Kind("key_mode", ("key", "lab", "txt"), labels.read_keys),
+}
+
+
+def convert_track(corpus, output, directories, track_id):
+    """Write the JAMS of one track.
+
+    Parameters
+    ----------
+    corpus : crema.utils.index.Corpus
+        Where the audio is.
+    output : pathlib.Path
+        Directory of the ``.jams`` file.
+    directories : dict of str to path-like
+        Where label files are, by kind (a key of :data:`KINDS`).
+    track_id : str
+        The track.
+
+    Returns
+    -------
+    float
+        Seconds by which the labels, which are clipped, go on after the audio.
+
+    Raises
+    ------
+    CremaError
+        The audio or a label file cannot be read, no label lies within the audio, or
+        the JAMS file is there and was made by others.
+    """
+    import jams
+
+    audio = corpus.audio(track_id)
+    index.check_track_id(track_id, audio)
+    y, sample_rate = io.read_audio(audio)
+    jam = jams.JAMS()
+    jam.file_metadata.title = track_id
+    jam.file_metadata.duration = duration = len(y) / sample_rate
+    last = 0.0
+    for kind, path in label_files(directories, track_id).items():
+        namespace, _, read = KINDS[kind]
+        observed = read(path)
+        if namespace == "beat":
+            observed = [(time, time, position) for time, position in observed]
+        last = max([last, *(end for _, end, _ in observed if math.isfinite(end))])
+        annotation = common.annotation(
+            namespace, observed, duration, data_source=path.name, annotation_tools=TOOL
+        )
+        if annotation:
+            jam.annotations.append(annotation)
+    if not jam.annotations:
+        raise AnnotationError(
+            f"{audio}: no label lies within its {duration:.1f} s; are the labels of "
+            "another recording?"
+        )
+    common.save(output / f"{track_id}.jams", jam, TOOL)
+    return last - duration
+
+
+def label_files(directories, track_id):
+    """Find the label files of a track.
+
+    Parameters
+    ----------
+    directories : dict of str to path-like
+        Where to look, by kind (a key of :data:`KINDS`).
+    track_id : str
+        The track.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By kind, as far as there are any.
+    """
+    found = {}
+    for kind, directory in directories.items():
+        names = (f"{track_id}.{suffix}" for suffix in KINDS[kind].suffixes)
+        paths = (pathlib.Path(directory, name) for name in names)
+        # Where kinds share a directory, NAME.lab holds chords, and not also keys.
+        free = (path for path in paths if path not in found.values())
+        if path := next((path for path in free if path.is_file()), None):
+            found[kind] = path
+    return found
+
+
+def convert(
+    audio_dir, output=None, chords=None, beats=None, keys=None, audio_ext=None, jobs=1
+):
+    """Convert the label files of a directory of audio.
+
+    Parameters
+    ----------
+    audio_dir : path-like
+        The audio, in any format that libsndfile reads.
+    output : path-like, optional
+        Directory of the ``.jams`` files; by default that of the audio.
+    chords, beats, keys : path-like, optional
+        Directories of label files; at least one.
+    audio_ext : str, optional
+        Extension of the audio; needed if the directory holds several kinds.
+    jobs : int
+        Number of processes.
+
+    Returns
+    -------
+    converted : dict of str to float
+        Seconds by which the labels of each track went on after its audio.
+    failures : dict of str to CremaError
+        Why the others could not be converted.
+    unlabelled : list of str
+        Tracks without a label file.
+
+    Raises
+    ------
+    ConfigError
+        No label directory is given, or one is not there.
+    CorpusError
+        The directory of the audio cannot be read, or none of it has labels.
+    """
+    given = {"chords": chords, "beats": beats, "keys": keys}
+    directories = {kind: path for kind, path in given.items() if path is not None}
+    if not directories:
+        raise ConfigError("nothing to convert: give --chords, --beats or --keys")
+    for kind, directory in directories.items():
+        if not pathlib.Path(directory).is_dir():
+            raise ConfigError(f"--{kind} {directory}: there is no such directory")
+    listed = common.listing(audio_dir)
+    ext = common.audio_ext(audio_dir, listed, audio_ext)
+    tracks = [stem for stem, found in listed if found == ext]
+    labelled = [track for track in tracks if label_files(directories, track)]
+    if not labelled:
+        raise CorpusError(
+            f"{audio_dir}: no *.{ext} has a label file of the same name; rename the "
+            "files so that audio and labels have the same name before the extension"
+        )
+    corpus = index.Corpus(pathlib.Path(audio_dir), ext)
+    output = pathlib.Path(output or audio_dir)
+    job = functools.partial(convert_track, corpus, output, directories)
+    converted, failures = {}, {}
+    for track, overhang, error in common.attempts(job, labelled, jobs):
+        if error:
+            failures[track] = error
+        else:
+            converted[track] = overhang
+    return converted, failures, sorted(set(tracks) - set(labelled))
+
+
+def main(argv=None):
+    """Run from the command line; return 1 if a track could not be converted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.convert", description=__doc__.splitlines()[0]
+    )
+    path = pathlib.Path
+    add = parser.add_argument
+    add("audio_dir", type=path, help="directory of the audio")
+    add("output", type=path, nargs="?", help="directory of the JAMS (default: same)")
+    add("--chords", type=path, metavar="DIR", help="NAME.lab: start end label")
+    add("--beats", type=path, metavar="DIR", help="NAME.beats: time [position in bar]")
+    add("--keys", type=path, metavar="DIR", help="NAME.key: [start end] key")
+    add("--audio-ext", metavar="EXT", help="if there are audio files of several kinds")
+    add("--jobs", type=int, default=1, metavar="N", help="number of processes")
+    arguments = parser.parse_intermixed_args(argv)
+
+    converted, failures, unlabelled = convert(**vars(arguments))
+    for track, overhang in sorted(converted.items()):
+        if overhang > OVERHANG:
+            print(
+                f"{track}: its labels went on for {overhang:.1f} s after the audio and "
+                "were cut; are they of this recording?",
+                file=sys.stderr,
+            )
+    print(f"{len(converted)} tracks converted", file=sys.stderr)
+    if unlabelled:
+        print(
+            f"{len(unlabelled)} audio files without labels, such as {unlabelled[0]}",
+            file=sys.stderr,
+        )
+    return common.report(failures)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,157 @@
+"""A corpus that this program composes, plays and annotates: what a clone trains on.
+
+Forty pieces of half a minute in the idioms of popular music, blues, jazz, folk and
+hymns.  Their annotations are exact, since they are what the pieces were made from;
+and every piece comes out the same wherever and in whatever order it is made.
+
+From the command line::
+
+    python -m crema.corpus.demo data/demo              # all pieces
+    python -m crema.corpus.demo data/demo --tracks blues_shuffle_1 --seconds 10
+    python -m crema.corpus.demo --write-index training/chord
+
+Each piece is a pair of files, ``track_id.flac`` and ``track_id.jams``, with the
+annotations
+
+- `chord`: Harte syntax, with inversions; ``N`` before, between and after;
+- `beat`: the value is the position in the bar, 1 is the downbeat; 6/8 has two
+  beats, dotted quarters;
+- `key_mode`: tonic and mode, from the first chord to the last.
+"""
+
+import pathlib
+
+from crema.corpus.demo.composer import Composition, compose
+from crema.corpus.demo.idioms import PIECES, Piece
+from crema.exceptions import ConfigError
+from crema.utils import index, io
+
+__all__ = ["Composition", "Piece", "catalogue", "compose", "write", "write_indexes"]
+
+VERSION = "1"
+SAMPLE_RATE = 22050
+
+
+def catalogue():
+    """List the pieces of the corpus.
+
+    Returns
+    -------
+    list of Piece
+        The whole corpus, the training pieces first; `split` and `family` say where
+        a piece belongs.
+    """
+    return list(PIECES)
+
+
+def write(track_id, directory, sample_rate=SAMPLE_RATE, seconds=None):
+    """Compose, render and write one piece.
+
+    Parameters
+    ----------
+    track_id : str
+        A piece of the catalogue.
+    directory : str or path-like
+        Where ``track_id.flac`` and ``track_id.jams`` go.
+    sample_rate : int
+        Samples per second of the audio.
+    seconds : float, optional
+        Make the piece about this long; see :func:`compose`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such piece, or `seconds` is no length for one.
+    CremaError
+        A file cannot be written.
+    """
+    from crema.corpus.render import render
+
+    pieces = {piece.track_id: piece for piece in PIECES}
+    if track_id not in pieces:
+        raise ConfigError(
+            f"{track_id}: no piece of the demo corpus; its {len(pieces)} pieces are "
+            f"called {PIECES[0].track_id} to {PIECES[-1].track_id}"
+        )
+    composition = compose(pieces[track_id], seconds)
+    y = render(
+        composition.parts, sample_rate=sample_rate, duration=composition.duration
+    )
+    directory = pathlib.Path(directory)
+    # The annotation comes last: where it is, the pair is complete.
+    io.write_audio(directory / f"{track_id}.flac", y, sample_rate)
+    io.write_jams(directory / f"{track_id}.jams", annotate(track_id, composition))
+
+
+def annotate(track_id, composition):
+    """Return the annotations of a composition.
+
+    Parameters
+    ----------
+    track_id : str
+        Its title.
+    composition : Composition
+        What :func:`compose` made.
+
+    Returns
+    -------
+    jams.JAMS
+        With one annotation each of `chord`, `beat` and `key_mode`.
+    """
+    import jams
+
+    jam = jams.JAMS(
+        file_metadata=jams.FileMetadata(
+            title=track_id,
+            artist="crema.corpus.demo",
+            duration=composition.duration,
+        )
+    )
+    beats = [(time, time, position) for time, position in composition.beats]
+    for namespace, observations in (
+        ("chord", composition.chords),
+        ("beat", beats),
+        ("key_mode", [composition.key]),
+    ):
+        annotation = jams.Annotation(
+            namespace,
+            time=0,
+            duration=composition.duration,
+            annotation_metadata=jams.AnnotationMetadata(
+                corpus="crema demo",
+                version=VERSION,
+                curator=jams.Curator(name="crema"),
+                annotator={"name": "crema.corpus.demo"},
+                annotation_tools="crema.corpus.demo",
+                annotation_rules="the score that was rendered",
+                data_source="program",
+            ),
+        )
+        for start, end, value in observations:
+            annotation.append(
+                time=start, duration=end - start, value=value, confidence=1.0
+            )
+        jam.annotations.append(annotation)
+    return jam
+
+
+def write_indexes(directory):
+    """Write ``index_train.json`` and ``index_test.json`` of the corpus.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        Where they go.
+
+    Raises
+    ------
+    CremaError
+        A file cannot be written.
+    """
+    for split in ("train", "test"):
+        records = [
+            {"track_id": piece.track_id, "group": piece.family}
+            for piece in PIECES
+            if piece.split == split
+        ]
+        index.write_index(pathlib.Path(directory, f"index_{split}.json"), records)

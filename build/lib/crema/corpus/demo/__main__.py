@@ -1,0 +1,42 @@
+"""Write the demo corpus, or the index files that split it."""
+
+import argparse
+import sys
+
+from crema.corpus import demo
+from crema.exceptions import program
+
+
+def main(argv=None):
+    """Run the command line of the demo corpus."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.demo", description=__doc__
+    )
+    parser.add_argument("directory", help="where the files go")
+    parser.add_argument(
+        "--tracks",
+        nargs="+",
+        metavar="ID",
+        default=[piece.track_id for piece in demo.catalogue()],
+        help="make these pieces only",
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="make pieces of about this length, for a test"
+    )
+    parser.add_argument(
+        "--write-index",
+        action="store_true",
+        help="write index_train.json and index_test.json instead of music",
+    )
+    args = parser.parse_args(argv)
+
+    if args.write_index:
+        demo.write_indexes(args.directory)
+        return
+    for number, track_id in enumerate(args.tracks, 1):
+        demo.write(track_id, args.directory, seconds=args.seconds)
+        print(f"{number}/{len(args.tracks)} {track_id}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    program(main)

@@ -1,0 +1,107 @@
+"""Melodies: a motif of two bars, restated on every harmony that comes along.
+
+A motif is rhythm and contour only.  Its pitches are found anew in each bar: on
+a beat the nearest tone of the chord, between beats a step of the chord's scale.
+So a motif is recognised when it returns and still agrees with the chords.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from crema.corpus.demo.accompaniment import Event
+from crema.corpus.demo.harmony import Chord, Span, chord_scale
+
+#: Rhythms of one bar, in steps of half a beat (a third in 6/8); a rest is negative.
+CELLS = {
+    4: (
+        (2, 2, 4),
+        (3, 1, 2, 2),
+        (1, 1, 2, 1, 1, 2),
+        (-2, 2, 2, 2),
+        (6, 2),
+        (2, 1, 1, 4),
+        (-1, 1, 1, 1, 2, 2),
+        (4, 2, 2),
+        (1, 1, 1, 1, 4),
+    ),
+    3: ((4, 2), (2, 2, 2), (3, 1, 2), (2, 1, 1, 2), (-2, 2, 2), (1, 1, 1, 1, 2)),
+    2: ((3, 1, 1, 1), (2, 1, 2, 1), (1, 1, 1, 3), (3, 2, 1), (-1, 1, 1, 3), (2, 1, 3)),
+}
+CLOSE = {4: (5, -3), 3: (4, -2), 2: (4, -2)}
+PHRASE = 4
+
+
+def melody(
+    spans: list[Span],
+    scale: set[int],
+    beats: int,
+    centre: int,
+    random: np.random.Generator,
+) -> Iterator[Event]:
+    """Sing in phrases of four bars: motif, answer, motif, a long note and a breath.
+
+    Now and then a phrase is left to the accompaniment, and a new motif replaces
+    the old one.
+    """
+    bars: dict[int, list[Span]] = {}
+    for span in spans:
+        bars.setdefault(span.bar, []).append(span)
+
+    first = next(bar for bar in bars if bars[bar][0].chord.tones)
+    at, motif, silent = centre, _motif(beats, random), True
+    for bar, sounding in bars.items():
+        if (bar - first) % PHRASE == 0:
+            silent = random.random() < (0.4 if bar == first else 0.15)
+            motif = _motif(beats, random) if random.random() < 0.35 else motif
+        if silent:
+            continue
+        step = beats / sum(map(abs, CELLS[beats][0]))
+        onset = 0
+        for length, move in motif[(bar - first) % PHRASE]:
+            beat = onset * step
+            onset += abs(length)
+            span = [s for s in sounding if s.position <= beat][-1]
+            if length < 0 or not span.chord.tones:
+                continue
+            if abs(at - centre) > 7:
+                move = abs(move) if at < centre else -abs(move)
+            at = _next_pitch(at, move, beat, span.chord, scale)
+            held = min(length * step, span.position + span.length - beat)
+            stress = 1.1 if beat == 0 else 1.0 if beat == int(beat) else 0.88
+            yield Event(sounding[0].start + beat, held * 0.94, at, stress)
+
+
+def counter_melody(spans: list[Span], centre: int) -> Iterator[Event]:
+    """Hold one guide tone a chord, a third or a seventh, with as little motion."""
+    at = centre
+    for span in spans:
+        if span.chord.tones:
+            guides = (span.chord.tones[1], span.chord.tones[-1])
+            near = [p for p in range(centre - 8, centre + 9) if p % 12 in guides]
+            at = min(near, key=lambda pitch: abs(pitch - at))
+            yield Event(span.start, span.length, at)
+
+
+def _motif(beats: int, random: np.random.Generator) -> list[list[tuple[int, int]]]:
+    """Draw four bars of (length, move along the scale) pairs."""
+
+    def bar(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
+        moves = random.choice((-3, -2, -1, -1, 1, 1, 2, 3), size=len(lengths))
+        return list(zip(lengths, moves.tolist(), strict=True))
+
+    call, answer = (bar(CELLS[beats][random.integers(len(CELLS[beats]))]) for _ in "ab")
+    return [call, answer, call, bar(CLOSE[beats])]
+
+
+def _next_pitch(at: int, move: int, beat: float, chord: Chord, scale: set[int]) -> int:
+    """Move along the chord's scale, and on a beat to the nearest chord tone."""
+    ladder = [p for p in range(at - 12, at + 13) if p % 12 in chord_scale(chord, scale)]
+    nearest = min(range(len(ladder)), key=lambda rung: abs(ladder[rung] - at))
+    goal = ladder[nearest + move]
+    if beat != int(beat):
+        return goal
+    return min(
+        (p for p in range(goal - 6, goal + 7) if p % 12 in chord.tones),
+        key=lambda pitch: (abs(pitch - goal), pitch),
+    )

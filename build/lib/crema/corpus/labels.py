@@ -1,0 +1,286 @@
+"""Read the text files in which chords, beats and keys are handed around.
+
+Empty lines and lines that begin with ``#`` are skipped.  Times are in seconds.
+"""
+
+import functools
+import math
+import pathlib
+import re
+
+from crema.exceptions import AnnotationError
+
+#: Seconds by which a segment may begin before the end of the one above: files round.
+OVERLAP = 0.05
+#: A longer bar means that a file counts the beats of the piece, not of the bar.
+LONGEST_BAR = 32
+
+_MODES = {
+    "": "major",
+    "maj": "major",
+    "m": "minor",
+    "min": "minor",
+    **{
+        mode: mode
+        for mode in [
+            "major",
+            "minor",
+            "ionian",
+            "dorian",
+            "phrygian",
+            "lydian",
+            "mixolydian",
+            "aeolian",
+            "locrian",
+        ]
+    },
+}
+
+
+@functools.cache
+def check_chord(label):
+    """Return a chord label if it is one.
+
+    Parameters
+    ----------
+    label : str
+        In the syntax of Harte et al. (2005), as mir_eval extends it: ``A:min7/b3``,
+        ``D``, ``N`` for no chord, ``X`` for one outside of any vocabulary.
+
+    Returns
+    -------
+    str
+        `label`.
+
+    Raises
+    ------
+    ValueError
+        mir_eval cannot read it.
+    """
+    import mir_eval
+
+    try:
+        mir_eval.chord.encode(label)
+    except mir_eval.chord.InvalidChordException as error:
+        raise ValueError(
+            f"{label!r} is no chord in Harte syntax (A:min7/b3, D, N, X)"
+        ) from error
+    return label
+
+
+def key_mode(text):
+    """Translate a key to the syntax of the JAMS namespace ``key_mode``.
+
+    Parameters
+    ----------
+    text : str
+        A note, and a mode if it is not major: ``C major``, ``C:minor``, ``C#m``,
+        ``Ab min``, ``D dorian``, ``E``.  ``N`` and ``Silence`` are no key, ``X`` and
+        ``unknown`` one that is not known.
+
+    Returns
+    -------
+    str or None
+        Such as ``C:major``, ``F#:minor`` or ``N``; None if the key is not known.
+
+    Raises
+    ------
+    ValueError
+        `text` is no key.
+    """
+    text = text.strip().replace("♯", "#").replace("♭", "b")
+    if text in {"N", "Silence"}:
+        return "N"
+    if text.lower() in {"x", "unknown"}:
+        return None
+    match = re.fullmatch(r"([A-Ga-g])([#b]?)[\s:]*([A-Za-z]*)", text)
+    if match:
+        tonic, accidental, mode = match.groups()
+        # The case of a single letter tells major from minor.
+        mode = "major" if mode == "M" else _MODES.get(mode.lower())
+        # Some write minor keys with a small letter and nothing else.
+        if mode and (tonic.isupper() or match[3]):
+            return f"{tonic.upper()}{accidental}:{mode}"
+    raise ValueError(f"{text!r} is no key (C:major, F# minor, Abm, D dorian, E)")
+
+
+def read_chords(path):
+    """Read chords, one ``start end label`` a line.
+
+    Parameters
+    ----------
+    path : path-like
+        Fields are separated by blanks or tabs.
+
+    Returns
+    -------
+    list of (float, float, str)
+        Start, end and label, ordered.
+
+    Raises
+    ------
+    AnnotationError
+        The file cannot be read, holds nothing, or has a malformed line; the message
+        names file and line.
+    """
+    return _segments(path, check_chord, list(_lines(path)))
+
+
+def read_keys(path):
+    """Read keys, of segments or of the whole track.
+
+    Parameters
+    ----------
+    path : path-like
+        Lines ``start end KEY``, ``start end Key KEY`` and ``start end Silence`` (as
+        Isophonics has them), ``key start KEY`` (GiantSteps), or one line ``KEY``, for
+        the whole track; see :func:`key_mode` for what a key may be.
+
+    Returns
+    -------
+    list of (float, float, str)
+        Start, end and key, ordered; the end of what lasts as long as the track is
+        infinite.  A key that is said to be unknown is left out.
+
+    Raises
+    ------
+    AnnotationError
+        As in :func:`read_chords`.
+    """
+    lines = list(_lines(path))
+    if len(lines) == 1 and not re.match(r"-?\.?\d|key\s", lines[0][1], re.I):
+        where, text = lines[0]
+        key = _parse(key_mode, text, where)
+        return [(0.0, math.inf, key)] if key else []
+    if all(re.match(r"key\s+\S", text, re.I) for _, text in lines):
+        rows = [(where, *text.split(None, 2)[1:]) for where, text in lines]
+        # Each lasts until the next.
+        ends = [start for _, start, *_ in rows[1:]] + ["inf"]
+        lines = [
+            (where, " ".join([start, end, *key]))
+            for (where, start, *key), end in zip(rows, ends, strict=False)
+        ]
+    return _segments(path, lambda text: key_mode(re.sub(r"^Key\s+", "", text)), lines)
+
+
+def read_beats(path):
+    """Read beats, one a line: a time, and the position in the bar if it is known.
+
+    Parameters
+    ----------
+    path : path-like
+        Fields are separated by blanks, tabs or a comma.  The position counts from 1
+        (Isophonics, Ballroom, GTZAN, Hainsworth), or is ``bar.beat`` (Candombe) in all
+        of the file; ``New Point`` (Isophonics) is a position that is not known.
+
+    Returns
+    -------
+    list of (float, int or None)
+        Time and position in the bar, ordered.
+
+    Raises
+    ------
+    AnnotationError
+        As in :func:`read_chords`.
+    """
+    rows, last = [], -math.inf
+    for where, text in _lines(path):
+        time, _, position = re.sub(r"[\s,]+", " ", text).strip().partition(" ")
+        time = _time(time, where)
+        if time <= last:
+            raise AnnotationError(f"{where}: {time:g} s is not after the beat above")
+        last = time
+        rows.append((where, time, None if position == "New Point" else position))
+    if not rows:
+        raise AnnotationError(f"{path}: holds no beats")
+    barred = any(re.fullmatch(r"\d+\.0*[1-9]\d*", row[2] or "") for row in rows)
+    parse = _bar_beat() if barred else _position
+    return [(time, parse(text, where) if text else None) for where, time, text in rows]
+
+
+def _position(text, where):
+    """Convert a position in the bar: ``3``, or ``3.0`` as numpy writes it."""
+    try:
+        position = float(text)
+    except ValueError:
+        position = math.nan
+    if position not in range(1, LONGEST_BAR + 1):
+        raise AnnotationError(
+            f"{where}: {text!r} is no position in the bar, counted from 1"
+        )
+    return int(position)
+
+
+def _bar_beat():
+    """Return a function that converts ``bar.beat`` and sees that they go up."""
+    last = (-1, 0)
+
+    def parse(text, where):
+        nonlocal last
+        match = re.fullmatch(r"(\d+)\.(\d+)", text)
+        now = (int(match[1]), int(match[2])) if match else last
+        # Positions that fall back to 1 are no bars: half beats, then, or a mistake.
+        if now <= last or not now[1]:
+            raise AnnotationError(
+                f"{where}: {text!r} is neither a position in the bar (1, 2, ...) nor "
+                "a bar.beat after the one above"
+            )
+        last = now
+        return now[1]
+
+    return parse
+
+
+def _segments(path, parse, lines):
+    """Read lines ``start end label``; `parse` converts labels, None leaves one out."""
+    segments, previous = [], -math.inf
+    for where, text in lines:
+        fields = text.split(None, 2)
+        if len(fields) < 3:
+            raise AnnotationError(f"{where}: {text!r} is not 'start end label'")
+        start = _time(fields[0], where)
+        end = _time(fields[1], where, math.inf)
+        if end < start:
+            raise AnnotationError(f"{where}: ends at {end:g} s, before its start")
+        if start < previous - OVERLAP:
+            raise AnnotationError(
+                f"{where}: starts at {start:g} s, before the end of what is above it"
+            )
+        previous = max(end, previous)
+        label = _parse(parse, fields[2], where)
+        if label is not None:
+            segments.append((start, end, label))
+    if not lines:
+        raise AnnotationError(f"{path}: holds no labels")
+    return segments
+
+
+def _parse(parse, text, where):
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise AnnotationError(f"{where}: {error}") from error
+
+
+def _time(text, where, latest=1e9):
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not -1e9 <= time <= latest:
+        raise AnnotationError(f"{where}: {text!r} is not a time in seconds")
+    return time
+
+
+def _lines(path):
+    """Yield where a line is, for errors, and what it holds."""
+    try:
+        content = pathlib.Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise AnnotationError(f"{path}: is not text in UTF-8; convert it") from error
+    for number, line in enumerate(content.splitlines(), 1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            yield f"{path}, line {number}", line

@@ -1,0 +1,452 @@
+"""Make a corpus of a data set that mirdata knows.
+
+::
+
+    python -m crema.corpus.mirdata DATASET OUTPUT --data-home DIR
+
+DIR holds the data set as mirdata wants it; nothing is downloaded.  For each track the
+command writes OUTPUT/TRACK_ID.wav, or whatever the audio is (a hard link, or a copy
+where that is not possible), and OUTPUT/TRACK_ID.jams with the chords, beats and keys
+that mirdata has of it.  Split it with :mod:`crema.corpus.pair`.
+"""
+
+import argparse
+import collections
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+from crema.corpus import common, labels
+from crema.exceptions import AnnotationError, AudioError, ConfigError, CorpusError
+from crema.exceptions import program as run
+from crema.utils import index, io
+
+TOOL = "crema.corpus.mirdata"
+INSTALL = "python -m pip install 'mirdata>=1.0'"
+
+#: By JAMS namespace: the class of mirdata's annotations, and a word that the name of
+#: the property holds.  Onsets and sections of the talam are BeatData, too.
+KINDS = {
+    "chord": ("ChordData", "chord"),
+    "beat": ("BeatData", "beat"),
+    "key_mode": ("KeyData", "key"),
+}
+_SECONDS = {"s": 1.0, "ms": 1e-3}
+
+
+def load(name, data_home=None, version="default"):
+    """Open a data set.
+
+    Parameters
+    ----------
+    name : str
+        As mirdata has it: ``beatles``, ``gtzan_genre``, ...
+    data_home : path-like, optional
+        Its directory; by default where mirdata would download it to.
+    version : str
+        One of the versions that mirdata knows.
+
+    Returns
+    -------
+    mirdata.core.Dataset
+
+    Raises
+    ------
+    ConfigError
+        mirdata, or a package that it needs for this data set, is not installed; there
+        is no such data set or version; its directory or its index is not there.
+    """
+    try:
+        import mirdata
+    except ImportError as error:
+        raise ConfigError(
+            f"mirdata cannot be imported ({error}); install it: {INSTALL}"
+        ) from error
+    if name not in mirdata.list_datasets():
+        known = ", ".join(mirdata.list_datasets())
+        raise ConfigError(f"mirdata {mirdata.__version__} knows no {name}, but {known}")
+    home = None if data_home is None else os.fspath(data_home)
+    try:
+        dataset = mirdata.initialize(name, data_home=home, version=version)
+    except ImportError as error:
+        raise ConfigError(
+            f"{name}: mirdata needs a package that is not installed ({error}); install "
+            f"it: python -m pip install 'mirdata[{name}]'"
+        ) from error
+    except Exception as error:  # unknown versions, and defects of a loader
+        raise ConfigError(f"{name}: mirdata cannot load it ({error})") from error
+    if not os.path.isdir(dataset.data_home):
+        raise ConfigError(
+            f"{dataset.data_home}: there is no such directory; give the one that holds "
+            f"{name} with --data-home"
+        )
+    if not os.path.isfile(dataset.index_path):
+        raise ConfigError(
+            f'mirdata has no index of {name} yet; fetch it: python -c "import mirdata; '
+            f"mirdata.initialize({name!r}, {home!r}, {version!r}).download(['index'])\""
+        )
+    return dataset
+
+
+def safe_ids(track_ids):
+    """Make track ids of mirdata's that can be file names.
+
+    Parameters
+    ----------
+    track_ids : iterable of str
+        What mirdata calls the tracks.
+
+    Returns
+    -------
+    dict of str to str
+        By mirdata's id, an id without dots and slashes.
+
+    Raises
+    ------
+    CorpusError
+        Two tracks would have the same.
+    """
+    safe = {}
+    for original in track_ids:
+        name = re.sub(r"[./\\\x00-\x1f]+|^-", "_", original)
+        if name in safe:
+            raise CorpusError(
+                f"tracks {safe[name]!r} and {original!r} would both be named {name}; "
+                "such a data set cannot be converted"
+            )
+        index.check_track_id(name, original)
+        safe[name] = original
+    return {original: name for name, original in safe.items()}
+
+
+def find(track, chosen=()):
+    """Find the chords, beats and keys of a track, whatever the data set calls them.
+
+    Parameters
+    ----------
+    track : mirdata.core.Track
+        A track of any data set.
+    chosen : sequence of str
+        Properties to take instead of the first of their kind.  The order is: the plain
+        name (``chords``), one with ``full`` in it, then alphabetical.
+
+    Returns
+    -------
+    dict of str to (str, object)
+        By JAMS namespace, the property and what it holds: an object of
+        ``mirdata.annotations``, or a str, a key of the whole track.
+
+    Raises
+    ------
+    AnnotationError
+        A property cannot be read.
+    """
+    from mirdata import annotations
+
+    found = {}
+    for namespace, (kind, word) in KINDS.items():
+        names = [name for name in _properties(type(track)) if word in name]
+        names.sort(
+            key=lambda name: (name not in (word, f"{word}s"), "full" not in name)
+        )
+        for name in [name for name in names if name in chosen] or names:
+            try:
+                data = getattr(track, name)
+            except Exception as error:  # each loader raises its own
+                raise AnnotationError(f"{name} cannot be read ({error})") from error
+            if namespace == "key_mode":
+                data = _whole_track(track, data)
+            whole = namespace == "key_mode" and isinstance(data, str)
+            if whole or isinstance(data, getattr(annotations, kind)):
+                found[namespace] = name, data
+                break
+    return found
+
+
+def _properties(cls):
+    """List, in alphabetical order, what a track computes when it is asked for it."""
+    names = [name for name in dir(cls) if not name.startswith("_")]
+    values = {name: getattr(cls, name) for name in names}
+    return [
+        name
+        for name, value in values.items()
+        if hasattr(value, "__get__") and not callable(value)
+    ]
+
+
+def _whole_track(track, key):
+    """Return what mirdata has of a key without times as one str."""
+    if isinstance(key, list) and all(isinstance(one, str) for one in key):
+        key = " | ".join(key)
+    # Some have tonic and mode apart.
+    if isinstance(key, str) and re.fullmatch(r"[A-G][#b]?", key.strip()):
+        mode = getattr(track, "mode", None)
+        key = f"{key.strip()} {mode}" if isinstance(mode, str) else key
+    return key
+
+
+def observe(namespace, data):
+    """Convert annotations of mirdata's to start, end and value.
+
+    Parameters
+    ----------
+    namespace : str
+        ``chord``, ``beat`` or ``key_mode``.
+    data : object
+        As :func:`find` returns it.
+
+    Returns
+    -------
+    list of (float, float, object)
+        In seconds, ordered.
+
+    Raises
+    ------
+    ValueError
+        A label is no chord or key, or times are not in seconds.
+    """
+    if isinstance(data, str):
+        key = labels.key_mode(data)
+        return [(0.0, float("inf"), key)] if key else []
+    unit = getattr(data, "time_unit" if namespace == "beat" else "interval_unit", "s")
+    if unit not in _SECONDS:
+        raise ValueError(f"times are in {unit}, not in seconds")
+    if namespace == "beat":
+        times = (data.times * _SECONDS[unit]).tolist()
+        # Of the units that mirdata has, one is the position in the bar; 0 is unknown.
+        barred = data.positions is not None and data.position_unit == "bar_index"
+        positions = data.positions if barred else [0] * len(times)
+        return [
+            (time, time, int(position) or None)
+            for time, position in zip(times, positions, strict=True)
+        ]
+    values = data.labels if namespace == "chord" else data.keys
+    parse = labels.check_chord if namespace == "chord" else labels.key_mode
+    rows = zip((data.intervals * _SECONDS[unit]).tolist(), values, strict=True)
+    converted = sorted((start, end, parse(value)) for (start, end), value in rows)
+    return [row for row in converted if row[2] is not None]
+
+
+def make_track(dataset, output, audio, chosen, track_id, name):
+    """Write the audio and the JAMS of one track.
+
+    Parameters
+    ----------
+    dataset : mirdata.core.Dataset
+        The data set.
+    output : pathlib.Path
+        Directory of the corpus.
+    audio : str
+        The attribute of the track that names its audio.
+    chosen : sequence of str
+        See :func:`find`.
+    track_id : str
+        What mirdata calls the track.
+    name : str
+        What it is called in the corpus.
+
+    Returns
+    -------
+    list of str
+        The properties that were used.
+
+    Raises
+    ------
+    CremaError
+        The track has no audio or no annotations, or one that cannot be used.
+    """
+    import jams
+
+    track = _open(dataset, track_id)
+    source = getattr(track, audio, None)
+    if not source or not os.path.isfile(source):
+        raise AudioError(f"there is no audio file {source}; add it to the data set")
+    source = pathlib.Path(source)
+    y, sample_rate = io.read_audio(source)
+    jam = jams.JAMS()
+    metadata = jam.file_metadata
+    metadata.duration = len(y) / sample_rate
+    metadata.title = _text(track, "title") or track_id
+    metadata.artist = _text(track, "artist", "artists", "performance_artist")
+    metadata.release = _text(track, "release", "album")
+    jam.sandbox.mirdata = {
+        "dataset": dataset.name,
+        "version": dataset.version,
+        "track_id": track_id,
+    }
+    used = []
+    for namespace, (attribute, data) in find(track, chosen).items():
+        try:
+            observed = observe(namespace, data)
+        except ValueError as error:
+            raise AnnotationError(f"{attribute} cannot be used: {error}") from error
+        annotation = common.annotation(
+            namespace,
+            observed,
+            metadata.duration,
+            corpus=dataset.name,
+            version=str(dataset.version),
+            data_source=f"mirdata: {attribute}",
+            annotation_tools=TOOL,
+        )
+        if annotation:
+            jam.annotations.append(annotation)
+            used.append(attribute)
+    if not used:
+        raise AnnotationError("has no chords, beats or keys within its audio")
+    path = output / f"{name}.jams"
+    common.check_ours(path, TOOL)
+    place(source, output / f"{name}{source.suffix}")
+    common.save(path, jam, TOOL)
+    return used
+
+
+def _open(dataset, track_id):
+    try:
+        return dataset.track(track_id)
+    except Exception as error:  # each loader raises its own
+        raise CorpusError(
+            f"mirdata cannot open track {track_id} of {dataset.name} ({error})"
+        ) from error
+
+
+def _text(track, *names):
+    """Return the first of some attributes that a track has, '' if it has none."""
+    for name in names:
+        try:
+            value = getattr(track, name, None)
+        except Exception as error:  # the table that it is in was not downloaded
+            raise AnnotationError(f"{name} cannot be read ({error})") from error
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        if value:
+            return str(value)
+    return ""
+
+
+def place(source, target):
+    """Put a file where another name is wanted: a hard link, or else a copy.
+
+    Parameters
+    ----------
+    source, target : path-like
+        The file, and where to put it; what is there is replaced.
+    """
+    # Of a symbolic link, what it leads to.
+    source = os.path.realpath(source)
+    if os.path.exists(target) and os.path.samefile(source, target):
+        return
+    with io.atomic(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def convert(
+    name, output, data_home=None, version="default", audio="audio_path", chosen=()
+):
+    """Make a corpus of a data set.
+
+    Parameters
+    ----------
+    name : str
+        As mirdata has it.
+    output : path-like
+        Directory of the corpus.
+    data_home : path-like, optional
+        Directory of the data set; by default where mirdata would download it to.
+    version : str
+        One of the versions that mirdata knows.
+    audio : str
+        The attribute of a track that names its audio.
+    chosen : sequence of str
+        Properties of a track to take its annotations from; see :func:`find`.
+
+    Returns
+    -------
+    used : dict of str to int
+        How many tracks were converted with each property.
+    failures : dict of str to CremaError
+        By mirdata's track id, why the others could not be converted.
+
+    Raises
+    ------
+    ConfigError
+        See :func:`load`; or tracks have no attribute `audio` or property of `chosen`.
+    CorpusError
+        The data set has no tracks, or two ids that would be the same file name.
+    """
+    dataset = load(name, data_home, version)
+    try:
+        names = safe_ids(dataset.track_ids)
+    except (AttributeError, ValueError) as error:
+        raise CorpusError(f"{name}: mirdata lists no tracks ({error})") from error
+    if not names:
+        raise CorpusError(f"{name}: mirdata lists no tracks")
+    track = _open(dataset, next(iter(names)))
+    properties = _properties(type(track))
+    if audio not in {*vars(track), *properties}:
+        paths = [path for path in vars(track) if re.match(r"audio.*_path$", path)]
+        raise ConfigError(
+            f"{name}: tracks have no {audio}; choose their audio with --audio "
+            f"({', '.join(paths) or 'mirdata has none of this data set'})"
+        )
+    for attribute in chosen:
+        if attribute not in properties:
+            raise ConfigError(
+                f"{name}: tracks have no {attribute}, but {', '.join(properties)}"
+            )
+
+    def job(track_id):
+        return make_track(
+            dataset, pathlib.Path(output), audio, chosen, track_id, names[track_id]
+        )
+
+    used, failures = collections.Counter(), {}
+    for track_id, attributes, error in common.attempts(job, list(names)):
+        if error:
+            failures[track_id] = error
+        else:
+            used.update(attributes)
+    return dict(used), failures
+
+
+def main(argv=None):
+    """Run from the command line; return 1 if a track could not be converted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.mirdata", description=__doc__.splitlines()[0]
+    )
+    path = pathlib.Path
+    add = parser.add_argument
+    add("name", metavar="DATASET", help="as mirdata calls it, such as beatles")
+    add("output", type=path, metavar="OUTPUT", help="directory of the corpus")
+    add("--data-home", type=path, metavar="DIR", help="directory of the data set")
+    add("--version", default="default", help="of the data set (default: %(default)s)")
+    add(
+        "--audio",
+        default="audio_path",
+        metavar="NAME",
+        help="attribute of a track that names its audio (default: %(default)s)",
+    )
+    add(
+        "--property",
+        action="append",
+        default=[],
+        dest="chosen",
+        metavar="NAME",
+        help="property of a track to take, where it has several of a kind, such as "
+        "leadsheet_chords (may be repeated)",
+    )
+    arguments = parser.parse_args(argv)
+
+    used, failures = convert(**vars(arguments))
+    for attribute, count in sorted(used.items()):
+        print(f"{attribute} of {count} tracks", file=sys.stderr)
+    return common.report(failures)
+
+
+if __name__ == "__main__":
+    run(main)

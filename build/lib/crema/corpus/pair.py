@@ -1,0 +1,479 @@
+"""Check a directory of audio and JAMS, and split it for training and testing.
+
+::
+
+    python -m crema.corpus.pair DIRECTORY --namespace chord --test-fraction 0.2
+
+DIRECTORY holds pairs ``TRACK_ID.flac`` and ``TRACK_ID.jams``.  The command writes
+``index_train.json`` and ``index_test.json``, for the configuration's ``index:``, and
+``rejected.json``, which says why each other file cannot be used.
+
+The side of a group is drawn from the seed and its name alone.  So a group stays on its
+side when tracks are added, taken away or repaired, whichever computer splits them, and
+no model is ever tested on what it was once trained on.  Filling up the test side to
+the exact fraction, as :func:`crema.corpus.pop909.choose` does, would make each side
+depend on all groups before it.  The price is that few or uneven groups may miss the
+fraction; then the command names a seed that comes closer.
+"""
+
+import argparse
+import collections
+import functools
+import hashlib
+import pathlib
+import re
+import sys
+from typing import NamedTuple
+
+from crema.corpus import common
+from crema.exceptions import (
+    AnnotationError,
+    AudioError,
+    ConfigError,
+    CorpusError,
+    CremaError,
+)
+from crema.exceptions import program as run
+from crema.utils import index, io, rng
+
+#: Seconds that annotations may go on after the audio: decoders differ in padding.
+TOLERANCE = 0.5
+#: The test side may miss its fraction by so much before another seed is suggested.
+CLOSE = 0.05
+#: Seeds that are tried for a suggestion.
+SEEDS = 50
+
+
+class Track(NamedTuple):
+    """A pair of files that can be used, as :func:`examine` finds it."""
+
+    artist: str
+    release: str
+    audio_sha256: str
+    jams_sha256: str
+    samples_sha256: str
+
+
+def examine(corpus, namespaces, min_duration, track_id):
+    """Read a pair of files in full.
+
+    Parameters
+    ----------
+    corpus : crema.utils.index.Corpus
+        Where they are.
+    namespaces : sequence of str
+        JAMS namespaces that must be annotated, or what can be converted to them.
+    min_duration : float
+        In seconds.
+    track_id : str
+        The track.
+
+    Returns
+    -------
+    Track
+
+    Raises
+    ------
+    CremaError
+        The track cannot be used; the message says why.
+    """
+    import jams
+
+    audio, path = corpus.audio(track_id), corpus.jams(track_id)
+    index.check_track_id(track_id, audio)
+    jam = io.read_jams(path)
+    annotated = [annotation for annotation in jam.annotations if annotation.data]
+    for namespace in namespaces:
+        if not any(jams.nsconvert.can_convert(a, namespace) for a in annotated):
+            raise AnnotationError(f"{path}: has no {namespace} annotation")
+    y, sample_rate = io.read_audio(audio)
+    duration = len(y) / sample_rate
+    if duration < min_duration:
+        raise AudioError(
+            f"{audio}: lasts {duration:.2f} s; the minimum is {min_duration:g} s"
+        )
+    ends = [o.time + o.duration for a in annotated for o in a.data]
+    annotated_until = max([jam.file_metadata.duration or 0.0, *ends])
+    if annotated_until > duration + TOLERANCE:
+        raise AnnotationError(
+            f"{path}: goes on until {annotated_until:.2f} s, the audio until "
+            f"{duration:.2f} s; they do not belong together, or the audio was cut"
+        )
+    samples = hashlib.sha256(str(sample_rate).encode())
+    samples.update(y)
+    return Track(
+        artist=_words(jam.file_metadata.artist),
+        release=_words(jam.file_metadata.release),
+        audio_sha256=_digest(audio),
+        jams_sha256=_digest(path),
+        samples_sha256=samples.hexdigest(),
+    )
+
+
+def _words(text):
+    """Normalise white space, which must not tell one artist from another."""
+    return " ".join(str(text or "").split())
+
+
+def _digest(path):
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def grouping(group_by):
+    """Return the function that tells the group of a track.
+
+    Parameters
+    ----------
+    group_by : str
+        ``artist`` or ``release``, of the JAMS file, or the track where that is empty;
+        ``track``; or a regular expression with one group, which is searched for in the
+        track id.
+
+    Returns
+    -------
+    callable
+        Takes a track id and its :class:`Track`; returns the group, None if the regular
+        expression does not match.
+
+    Raises
+    ------
+    ConfigError
+        `group_by` is none of these.
+    """
+    if group_by in {"artist", "release"}:
+        return lambda track_id, track: getattr(track, group_by) or track_id
+    if group_by == "track":
+        return lambda track_id, _: track_id
+    try:
+        pattern = re.compile(group_by)
+    except re.error as error:
+        raise ConfigError(f"--group-by {group_by}: {error}") from error
+    if pattern.groups != 1:
+        raise ConfigError(
+            f"--group-by {group_by}: is neither artist, release or track nor a regular "
+            "expression with one group, such as '^([^_]+)_'"
+        )
+
+    def match(track_id, _):
+        found = pattern.search(track_id)
+        return found[1] or None if found else None
+
+    return match
+
+
+def is_test(group, test_fraction, seed):
+    """Tell whether a group is to be tested on, from nothing but its name.
+
+    Parameters
+    ----------
+    group : str
+        The group.
+    test_fraction : float
+        The probability of it.
+    seed : int
+        Another seed splits in another way.
+
+    Returns
+    -------
+    bool
+    """
+    return rng.generator(seed, "test split", group).random() < test_fraction
+
+
+def split(groups, test_fraction, seed):
+    """Split tracks by group.
+
+    Parameters
+    ----------
+    groups : dict of str to str
+        The group of each track.
+    test_fraction : float
+        The share of the tracks to test on, which the test side has on average.
+    seed : int
+        Decides the side of each group; see :func:`is_test`.
+
+    Returns
+    -------
+    test : set of str
+        The tracks to test on.
+    closer : (int, float) or None
+        A seed that comes closer to the fraction, and the share that it tests on, where
+        this one misses it by more than 5 %.
+
+    Raises
+    ------
+    CorpusError
+        There is only one group.
+    ConfigError
+        One side would be empty.
+    """
+    if not 0 < test_fraction < 1:
+        raise ConfigError(f"--test-fraction {test_fraction:g} is not between 0 and 1")
+    sizes = collections.Counter(groups.values())
+    if len(sizes) < 2:
+        raise CorpusError(
+            f"{len(groups)} usable track(s), all of one group ({next(iter(sizes))!r}), "
+            "and a group stands on one side of the split only; group them in another "
+            "way with --group-by, or add tracks of another group"
+        )
+
+    def share(seed):
+        return sum(
+            n for group, n in sizes.items() if is_test(group, test_fraction, seed)
+        ) / len(groups)
+
+    tested, closer = share(seed), None
+    if abs(tested - test_fraction) > CLOSE or tested in {0, 1}:
+        shares = {other: share(other) for other in range(SEEDS)}
+        possible = [other for other in shares if 0 < shares[other] < 1]
+        best = min(possible, key=lambda s: abs(shares[s] - test_fraction), default=None)
+        if tested in {0, 1}:
+            remedy = "ask for another --test-fraction"
+            if possible:
+                remedy = (
+                    f"take --seed {best}, which tests on {shares[best]:.0%} of them"
+                )
+            raise ConfigError(
+                f"--seed {seed} puts all {len(groups)} tracks, of {len(sizes)} groups, "
+                f"on one side of the split; {remedy}"
+            )
+        if abs(shares[best] - test_fraction) < abs(tested - test_fraction):
+            closer = best, shares[best]
+    test = {
+        track for track, group in groups.items() if is_test(group, test_fraction, seed)
+    }
+    return test, closer
+
+
+def pair(
+    directory,
+    output=None,
+    audio_ext=None,
+    jams_ext="jams",
+    namespaces=(),
+    group_by="artist",
+    test_fraction=0.2,
+    seed=0,
+    min_duration=1.0,
+    jobs=1,
+):
+    """Write the two indexes of a directory of pairs, and what cannot be used of it.
+
+    Parameters
+    ----------
+    directory : path-like
+        The pairs of audio and JAMS.
+    output : path-like, optional
+        Where to write; by default the same directory.
+    audio_ext, jams_ext : str
+        Extensions; that of the audio is found if there is only one kind of it.
+    namespaces : sequence of str
+        JAMS namespaces that each track must have annotations of.
+    group_by : str
+        See :func:`grouping`.
+    test_fraction : float
+        The share of tracks to test on.
+    seed : int
+        Decides the side of each group.
+    min_duration : float
+        Shorter audio is rejected, in seconds.
+    jobs : int
+        Number of processes.
+
+    Returns
+    -------
+    train, test : list of dict
+        The records of the indexes: ``track_id``, ``group`` and, as SHA-256 of the two
+        files, ``audio_sha256`` and ``jams_sha256``.
+    rejected : list of dict
+        ``track_id`` or ``file``, and ``reason``.
+    closer : (int, float) or None
+        A better seed; see :func:`split`.
+
+    Raises
+    ------
+    CremaError
+        An option cannot work, the directory cannot be read, nothing in it can be used,
+        or one side of the split would be empty.
+    """
+    check_namespaces(namespaces)
+    group_of = grouping(group_by)
+    listed = common.listing(directory)
+    corpus = index.Corpus(
+        pathlib.Path(directory),
+        common.audio_ext(directory, listed, audio_ext),
+        jams_ext.removeprefix("."),
+    )
+    tracks, rejected = match(corpus, listed)
+    examined = {}
+    job = functools.partial(examine, corpus, namespaces, min_duration)
+    for track_id, track, error in common.attempts(job, tracks, jobs):
+        if error:
+            rejected.append({"track_id": track_id, "reason": str(error)})
+        else:
+            examined[track_id] = track
+    groups, first = {}, {}
+    for track_id, track in sorted(examined.items()):
+        group = group_of(track_id, track)
+        same = first.setdefault(track.samples_sha256, track_id)
+        if group is None:
+            reason = f"{track_id}: does not match --group-by {group_by}"
+        elif same != track_id:
+            reason = f"{track_id}: the same audio as {same}"
+        else:
+            groups[track_id] = group
+            continue
+        rejected.append({"track_id": track_id, "reason": reason})
+    output = pathlib.Path(output or directory)
+    rejected.sort(key=lambda record: record.get("track_id") or record["file"])
+    index.write_index(output / "rejected.json", rejected)
+    if not groups:
+        raise CorpusError(
+            f"{directory}: no pair of *.{corpus.audio_ext} and *.{corpus.jams_ext} can "
+            f"be used; {output / 'rejected.json'} says why"
+        )
+    try:
+        tested, closer = split(groups, test_fraction, seed)
+    except CremaError as error:
+        if not rejected:
+            raise
+        raise type(error)(
+            f"{error} ({len(rejected)} rejected, see {output / 'rejected.json'})"
+        ) from error
+    sides = {"train": [], "test": []}
+    for track_id, group in groups.items():
+        track = examined[track_id]
+        sides["test" if track_id in tested else "train"].append(
+            {
+                "track_id": track_id,
+                "group": group,
+                "audio_sha256": track.audio_sha256,
+                "jams_sha256": track.jams_sha256,
+            }
+        )
+    for side, records in sides.items():
+        index.write_index(output / f"index_{side}.json", records)
+    return sides["train"], sides["test"], rejected, closer
+
+
+def check_namespaces(namespaces):
+    """Raise ConfigError if JAMS does not know a namespace."""
+    if not namespaces:
+        return
+    import jams
+
+    for namespace in namespaces:
+        try:
+            jams.schema.namespace(namespace)
+        except jams.NamespaceError as error:
+            raise ConfigError(
+                f"--namespace {namespace}: JAMS has no namespace of this name; such "
+                "are chord, beat and key_mode"
+            ) from error
+
+
+def match(corpus, listed):
+    """Find the pairs in the listing of a directory.
+
+    Parameters
+    ----------
+    corpus : crema.utils.index.Corpus
+        Says what the extensions are.
+    listed : list of (str, str)
+        Stems and extensions.
+
+    Returns
+    -------
+    tracks : list of str
+        Those of which both files are there.
+    rejected : list of dict
+        ``file`` and ``reason`` of the others, as far as they are audio or JAMS.
+    """
+    by_ext = collections.defaultdict(dict)
+    for stem, ext in listed:
+        by_ext[ext][stem] = f"{stem}.{ext}"
+    audio, annotations = by_ext[corpus.audio_ext], by_ext[corpus.jams_ext]
+    reasons = {
+        name: f"audio without {stem}.{corpus.jams_ext}"
+        for stem, name in audio.items()
+        if stem not in annotations
+    }
+    for stem, name in annotations.items():
+        if stem not in audio:
+            reasons[name] = f"annotation without {stem}.{corpus.audio_ext}"
+    exts = corpus.audio_ext, corpus.jams_ext
+    for ext in by_ext.keys() - set(exts):
+        if ext.lower() in common.AUDIO | {"jams", "jamz"}:
+            for name in by_ext[ext].values():
+                reasons[name] = f"is neither {' nor '.join(exts)}; convert it"
+    rejected = [{"file": name, "reason": reason} for name, reason in reasons.items()]
+    return sorted(audio.keys() & annotations.keys()), rejected
+
+
+def main(argv=None):
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.pair", description=__doc__.splitlines()[0]
+    )
+    path = pathlib.Path
+    add = parser.add_argument
+    add("directory", type=path, help="directory of TRACK_ID.flac and TRACK_ID.jams")
+    add("--output", type=path, metavar="DIR", help="of the indexes (default: same)")
+    add("--audio-ext", metavar="EXT", help="if there are audio files of several kinds")
+    add("--jams-ext", metavar="EXT", default="jams", help="(default: %(default)s)")
+    add(
+        "--namespace",
+        action="append",
+        default=[],
+        dest="namespaces",
+        metavar="NAME",
+        help="each track must have annotations of it, such as chord (may be repeated)",
+    )
+    add(
+        "--group-by",
+        default="artist",
+        metavar="BY",
+        help="artist, release, track, or a regular expression with one group on the "
+        "track id (default: %(default)s)",
+    )
+    add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
+    add("--seed", type=int, default=0, help="of the split (default: %(default)s)")
+    add(
+        "--min-duration",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="shorter audio is rejected; training skips what is shorter than a patch "
+        "(default: %(default)s)",
+    )
+    add("--jobs", type=int, default=1, metavar="N", help="number of processes")
+    arguments = parser.parse_args(argv)
+
+    train, test, rejected, closer = pair(**vars(arguments))
+    n_tracks = len(train) + len(test)
+    n_groups = len({record["group"] for record in [*train, *test]})
+    print(
+        f"{n_tracks} tracks of {n_groups} groups: {len(train)} to train on, "
+        f"{len(test)} ({len(test) / n_tracks:.0%}) to test on",
+        file=sys.stderr,
+    )
+    alone = sum(record["group"] == record["track_id"] for record in [*train, *test])
+    if arguments.group_by in {"artist", "release"} and alone:
+        print(
+            f"{alone} tracks name no {arguments.group_by} and are groups of their own",
+            file=sys.stderr,
+        )
+    if closer:
+        print(
+            f"--seed {closer[0]} would test on {closer[1]:.0%}; once models are "
+            "trained, keep to one seed",
+            file=sys.stderr,
+        )
+    if rejected:
+        where = (arguments.output or arguments.directory) / "rejected.json"
+        print(f"{len(rejected)} rejected, see {where}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

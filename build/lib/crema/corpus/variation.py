@@ -1,0 +1,148 @@
+"""Other keys and tempi for annotated notes; the annotations follow exactly."""
+
+import numpy as np
+
+from crema.notes import transpose
+
+#: Semitones by which a piece is transposed at most, down and up.
+TRANSPOSITIONS = (-6, 5)
+#: How many times as fast or as slow a piece is played at most.
+TEMPO = 1.3
+#: Standard deviation of the logarithm of the tempo within a piece: of one in four
+#: pieces, and of the others.
+FREE, STEADY = 0.06, 0.004
+
+
+def transposed(tracks, labels, semitones):
+    """Transpose notes and labels.
+
+    Parameters
+    ----------
+    tracks : list of (str, list of Note, list)
+        As :func:`crema.corpus.arrange.read_tracks` returns them.
+    labels : dict
+        ``chords`` and ``keys``, lists of [start, end, label], and more that stays.
+    semitones : int
+        Upwards.
+
+    Returns
+    -------
+    tracks, labels
+        Like those given.
+    """
+    tracks = [
+        (name, [note._replace(pitch=note.pitch + semitones) for note in notes], pedal)
+        for name, notes, pedal in tracks
+    ]
+    moved = {
+        name: [[start, end, transpose(label, semitones)] for start, end, label in rows]
+        for name, rows in labels.items()
+        if name in ("chords", "keys")
+    }
+    return tracks, labels | moved
+
+
+def retimed(tracks, labels, clock):
+    """Move notes and labels to other times.
+
+    Parameters
+    ----------
+    tracks, labels
+        As for :func:`transposed`; ``sections`` as ``chords``, and ``beats`` as lists of
+        [time, position].
+    clock : callable
+        Maps times in seconds to times in seconds, and never backwards.
+
+    Returns
+    -------
+    tracks, labels
+        Like those given.
+    """
+
+    def at(time):
+        return float(clock(time))
+
+    tracks = [
+        (
+            name,
+            [note._replace(start=at(note.start), end=at(note.end)) for note in notes],
+            [(at(time), value) for time, value in pedal],
+        )
+        for name, notes, pedal in tracks
+    ]
+    moved = {
+        name: [[at(start), at(end), label] for start, end, label in labels[name]]
+        for name in ("chords", "keys", "sections")
+    }
+    beats = [[at(time), position] for time, position in labels["beats"]]
+    return tracks, labels | moved | {"beats": beats}
+
+
+def modulated(tracks, labels, time, semitones):
+    """Transpose what comes from a time on.
+
+    Parameters
+    ----------
+    tracks, labels
+        As for :func:`transposed`.
+    time : float
+        The start of a chord, in seconds; what sounds there ends there.
+    semitones : int
+        Upwards.
+
+    Returns
+    -------
+    tracks, labels
+        Like those given.
+    """
+
+    def moved(name, notes, pedal):
+        drums = name == "drums"
+        before = [n._replace(end=min(n.end, time)) for n in notes if n.start < time]
+        after = [
+            n if drums else n._replace(pitch=n.pitch + semitones)
+            for n in notes
+            if n.start >= time
+        ]
+        return name, before + after, pedal
+
+    changed = {
+        name: [
+            part
+            for start, end, label in labels[name]
+            for part in (
+                [start, min(end, time), label],
+                [max(start, time), end, transpose(label, semitones)],
+            )
+            if part[0] < part[1]
+        ]
+        for name in ("chords", "keys")
+    }
+    return [moved(*track) for track in tracks], labels | changed
+
+
+def clock(duration, rng):
+    """Draw a tempo, and how it drifts.
+
+    Parameters
+    ----------
+    duration : float
+        How long the piece is, in seconds, as written.
+    rng : np.random.Generator
+        Draws.
+
+    Returns
+    -------
+    callable
+        For :func:`retimed`.
+    """
+    tempo = np.exp(rng.uniform(-1, 1) * np.log(TEMPO))
+    spread = FREE if rng.random() < 0.25 else STEADY
+    # The tempo is drawn anew every few seconds; in between it goes from one to the
+    # next.
+    knots = np.arange(0, duration + 10, rng.uniform(2, 6))
+    drawn = tempo * np.exp(spread * rng.standard_normal(len(knots)))
+    written = np.arange(0, duration + 10, 0.1)
+    played = np.cumsum(0.1 / np.interp(written, knots, drawn))
+    played = np.append(0.0, played)[: len(written)]
+    return lambda time: np.interp(time, written, played)

@@ -1,0 +1,498 @@
+"""Keras networks as ONNX, which ONNX Runtime computes without TensorFlow.
+
+:data:`LAYERS` holds for each class of Keras' layers the function that writes it as
+operators of ONNX.  A layer of your own has a method for that::
+
+    def to_onnx(self, op, x):
+        return op("Mul", x, self.factor)
+
+``op`` is the :class:`Graph`, and what follows are the names of the layer's inputs,
+which have the axes that they have in Keras; the name of the result is returned.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import onnx
+from keras import activations, layers
+from onnx import helper, numpy_helper
+
+from crema.exceptions import ModelError
+
+#: Version of the operators, and of the file format of the same time.
+OPSET, FORMAT = 20, 9
+
+#: The function of each class of layers.
+LAYERS = {}
+
+
+def to_onnx(model):
+    """Convert a network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made of layers by the functional interface.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Its inputs and outputs have the names and types of those of `model`, and axes
+        of any length where the model leaves it open.
+
+    Raises
+    ------
+    ModelError
+        It has a layer, or a layer has a parameter, that cannot be converted.
+    """
+    model, op = _functional(model), Graph()
+    inputs = [tensor.name for tensor in model.inputs]
+    results = nested(op, model, *inputs)
+    for result, name in zip(results, model.output_names, strict=True):
+        op("Identity", result, name=name)
+    graph = helper.make_graph(
+        op.nodes,
+        model.name,
+        list(map(_declaration, inputs, model.inputs)),
+        list(map(_declaration, model.output_names, model.outputs)),
+        op.constants,
+    )
+    exported = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=FORMAT,
+        producer_name="crema",
+    )
+    try:
+        onnx.checker.check_model(exported, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"the network cannot be exported to ONNX ({reason})"
+        ) from error
+    return exported
+
+
+def _functional(model):
+    # Sequential wraps a functional model, as soon as it has an input.
+    graph = getattr(model, "_functional", model)
+    if not hasattr(graph, "_nodes_by_depth"):
+        raise unsupported(model, "a model that is not functional")
+    return graph
+
+
+def _declaration(name, tensor):
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    return helper.make_tensor_value_info(name, kind, ["batch", *tensor.shape[1:]])
+
+
+class Graph:
+    """The operators of an ONNX graph, in the order of their computation.
+
+    It is called to add one: ``op("Conv", x, weights, strides=[1, 1])`` returns the name
+    of the result.  Inputs are names, or else numbers, which become constants of single
+    precision or, where they are integers, ``int64``.
+
+    Attributes
+    ----------
+    nodes : list of onnx.NodeProto
+    constants : list of onnx.TensorProto
+    shapes : dict of str to tuple
+        Of what is a tensor in Keras too; None is a length that is open.
+    """
+
+    def __init__(self):
+        self.nodes, self.constants, self.shapes = [], [], {}
+
+    def __call__(self, kind, *inputs, name=None, output=0, **attributes):
+        """Add an operator; return the name of its result number `output`."""
+        inputs = [x if isinstance(x, str) else self._constant(x) for x in inputs]
+        # Keras allows no slash in a name, so that this is none of the model's.
+        name = name or f"{kind}/{len(self.nodes)}"
+        outputs = [""] * output + [name]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, name, **attributes))
+        return name
+
+    def _constant(self, values):
+        values = np.asarray(values)
+        integer = np.issubdtype(values.dtype, np.integer)
+        values = values.astype(np.int64 if integer else np.float32)
+        name = f"constant/{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+
+def converts(*classes):
+    """Register the decorated function for classes of layers."""
+
+    def register(function):
+        LAYERS.update(dict.fromkeys(classes, function))
+        return function
+
+    return register
+
+
+def convert(op, layer, *inputs):
+    """Write a layer or a model; return the name of the result, or a list of several."""
+    if isinstance(layer, keras.Model):
+        return nested(op, layer, *inputs)
+    if hasattr(layer, "to_onnx"):
+        return layer.to_onnx(op, *inputs)
+    # A subclass of a layer may do something else.
+    if type(layer) not in LAYERS:
+        raise unsupported(layer, "a layer of this class")
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise unsupported(layer, f"data_format={layer.data_format}")
+    return LAYERS[type(layer)](op, layer, *inputs)
+
+
+def nested(op, model, *inputs):
+    """Write all layers of a model; return the names of its outputs."""
+    graph, found = _functional(model), {}
+
+    def remember(tensors, names):
+        for tensor, name in zip(tensors, names, strict=True):
+            found[id(tensor)] = name
+            op.shapes[name] = tensor.shape
+
+    remember(graph.inputs, inputs)
+    for _, nodes in sorted(graph._nodes_by_depth.items(), reverse=True):
+        for node in nodes:
+            if node.is_input:
+                continue
+            if node.arguments.kwargs.get("training"):
+                raise unsupported(node.operation, "a call with training=True")
+            names = (found[id(tensor)] for tensor in node.input_tensors)
+            results = convert(op, node.operation, *names)
+            results = [results] if isinstance(results, str) else results
+            remember(node.output_tensors, results)
+    return [found[id(tensor)] for tensor in graph.outputs]
+
+
+def unsupported(layer, what):
+    """Return the error that says what of a layer cannot be exported."""
+    return ModelError(
+        f"layer {layer.name} ({type(layer).__name__}): {what} cannot be exported to "
+        "ONNX; use other layers, or give it a method to_onnx (crema/export.py)"
+    )
+
+
+# Activations
+
+
+def _simple(kind, **attributes):
+    return lambda op, x: op(kind, x, **attributes)
+
+
+ACTIVATIONS = {
+    activations.celu: _simple("Celu"),
+    activations.elu: _simple("Elu"),
+    activations.exponential: _simple("Exp"),
+    activations.gelu: _simple("Gelu"),
+    activations.hard_sigmoid: _simple("HardSigmoid", alpha=1 / 6, beta=0.5),
+    activations.hard_silu: _simple("HardSwish"),
+    activations.leaky_relu: _simple("LeakyRelu", alpha=0.2),
+    activations.linear: lambda op, x: x,
+    activations.log_softmax: _simple("LogSoftmax"),
+    activations.mish: _simple("Mish"),
+    activations.relu: _simple("Relu"),
+    activations.relu6: lambda op, x: op("Clip", x, 0.0, 6.0),
+    activations.selu: _simple("Selu"),
+    activations.sigmoid: _simple("Sigmoid"),
+    activations.silu: lambda op, x: op("Mul", x, op("Sigmoid", x)),
+    activations.softmax: _simple("Softmax"),
+    activations.softplus: _simple("Softplus"),
+    activations.softsign: _simple("Softsign"),
+    activations.tanh: _simple("Tanh"),
+}
+
+
+@converts(layers.Activation)
+def activation(op, layer, x):
+    """Write the activation of a layer."""
+    if isinstance(layer.activation, layers.Layer):
+        return convert(op, layer.activation, x)
+    if layer.activation not in ACTIVATIONS:
+        raise unsupported(layer, f"the activation {layer.activation}")
+    return ACTIVATIONS[layer.activation](op, x)
+
+
+@converts(layers.ReLU)
+def _relu(op, layer, x):
+    if layer.threshold:
+        raise unsupported(layer, "a threshold")
+    x = op("LeakyRelu", x, alpha=float(layer.negative_slope))
+    return x if layer.max_value is None else op("Min", x, float(layer.max_value))
+
+
+@converts(layers.Softmax)
+def _softmax(op, layer, x):
+    if not isinstance(layer.axis, int):
+        raise unsupported(layer, "more than one axis")
+    return op("Softmax", x, axis=layer.axis)
+
+
+LAYERS |= {
+    layers.ELU: lambda op, layer, x: op("Elu", x, alpha=float(layer.alpha)),
+    layers.LeakyReLU: lambda op, layer, x: op(
+        "LeakyRelu", x, alpha=float(layer.negative_slope)
+    ),
+    layers.PReLU: lambda op, layer, x: op("PRelu", x, np.asarray(layer.alpha)),
+}
+
+
+# Scaling, and what does something in training only
+
+
+@converts(
+    *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D),
+    *(layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise),
+    *(layers.ActivityRegularization, layers.Identity),
+)
+def _nothing(op, layer, x):
+    return x
+
+
+@converts(layers.Rescaling)
+def _rescaling(op, layer, x):
+    x = op("Cast", x, to=onnx.TensorProto.FLOAT)
+    return op("Add", op("Mul", x, np.float32(layer.scale)), np.float32(layer.offset))
+
+
+@converts(layers.BatchNormalization)
+def _batch_normalization(op, layer, x):
+    scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
+    if layer.scale:
+        scale = scale * np.asarray(layer.gamma)
+    shift = -np.asarray(layer.moving_mean) * scale
+    if layer.center:
+        shift = shift + np.asarray(layer.beta)
+    shape = np.ones(len(op.shapes[x]), dtype=int)
+    shape[layer.axis] = -1
+    return op("Add", op("Mul", x, scale.reshape(shape)), shift.reshape(shape))
+
+
+@converts(layers.LayerNormalization)
+def _layer_normalization(op, layer, x):
+    shape = op.shapes[x]
+    first = min(axis % len(shape) for axis in layer.axis)
+    if layer.rms_scaling or len(layer.axis) != len(shape) - first:
+        raise unsupported(layer, "rms_scaling, or axes other than the last")
+    scale = np.asarray(layer.gamma) if layer.scale else np.ones(shape[first:])
+    shift = [np.asarray(layer.beta)] if layer.center else []
+    epsilon = float(layer.epsilon)
+    return op("LayerNormalization", x, scale, *shift, axis=first, epsilon=epsilon)
+
+
+# Convolution and pooling
+
+
+def spatial(op, layer, kind, x, size, *weights, strides, dilation=None, **attributes):
+    """Write an operator over frames and bins, before which ONNX wants the channels."""
+    n = len(size)
+    reach = [length - 1 for length in size]
+    if dilation:
+        attributes["dilations"] = dilation
+        reach = np.multiply(reach, dilation).tolist()
+    if layer.padding == "causal":
+        attributes["pads"] = [*reach, *[0] * n]
+    elif layer.padding == "same" and max(strides) == 1:
+        attributes["pads"] = [r // 2 for r in reach] + [r - r // 2 for r in reach]
+    elif layer.padding == "same":
+        # It depends on the length; ONNX Runtime refuses this with dilation only.
+        attributes["auto_pad"] = "SAME_UPPER"
+    # ONNX Runtime takes out those that meet.
+    x = op("Transpose", x, perm=[0, n + 1, *range(1, n + 1)])
+    x = op(kind, x, *weights, kernel_shape=size, strides=strides, **attributes)
+    return op("Transpose", x, perm=[0, *range(2, n + 2), 1])
+
+
+@converts(layers.Conv1D, layers.Conv2D)
+def _convolution(op, layer, x):
+    kernel = np.moveaxis(np.asarray(layer.kernel), (-1, -2), (0, 1))
+    bias = [np.asarray(layer.bias)] if layer.use_bias else []
+    x = spatial(
+        *(op, layer, "Conv", x, layer.kernel_size, kernel, *bias),
+        strides=layer.strides,
+        dilation=layer.dilation_rate,
+        group=layer.groups,
+    )
+    return activation(op, layer, x)
+
+
+def _pooling(kind):
+    def pool(op, layer, x):
+        return spatial(op, layer, kind, x, layer.pool_size, strides=layer.strides)
+
+    return pool
+
+
+def _global_pooling(kind):
+    def pool(op, layer, x):
+        axes = range(1, len(op.shapes[x]) - 1)
+        return op(kind, x, axes, keepdims=int(layer.keepdims))
+
+    return pool
+
+
+LAYERS |= {
+    layers.AveragePooling1D: _pooling("AveragePool"),
+    layers.AveragePooling2D: _pooling("AveragePool"),
+    layers.MaxPooling1D: _pooling("MaxPool"),
+    layers.MaxPooling2D: _pooling("MaxPool"),
+    layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
+    layers.GlobalAveragePooling2D: _global_pooling("ReduceMean"),
+    layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),
+    layers.GlobalMaxPooling2D: _global_pooling("ReduceMax"),
+}
+
+
+# Axes
+
+
+@converts(layers.ZeroPadding1D, layers.ZeroPadding2D)
+def _zero_padding(op, layer, x):
+    before, after = np.reshape(layer.padding, (-1, 2)).T
+    return op("Pad", x, [0, *before, 0, 0, *after, 0])
+
+
+@converts(layers.Cropping1D, layers.Cropping2D)
+def _cropping(op, layer, x):
+    before, after = np.reshape(layer.cropping, (-1, 2)).T
+    # An end far beyond the last is the last.
+    ends = np.where(after, -after, np.iinfo(np.int64).max)
+    return op("Slice", x, before, ends, range(1, len(ends) + 1))
+
+
+LAYERS |= {
+    # 0 stands for the length that the axis has.
+    layers.Reshape: lambda op, layer, x: op("Reshape", x, [0, *layer.target_shape]),
+    layers.Flatten: lambda op, layer, x: op("Reshape", x, [0, -1]),
+    layers.Permute: lambda op, layer, x: op("Transpose", x, perm=[0, *layer.dims]),
+    layers.Concatenate: lambda op, layer, *all: op("Concat", *all, axis=layer.axis),
+}
+
+
+# Arithmetic
+
+
+def _merging(kind):
+    def merge(op, layer, *inputs):
+        if len({len(op.shapes[x]) for x in inputs}) > 1:
+            raise unsupported(layer, "inputs that differ in their number of axes")
+        return functools.reduce(functools.partial(op, kind), inputs)
+
+    return merge
+
+
+LAYERS |= {
+    layers.Add: _merging("Add"),
+    layers.Maximum: _merging("Max"),
+    layers.Minimum: _merging("Min"),
+    layers.Multiply: _merging("Mul"),
+    layers.Subtract: _merging("Sub"),
+}
+
+
+@converts(layers.Average)
+def _average(op, layer, *inputs):
+    return op("Div", _merging("Add")(op, layer, *inputs), float(len(inputs)))
+
+
+@converts(layers.Dot)
+def _dot(op, layer, x, y):
+    if layer.normalize:
+        raise unsupported(layer, "normalize=True")
+    axes = np.broadcast_to(layer.axes, 2)
+    # b is the batch, z what is summed over.
+    terms = [list("bcdef"[: len(op.shapes[x])]), list("bpqrs"[: len(op.shapes[y])])]
+    for term, axis in zip(terms, axes, strict=True):
+        term[axis] = "z"
+    left = "".join(letter for term in terms for letter in term[1:] if letter != "z")
+    equation = f"{''.join(terms[0])},{''.join(terms[1])}->b{left}"
+    product = op("Einsum", x, y, equation=equation)
+    return product if left else op("Unsqueeze", product, [1])
+
+
+@converts(layers.Dense)
+def _dense(op, layer, x):
+    x = op("MatMul", x, np.asarray(layer.kernel))
+    if layer.use_bias:
+        x = op("Add", x, np.asarray(layer.bias))
+    return activation(op, layer, x)
+
+
+# Recurrent layers
+
+#: The operator of each, its gates in the order of ONNX by their numbers in Keras, and
+#: its activations in the order of ONNX.
+RECURRENT = {
+    layers.SimpleRNN: ("RNN", [0], ["activation"]),
+    layers.GRU: ("GRU", [0, 1, 2], ["recurrent_activation", "activation"]),
+    layers.LSTM: ("LSTM", [0, 3, 1, 2], ["recurrent_activation", *["activation"] * 2]),
+}
+#: The activations that these operators know.
+GATES = {
+    activations.relu: "Relu",
+    activations.sigmoid: "Sigmoid",
+    activations.softsign: "Softsign",
+    activations.tanh: "Tanh",
+}
+#: What merges two directions, other than concatenation.
+MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
+
+
+@converts(*RECURRENT, layers.Bidirectional)
+def recurrent(op, layer, x, *states):
+    """Write a recurrent layer, of one direction or of both, as one operator."""
+    cells, merge = [layer], "concat"
+    if isinstance(layer, layers.Bidirectional):
+        cells, merge = [layer.forward_layer, layer.backward_layer], layer.merge_mode
+    first, backwards = cells[0], [False, True]
+    if (
+        type(first) not in RECURRENT
+        or merge not in ("concat", *MERGES)
+        or any((type(one), one.units) != (type(first), first.units) for one in cells)
+        or [one.go_backwards for one in cells] != backwards[: len(cells)]
+        or (states or layer.return_state or layer.stateful)
+    ):
+        raise unsupported(layer, "such a use of cells, states or directions")
+    kind, order, names = RECURRENT[type(first)]
+    functions = [getattr(one, name) for one in cells for name in names]
+    if not set(functions) <= set(GATES):
+        raise unsupported(layer, f"one of the activations {functions}")
+    attributes = {"activations": [GATES[one] for one in functions]}
+    if kind == "GRU":
+        attributes["linear_before_reset"] = int(first.reset_after)
+    if len(cells) == 2:
+        attributes["direction"] = "bidirectional"
+    weights = zip(*(_weights(one, order) for one in cells), strict=True)
+    x = op(
+        *(kind, op("Transpose", x, perm=[1, 0, 2]), *map(np.stack, weights)),
+        # The second result is the last step of each direction.
+        output=0 if layer.return_sequences else 1,
+        hidden_size=first.units,
+        **attributes,
+    )
+    # The axes were: frames if there are, directions, batch, units.
+    x = op("Transpose", x, perm=[2, 0, 1, 3] if layer.return_sequences else [1, 0, 2])
+    if merge in MERGES:
+        return op(MERGES[merge], x, [-2], keepdims=0)
+    return op("Reshape", x, [0, 0, -1] if layer.return_sequences else [0, -1])
+
+
+def _weights(layer, order):
+    """Return kernel, recurrent kernel and biases of one direction."""
+
+    def gates(values):
+        parts = np.split(values, len(order), axis=-1)
+        return np.concatenate([parts[gate] for gate in order], axis=-1)
+
+    # ONNX has a bias for the input and one for the state, Keras often the first only.
+    biases = np.zeros((2, len(order) * layer.units))
+    if layer.use_bias:
+        given = np.atleast_2d(np.asarray(layer.cell.bias))
+        biases[: len(given)] = given
+    kernels = layer.cell.kernel, layer.cell.recurrent_kernel
+    return *(gates(np.asarray(kernel)).T for kernel in kernels), gates(biases).ravel()

@@ -1,0 +1,229 @@
+"""Feature extractors: what a model sees.
+
+They decide what a feature file costs: log magnitudes are held as 8-bit levels of
+80 dB, a quarter of float32.
+"""
+
+import librosa
+import numpy as np
+import pumpp
+
+from crema.exceptions import ConfigError
+from crema.pump import Dotted
+
+#: Range of the log magnitudes, in dB below the loudest value of the track.
+DYNAMIC_RANGE = 80.0
+#: Magnitudes up to here are silence, as they are to librosa.
+SILENCE = 1e-5
+#: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
+LEVELS = 255
+#: Frames of a spectrum that are in memory at a time.
+BLOCK = 4096
+
+
+class HCQT(Dotted, pumpp.feature.HCQTMag):
+    """Log-magnitude harmonic constant-Q transform in 8-bit levels.
+
+    The harmonics share one transform: a harmonic ``2 ** k`` is the same filter bank
+    ``k`` octaves up, so ``n_octaves + k`` octaves are computed once and sliced.  As in
+    :class:`pumpp.feature.HCQTMag`, each harmonic is in dB below its own maximum.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the field ``name.mag``, shape ``(None, bins, harmonics)``.
+    sr : int
+        Sampling rate of the analysis, in Hz.
+    hop_length : int
+        Samples between frames, a multiple of ``2 ** (octaves - 1)``.
+    n_octaves : int
+        Octaves per harmonic, up from C1 (32.7 Hz).
+    over_sample : int
+        Bins per semitone.
+    harmonics : sequence of int
+        Powers of two.
+    dtype : {'uint8', 'float32'}
+        Levels rounded to integers (what is stored and trained on), or not rounded.
+
+    References
+    ----------
+    R. M. Bittner et al., "Deep salience representations for F0 estimation in
+    polyphonic music", ISMIR 2017.
+    """
+
+    def __init__(
+        self,
+        name="hcqt",
+        sr=22050,
+        hop_length=2048,
+        n_octaves=6,
+        over_sample=3,
+        harmonics=(1, 2),
+        dtype="uint8",
+    ):
+        super().__init__(
+            name,
+            sr,
+            hop_length,
+            n_octaves=n_octaves,
+            over_sample=over_sample,
+            harmonics=harmonics,
+            log=True,
+            dtype=dtype,
+        )
+        for option, value in (
+            ("hop_length", hop_length),
+            ("octaves", n_octaves),
+            ("bins_per_semitone", over_sample),
+        ):
+            if value < 1:
+                raise ConfigError(f"{option} {value} must be at least 1")
+        if any(h & (h - 1) for h in self.harmonics):
+            raise ConfigError(f"harmonics {harmonics} must be powers of two")
+        octaves = n_octaves + max(harmonics).bit_length() - 1
+        if hop_length % 2 ** (octaves - 1):
+            raise ConfigError(
+                f"hop_length {hop_length} must be a multiple of {2 ** (octaves - 1)} "
+                f"for a transform of {octaves} octaves"
+            )
+        if 2.0**octaves * self.fmin * 1.05 > sr / 2:
+            raise ConfigError(
+                f"sample_rate {sr} is too low for {octaves} octaves above C1; it must "
+                f"be at least {2.1 * 2**octaves * self.fmin:.0f}"
+            )
+
+    @classmethod
+    def of(cls, args):
+        """Return the one for :func:`crema.utils.prepare.hcqt_options`."""
+        return cls(
+            sr=args.sample_rate,
+            hop_length=args.hop_length,
+            n_octaves=args.octaves,
+            over_sample=args.bins_per_semitone,
+        )
+
+    def transform_audio(self, y):
+        """Compute the transform.
+
+        Parameters
+        ----------
+        y : np.ndarray, shape=(n_samples,)
+            Audio at this operator's sampling rate.
+
+        Returns
+        -------
+        data : dict
+            ``data['mag']`` : np.ndarray, shape=(n_frames, n_bins, n_harmonics)
+        """
+        bins = 12 * self.over_sample
+        octaves = [h.bit_length() - 1 for h in self.harmonics]
+        magnitude = np.abs(
+            librosa.cqt(
+                y,
+                sr=self.sr,
+                hop_length=self.hop_length,
+                fmin=self.fmin,
+                n_bins=bins * (self.n_octaves + max(octaves)),
+                bins_per_octave=bins,
+            )
+        )
+        n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
+        magnitude = librosa.util.fix_length(magnitude, size=n_frames)
+        levels = [
+            to_levels(magnitude[bins * k : bins * (k + self.n_octaves)], self.dtype)
+            for k in octaves
+        ]
+        return {"mag": np.stack(levels, axis=-1).swapaxes(0, 1)}
+
+
+class LogMel(Dotted, pumpp.feature.Mel):
+    """Log-magnitude mel spectrogram in 8-bit levels.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the field ``name.mag``, shape ``(None, n_mels)``.
+    sr : int
+        Sampling rate of the analysis, in Hz.
+    hop_length : int
+        Samples between frames; frame ``i`` is centred on sample ``i * hop_length``.
+    n_fft : int
+        Samples in a window.
+    n_mels : int
+        Bands between 0 Hz and half the sampling rate.
+    dtype : {'uint8', 'float32'}
+        Levels rounded to integers (what is stored and trained on), or not rounded.
+    """
+
+    def __init__(
+        self,
+        name="mel",
+        sr=22050,
+        hop_length=220,
+        n_fft=1024,
+        n_mels=81,
+        dtype="uint8",
+    ):
+        super().__init__(
+            name, sr, hop_length, n_fft=n_fft, n_mels=n_mels, log=True, dtype=dtype
+        )
+        for option, value, least in (
+            ("sample_rate", sr, 8000),
+            ("hop_length", hop_length, 1),
+            ("window", n_fft, 64),
+            ("mel_bands", n_mels, 9),
+        ):
+            if value < least:
+                raise ConfigError(f"{option} {value} must be at least {least}")
+
+    def transform_audio(self, y):
+        """Compute the spectrogram.
+
+        Parameters
+        ----------
+        y : np.ndarray, shape=(n_samples,)
+            Audio at this operator's sampling rate.
+
+        Returns
+        -------
+        data : dict
+            ``data['mag']`` : np.ndarray, shape=(n_frames, n_mels)
+        """
+        n_fft, hop = self.n_fft, self.hop_length
+        filters = librosa.filters.mel(sr=self.sr, n_fft=n_fft, n_mels=self.n_mels)
+        padded = np.pad(y, n_fft // 2)
+        n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
+        magnitude = np.zeros((self.n_mels, n_frames), dtype=np.float32)
+        # In blocks, because a spectrum is ten times as large as what is made of it.
+        for start in range(0, n_frames, BLOCK):
+            stop = min(start + BLOCK, n_frames)
+            part = padded[start * hop : (stop - 1) * hop + n_fft]
+            spectrum = librosa.stft(part, n_fft=n_fft, hop_length=hop, center=False)
+            magnitude[:, start:stop] = np.sqrt(filters @ np.abs(spectrum) ** 2)
+        return {"mag": to_levels(magnitude, self.dtype).T}
+
+
+def to_levels(magnitude, dtype):
+    """Map magnitudes to levels.
+
+    Parameters
+    ----------
+    magnitude : np.ndarray
+        Of a whole track.
+    dtype : np.dtype
+        Levels are rounded if it is an integer type.
+
+    Returns
+    -------
+    np.ndarray
+        255 for the maximum, 0 for 80 dB or more below it, linear in dB between.
+    """
+    if not magnitude.size:
+        return magnitude.astype(dtype)
+    decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=DYNAMIC_RANGE)
+    # Silence has no maximum to be below; it is not as loud as can be.
+    decibels[magnitude <= SILENCE] = -DYNAMIC_RANGE
+    levels = (decibels + DYNAMIC_RANGE) * (LEVELS / DYNAMIC_RANGE)
+    if np.issubdtype(dtype, np.integer):
+        levels = np.rint(levels)
+    return levels.astype(dtype)

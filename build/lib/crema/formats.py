@@ -1,0 +1,276 @@
+"""What is written of an analysis, besides JAMS: label files, CSV, JSON, posteriors.
+
+``lab`` is what Audacity takes as a label track and most tools of the field read:
+``start<TAB>end<TAB>label``, no heading, a beat with its end at its start.  ``csv`` has
+a heading, with which Sonic Visualiser (File > Import Annotation Layer) knows the
+columns.  Both hold one annotation per file; ``json`` holds all of them.
+"""
+
+import csv
+import io as streams
+import json
+import pathlib
+
+import numpy as np
+
+from crema.exceptions import CremaError
+from crema.utils import io
+from crema.version import __version__
+
+FORMATS = ("jams", "lab", "csv", "json")
+#: Names of the annotations of a namespace, in their order; others have its name.
+NAMES = {"key_mode": ("key", "local_key")}
+
+
+def infer(path):
+    """Return the format that the suffix of a file name stands for.
+
+    Raises
+    ------
+    CremaError
+        It stands for none.
+    """
+    suffix = pathlib.Path(path).suffix.lower().lstrip(".")
+    if suffix == "jamz":
+        return "jams"
+    if suffix not in FORMATS:
+        raise CremaError(
+            f"{path}: the name of the output must end in .jams, .jamz, .lab, .csv or "
+            ".json"
+        )
+    return suffix
+
+
+def named(jam):
+    """Return the annotations of a JAMS object by name.
+
+    Parameters
+    ----------
+    jam : jams.JAMS
+
+    Returns
+    -------
+    dict of str to jams.Annotation
+        ``chord``, ``beat``, ``key`` (of the whole piece), ``local_key`` (those that
+        follow each other in it), others by namespace; what has the name of one before
+        it gets a number, as in ``chord_2``.
+    """
+    found, seen = {}, {}
+    for annotation in jam.annotations:
+        namespace = annotation.namespace
+        number = seen[namespace] = seen.get(namespace, 0) + 1
+        names = NAMES.get(namespace, (namespace,))
+        name = names[min(number, len(names)) - 1]
+        if number > len(names):
+            name += f"_{number - len(names) + 1}"
+        found[name] = annotation
+    return found
+
+
+def write(path, jam, form="jams"):
+    """Write the annotations of a piece.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; where the format holds one annotation per file and there are several,
+        the name of each comes before the suffix: ``song.chord.lab`` for ``song.lab``.
+    jam : jams.JAMS
+        The annotations.
+    form : {'jams', 'lab', 'csv', 'json'}
+        The format.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+
+    Raises
+    ------
+    CremaError
+        A file cannot be written.
+    """
+    path = pathlib.Path(path)
+    if form == "jams":
+        io.write_jams(path, jam)
+        return [path]
+    files = []
+    contents = texts(jam, form)
+    for name, text in contents.items():
+        several = f".{name}" if len(contents) > 1 else ""
+        files.append(path.with_name(f"{path.stem}{several}{path.suffix}"))
+        io.write_text(files[-1], text)
+    return files
+
+
+def texts(jam, form):
+    """Return what :func:`write` writes.
+
+    Parameters
+    ----------
+    jam : jams.JAMS
+        The annotations.
+    form : {'jams', 'lab', 'csv', 'json'}
+        The format.
+
+    Returns
+    -------
+    dict of str to str
+        The content of each file by the name of its annotation; of a format that holds
+        all of them in one, by an empty name.
+    """
+    if form == "jams":
+        return {"": jam.dumps(indent=2) + "\n"}
+    if form == "json":
+        text = json.dumps(plain(jam), indent=2, allow_nan=False, ensure_ascii=False)
+        return {"": text + "\n"}
+    convert = {"lab": as_lab, "csv": as_csv}[form]
+    return {name: convert(annotation) for name, annotation in named(jam).items()}
+
+
+def as_lab(annotation):
+    """Return an annotation as lines ``start<TAB>end<TAB>label``, times in seconds."""
+    return "".join(
+        f"{start:.3f}\t{end:.3f}\t{label}\n"
+        for start, end, label, _ in rows(annotation)
+    )
+
+
+def as_csv(annotation):
+    """Return an annotation as CSV with a heading, times in seconds.
+
+    Segments have the columns start, end, label and confidence; beats have time, label
+    (their position in the bar) and confidence.
+    """
+    stream = streams.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    points = is_points(annotation)
+    # Sonic Visualiser looks for the words time and label.
+    table.writerow([*(["time"] if points else ["start", "end"]), "label", "confidence"])
+    for start, end, label, confidence in rows(annotation):
+        times = [f"{start:.3f}"] if points else [f"{start:.3f}", f"{end:.3f}"]
+        known = "" if confidence is None else f"{confidence:.3f}"
+        table.writerow([*times, label, known])
+    return stream.getvalue()
+
+
+def plain(jam):
+    """Return the annotations as lists and dicts, for those who do not know JAMS.
+
+    Parameters
+    ----------
+    jam : jams.JAMS
+
+    Returns
+    -------
+    dict
+        ``title``, ``duration`` in seconds, ``crema`` (version of the program),
+        ``models`` (version of the model by annotation), and for each annotation a list
+        of segments ``{"start", "end", "label", "confidence"}`` or, of beats,
+        ``{"time", "position", "confidence"}``.
+    """
+    annotations = named(jam)
+    result = {
+        "title": jam.file_metadata.title,
+        "duration": round(float(jam.file_metadata.duration), 3),
+        "crema": __version__,
+        "models": {
+            name: annotation.annotation_metadata.version
+            for name, annotation in annotations.items()
+        },
+    }
+    for name, annotation in annotations.items():
+        points = is_points(annotation)
+        content = "position" if annotation.namespace == "beat" else "label"
+        result[name] = [
+            ({"time": start} if points else {"start": start, "end": end})
+            | {content: observation.value, "confidence": confidence}
+            for observation, (start, end, _, confidence) in zip(
+                annotation.data, rows(annotation), strict=True
+            )
+        ]
+    return result
+
+
+def write_posteriors(path, audio, estimators):
+    """Write what models say of each frame, before anything is decoded from it.
+
+    Parameters
+    ----------
+    path : path-like
+        The ``.npz`` file; ``np.load(path)`` reads it, no pickle is in it.
+    audio : crema.audio.Audio
+        The piece.
+    estimators : sequence of crema.models.base.Estimator
+        The models.
+
+    Notes
+    -----
+    For each output of a network, such as ``key.local``, the file holds
+
+    - ``key.local``, shape=(n_frames, n_classes), or (n_classes,) where the output is
+      about the whole piece: posterior probabilities;
+    - ``key.local.time``, shape=(n_frames,): the centre of each frame in seconds, if it
+      has frames;
+    - ``key.local.classes``, shape=(n_classes,): what the classes stand for;
+
+    and ``duration`` in seconds, ``models`` and ``versions``, shape=(n_models,): the
+    names of the estimators and the versions of their models.
+
+    Raises
+    ------
+    CremaError
+        The file cannot be written.
+    """
+    arrays = {
+        "duration": np.float64(audio.duration),
+        "models": np.asarray([estimator.name for estimator in estimators]),
+        "versions": np.asarray([estimator.version for estimator in estimators]),
+    }
+    for estimator in estimators:
+        for name, posterior in estimator.posteriors(audio).items():
+            arrays[name] = posterior
+            arrays[f"{name}.classes"] = np.asarray(classes(estimator, name, posterior))
+            if posterior.ndim > 1:
+                arrays[f"{name}.time"] = np.arange(len(posterior)) * hop(
+                    estimator, name
+                )
+    with io.atomic(path) as temporary, open(temporary, "wb") as stream:
+        np.savez_compressed(stream, **arrays)
+
+
+def classes(estimator, name, posterior):
+    """Return what the classes of an output stand for; numbers if nothing says so."""
+    known = getattr(estimator, "classes", {})
+    return list(known.get(name, map(str, range(posterior.shape[-1]))))
+
+
+def hop(estimator, name):
+    """Return the seconds between the frames of an output."""
+    operator = next(
+        (operator for operator in estimator.pump.ops if name in operator.fields),
+        estimator.task,
+    )
+    return operator.hop_length / operator.sr
+
+
+def rows(annotation):
+    """Yield start, end, label and confidence of each observation, rounded to 1/1000."""
+    for observation in annotation.data:
+        end = observation.time + observation.duration
+        confidence = observation.confidence
+        yield (
+            round(float(observation.time), 3),
+            round(float(end), 3),
+            ""
+            if observation.value is None
+            else " ".join(str(observation.value).split()),
+            None if confidence is None else round(float(confidence), 3),
+        )
+
+
+def is_points(annotation):
+    """Return whether an annotation is of points in time, such as beats."""
+    return annotation.namespace == "beat" or not any(
+        observation.duration for observation in annotation.data
+    )

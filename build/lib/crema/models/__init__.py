@@ -1,0 +1,106 @@
+"""Trained estimators, one module each; :func:`load` finds the one a directory needs."""
+
+import importlib
+import pathlib
+
+from crema.exceptions import ModelError
+from crema.utils import io
+
+#: Where the models are that crema comes with.
+RELEASED = pathlib.Path(__file__).parent
+
+
+def load(directory):
+    """Load the estimator that a training left in `directory`.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        The ``resources`` of a training, such as ``training/chord/resources``.
+
+    Returns
+    -------
+    crema.models.base.Estimator
+
+    Raises
+    ------
+    ModelError
+        `directory` holds no complete model, or one of an unknown estimator.
+    """
+    settings = pathlib.Path(directory, "settings.json")
+    if not settings.is_file():
+        raise ModelError(
+            f"{directory}: holds no trained model (no settings.json); train one with "
+            "snakemake, or name another directory"
+        )
+    return estimator(name_of(settings))(directory)
+
+
+def find(directory):
+    """Find the models in a directory.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        What a training left, such as ``training/chord/resources``, or a directory of
+        such, such as ``training``.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The directory of each model by the name of its estimator, in alphabetical order.
+
+    Raises
+    ------
+    ModelError
+        There is no model, or there are two of one estimator.
+    """
+    directory = pathlib.Path(directory)
+    found = {}
+    for pattern in ("", "*/", "*/resources/"):
+        for settings in sorted(directory.glob(f"{pattern}settings.json")):
+            name = name_of(settings)
+            if name in found:
+                raise ModelError(
+                    f"{directory}: holds two models of {name}; name one of "
+                    f"{found[name]} and {settings.parent}"
+                )
+            found[name] = settings.parent
+    if not found:
+        raise ModelError(
+            f"{directory}: holds no trained model (no settings.json); train one with "
+            "snakemake, or name another directory"
+        )
+    return dict(sorted(found.items()))
+
+
+def name_of(settings):
+    """Return the name of the estimator that a ``settings.json`` belongs to."""
+    record = io.read_json(settings)
+    name = record.get("estimator") if isinstance(record, dict) else None
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise ModelError(f"{settings}: names no estimator; train the model again")
+    return name
+
+
+def estimator(name):
+    """Return the estimator class that the module ``crema.models.NAME`` defines.
+
+    Raises
+    ------
+    ModelError
+        There is no such module.
+    """
+    missing = (
+        f"no estimator is called {name!r}: crema/models/{name}.py with a class Model "
+        "is missing"
+    )
+    try:
+        module = importlib.import_module(f"crema.models.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"crema.models.{name}":
+            raise
+        raise ModelError(missing) from error
+    if not hasattr(module, "Model"):
+        raise ModelError(missing)
+    return module.Model

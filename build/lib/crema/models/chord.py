@@ -1,0 +1,116 @@
+"""Chords: posteriors over 170 tags and over root, bass and pitch classes; decoding.
+
+Labels are in Harte syntax.  A tag is a root and one of 14 qualities, ``N`` (no chord)
+or ``X`` (a chord outside the vocabulary).  The bass output turns a decoded tag into an
+inversion where the bass is another tone of the chord.
+"""
+
+import jams
+import librosa
+import mir_eval
+import numpy as np
+
+from crema import segments
+from crema.models import base
+from crema.notes import PITCH_CLASSES
+
+#: Scale degree of each interval above the root, in semitones, that a chord can have.
+DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+
+
+class ChordModel(base.Estimator):
+    """The chord estimator.
+
+    Its outputs are ``chord_tag.chord`` (170 tags), ``chord_struct.pitch`` (12 pitch
+    classes, independent), ``chord_struct.root`` and ``chord_struct.bass`` (C to B, and
+    none), of shape ``(n_frames, n_classes)``.
+    """
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.task.set_transition(self.probability("tag_self_transition"))
+        self.bass_self_transition = self.probability("bass_self_transition")
+
+    @property
+    def classes(self):
+        """Dict of str to list of str: what the classes of each output stand for."""
+        return {
+            self.output_names[0]: self.task.labels,
+            "chord_struct.pitch": [*PITCH_CLASSES],
+            "chord_struct.root": [*PITCH_CLASSES, "N"],
+            "chord_struct.bass": [*PITCH_CLASSES, "N"],
+        }
+
+    def decode(self, outputs, duration):
+        """Decode tags by Viterbi, then the bass within each segment of one tag.
+
+        The confidence of a segment is the mean posterior of its tag in it.
+        """
+        tags = self.task.inverse(outputs[self.output_names[0]], duration=duration)
+        inverted = add_inversions(
+            tags,
+            outputs["chord_struct.bass"],
+            self.bass_self_transition,
+            self.task.hop_length / self.task.sr,
+        )
+        return [inverted]
+
+
+Model = ChordModel
+
+
+def add_inversions(annotation, bass, self_transition, hop):
+    """Split the segments of a chord annotation where the bass changes.
+
+    Parameters
+    ----------
+    annotation : jams.Annotation
+        Chords in root position.
+    bass : np.ndarray, shape=(n_frames, 13)
+        Posteriors of the bass pitch class.
+    self_transition : float
+        Probability that the bass stays from one frame to the next.
+    hop : float
+        Seconds between frames.
+
+    Returns
+    -------
+    jams.Annotation
+        Each segment carries the bass, one of the tones of its chord, that is most
+        probable in it by Viterbi decoding.
+    """
+    result = jams.Annotation(
+        annotation.namespace, time=annotation.time, duration=annotation.duration
+    )
+    last = len(bass)
+    for observation in annotation.data:
+        begin, stop = observation.time, observation.time + observation.duration
+        start = min(round(begin / hop - 0.5) if begin > 0 else 0, last - 1)
+        end = max(start + 1, min(round(stop / hop - 0.5), last))
+        if stop >= annotation.duration:
+            end = last
+        root, tones, _ = mir_eval.chord.encode(observation.value)
+        intervals = np.flatnonzero(tones)
+        if root < 0:
+            path = np.zeros(end - start, dtype=int)
+            intervals = np.zeros(1, dtype=int)
+        else:
+            # The floor keeps a frame that hears none of the tones from deciding.
+            probability = bass[start:end, (root + intervals) % 12] + 1e-6
+            transition = librosa.sequence.transition_loop(
+                len(intervals), self_transition
+            )
+            path = segments.best_path(probability, transition)
+        edges = list(segments.runs(path))
+        for first, after in edges:
+            left = begin if first == 0 else (start + first + 0.5) * hop
+            right = stop if after == len(path) else (start + after + 0.5) * hop
+            interval = intervals[path[first]]
+            inversion = f"/{DEGREES[interval]}" if interval else ""
+            result.append(
+                time=left,
+                duration=right - left,
+                value=observation.value + inversion,
+                confidence=observation.confidence,
+            )
+    return result

@@ -1,0 +1,192 @@
+"""A trained network behind one interface, whatever computes it.
+
+A network is ``model.onnx``, which ONNX Runtime computes, or ``model.h5``, which Keras
+does.  The first needs neither Keras nor TensorFlow, whose import takes longer than a
+song.
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+from crema.exceptions import ModelError
+
+#: Frames of the longest track that is computed as a whole.
+LONGEST = 60480
+#: Frames of the excerpts of longer ones.
+EXCERPT = 30240
+#: Frames at either end of an excerpt that are there to be heard, and are not returned.
+CONTEXT = 2880
+#: Excerpts begin at multiples of this, so that a network that pools so many frames, or
+#: a divisor, pools the same frames as in the whole.
+PHASE = 720
+
+
+def path(directory):
+    """Return the path of the network in a directory, whether or not it is there."""
+    exported = pathlib.Path(directory, "model.onnx")
+    return exported if exported.is_file() else exported.with_suffix(".h5")
+
+
+def load(path):
+    """Load a network.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.onnx`` file, or else one of Keras.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, or is not a network that can be computed here.
+    """
+    path = pathlib.Path(path)
+    kind = OnnxNetwork if path.suffix == ".onnx" else KerasNetwork
+    try:
+        return kind(path)
+    except ImportError as error:
+        raise ModelError(
+            f"{path}: needs {error.name}, which crema does without where it can; "
+            "pip install crema[training]"
+        ) from error
+    except Exception as error:  # the libraries raise many kinds for a damaged file
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"{path}: is not a model that can be used ({reason[0]}); train it again"
+        ) from error
+
+
+class Network:
+    """What both kinds share.
+
+    Attributes
+    ----------
+    inputs, outputs : list of str
+        Names, in the order of the network.
+    """
+
+    def run(self, arrays, longest=LONGEST, excerpt=EXCERPT, context=CONTEXT):
+        """Compute the outputs for one track.
+
+        A track of more than `longest` frames is computed in excerpts that overlap by
+        twice `context`, so that memory is bounded, unless an output is not one value
+        per frame.  The result is the same as far as what the network hears at a frame
+        ends within `context`.
+
+        Parameters
+        ----------
+        arrays : dict of np.ndarray, shape=(n_frames, ...)
+            Each input by name.
+        longest, excerpt, context : int
+            In frames; the last two are multiples of what the network pools.
+
+        Returns
+        -------
+        dict of np.ndarray, shape=(n_frames, n_classes) or (n_classes,)
+            Each output by name, the first first.
+        """
+        n_frames = max(map(len, arrays.values()))
+        if n_frames <= longest:
+            return self.compute(arrays)
+        step = excerpt - 2 * context
+        parts = []
+        for start in range(0, n_frames, step):
+            first = max(0, start - context)
+            last = min(start + step + context, n_frames)
+            part = self.compute({name: x[first:last] for name, x in arrays.items()})
+            if any(len(x) != last - first for x in part.values()):
+                return self.compute(arrays)
+            kept = slice(start - first, start - first + step)
+            parts.append({name: x[kept] for name, x in part.items()})
+        return {
+            name: np.concatenate([part[name] for part in parts])
+            for name in self.outputs
+        }
+
+    def compute(self, arrays):
+        """Compute the outputs for one track at once; see :meth:`run`."""
+        raise NotImplementedError
+
+
+class OnnxNetwork(Network):
+    """A network that ONNX Runtime computes on the CPU.
+
+    Parameters
+    ----------
+    path : str or path-like
+        What :func:`crema.export.to_onnx` made.
+    """
+
+    def __init__(self, path):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # By default it takes each core of the machine, those included that a scheduler
+        # has not given to this process, and keeps them busy while they wait.
+        options.intra_op_num_threads = n_threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Both save nothing here and cost much memory: layouts that pad the channels to
+        # blocks, and plans of memory for one length of track.
+        level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.graph_optimization_level = level
+        options.enable_mem_pattern = False
+        self.session = onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=["CPUExecutionProvider"]
+        )
+        self.inputs = [node.name for node in self.session.get_inputs()]
+        self.outputs = [node.name for node in self.session.get_outputs()]
+
+    def compute(self, arrays):
+        """Compute the outputs for one track at once; see :meth:`run`."""
+        feed = {name: arrays[name][np.newaxis] for name in self.inputs}
+        found = self.session.run(self.outputs, feed)
+        return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
+
+
+class KerasNetwork(Network):
+    """A network that Keras computes; code inside the file is not run.
+
+    Parameters
+    ----------
+    path : str or path-like
+        What a training left.
+    """
+
+    def __init__(self, path):
+        from crema import backend
+
+        keras = backend.keras()
+        from crema import layers
+
+        layers.register()
+        self.model = keras.models.load_model(path, compile=False, safe_mode=True)
+        self.inputs = [tensor.name for tensor in self.model.inputs]
+        self.outputs = list(self.model.output_names)
+
+    def compute(self, arrays):
+        """Compute the outputs for one track at once; see :meth:`run`."""
+        feed = [arrays[name][np.newaxis] for name in self.inputs]
+        found = self.model.predict(feed if len(feed) > 1 else feed[0], verbose=0)
+        found = found if isinstance(found, list) else [found]
+        return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
+
+
+def n_threads():
+    """Return how many threads a library may have, as OpenMP's variable says."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdecimal() and int(said) else n_cpus()
+
+
+def n_cpus():
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        return os.cpu_count() or 1

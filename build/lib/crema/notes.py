@@ -1,0 +1,59 @@
+"""Names of notes, as they begin the labels of chords and keys."""
+
+import re
+
+PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def split(label):
+    """Split a label into a pitch class and what follows the name of the note.
+
+    Parameters
+    ----------
+    label : str
+        A chord (``C#:min7/b3``), key (``Gb:major``) or note.
+
+    Returns
+    -------
+    pitch_class : int or None
+        0 (C) to 11 (B); None where the label begins with no note.
+    rest : str
+
+    Examples
+    --------
+    >>> split("C#:min7/b3")
+    (1, ':min7/b3')
+    """
+    match = re.match(r"([A-G])([b#]*)(.*)", label)
+    if not match:
+        return None, label
+    note, accidentals, rest = match.groups()
+    pitch = NATURAL[note] + accidentals.count("#") - accidentals.count("b")
+    return pitch % 12, rest
+
+
+def transpose(label, n_semitones):
+    """Transpose the note at the beginning of a label, spelling it in ASCII.
+
+    Parameters
+    ----------
+    label : str
+        A chord (``C#:min7/b3``), key (``Gb:major``) or note; what begins with no note
+        (``N``, ``X``) stays as it is.
+    n_semitones : int
+        Semitones up.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> transpose("C#:min7/b3", 3)
+    'E:min7/b3'
+    """
+    pitch, rest = split(label)
+    if pitch is None:
+        return label
+    return PITCH_CLASSES[(pitch + n_semitones) % 12] + rest

@@ -1,0 +1,406 @@
+"""Draw chords, beats and keys over the chroma of the music: ``crema plot``.
+
+crema plot song.jams                                   # makes song.png
+crema plot song.jams --audio song.mp3 -o picture.png
+"""
+
+import argparse
+import colorsys
+import pathlib
+
+import numpy as np
+
+from crema import batch, exceptions
+from crema.exceptions import CremaError
+from crema.notes import NATURAL, PITCH_CLASSES, split
+from crema.utils import io
+
+#: Seconds in a row, and how many rows there are before rows get longer.
+ROW, MOST_ROWS = 30.0, 60
+#: Width of the picture and height of a row with and without chroma, in inches.
+WIDTH, TALL, LOW = 16.0, 1.75, 0.95
+#: Sampling rate and hop of the chroma.
+RATE, HOP = 22050, 2048
+#: How chord qualities are written over staves.
+QUALITIES = {
+    "": "",
+    "maj": "",
+    "min": "m",
+    "dim": "°",
+    "aug": "+",
+    "min6": "m6",
+    "maj6": "6",
+    "min7": "m7",
+    "minmaj7": "m(maj7)",
+    "dim7": "°7",
+    "hdim7": "ø7",
+}
+#: Tonics of the major keys that are written with flats.
+FLAT_KEYS = {1, 3, 5, 8, 10}
+SHARPS = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+FLATS = tuple(name.replace("b", "♭") for name in PITCH_CLASSES)
+#: Where things are in a row, from the bottom up; a pitch class is 1 high.
+KEY_BAR, CHROMA, BEATS, CHORD_BAR = (-2.6, -0.3), (0, 12), (12.2, 13.7), (13.9, 18.5)
+DOWNBEAT, BEAT, GREY = "#b2182b", "#666666", "#dddddd"
+#: What the reader of a picture must be told.
+LEGEND = "red: downbeats    pale: less sure    bar below: key"
+
+
+def draw(path, jam, audio=None):
+    """Write the :func:`picture` of a piece.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, in the format of its suffix (``.png``, ``.svg``, ``.pdf``).
+    jam, audio
+        As in :func:`picture`.
+
+    Raises
+    ------
+    CremaError
+        There is nothing to draw, matplotlib is not installed, or the file cannot be
+        written.
+    """
+    drawn = picture(jam, audio)
+    with io.atomic(path) as temporary:
+        try:
+            drawn.savefig(temporary, dpi=110)
+        except ValueError as error:
+            raise CremaError(
+                f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
+            ) from error
+
+
+def picture(jam, audio=None):
+    """Draw the annotations of a piece, 30 s in a row.
+
+    Parameters
+    ----------
+    jam : jams.JAMS
+        The annotations; the first of chords and of beats and the last of keys are
+        drawn.
+    audio : crema.audio.Audio, optional
+        The music; without it, no chroma is drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    CremaError
+        There is nothing to draw, or matplotlib is not installed.
+    """
+    figure_class = library()
+    chords, beats, keys = (
+        jam.search(namespace=name) for name in ("chord", "beat", "key_mode")
+    )
+    if not (chords or beats or keys):
+        raise CremaError("there are no chords, beats or keys to draw")
+    duration = length(jam, audio)
+    seconds = max(ROW, duration / MOST_ROWS)
+    n_rows = max(1, int(np.ceil(duration / seconds)))
+    names = spelling(keys[0]) if keys else SHARPS
+    height = TALL if audio else LOW
+    figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
+    figure.suptitle(title(jam, duration, names), x=0.01, ha="left", fontsize=13)
+    figure.text(0.99, 0.995, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
+    axes = figure.subplots(n_rows, 1, squeeze=False)[:, 0]
+    chroma = chromagram(audio) if audio else None
+    for row, axis in enumerate(axes):
+        start = row * seconds
+        end = min(start + seconds, duration)
+        frame(axis, start, seconds, end, names, chroma)
+        if chords:
+            draw_chords(axis, chords[0], start, end, names)
+        if keys:
+            draw_keys(axis, keys[-1], start, end, names)
+        if beats:
+            draw_beats(axis, beats[0], start, end)
+    return figure
+
+
+def library():
+    """Return matplotlib's class of figures; no display is needed.
+
+    Raises
+    ------
+    CremaError
+        matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise CremaError(
+            "a plot needs matplotlib, which is not here: pip install matplotlib"
+        ) from error
+    return Figure
+
+
+def length(jam, audio):
+    """Return the duration in seconds, of the audio or else of what is annotated."""
+    if audio:
+        return audio.duration
+    ends = [
+        observation.time + observation.duration
+        for annotation in jam.annotations
+        for observation in annotation.data
+    ]
+    return float(jam.file_metadata.duration or max(ends, default=0.0))
+
+
+def title(jam, duration, names):
+    """Return what is said of the whole piece: its name, length, key and tempo."""
+    parts = [jam.file_metadata.title or "untitled", clock(duration)]
+    keys, beats = jam.search(namespace="key_mode"), jam.search(namespace="beat")
+    if keys and len(keys[0].data) == 1:
+        parts.append(key_name(keys[0].data[0].value, names))
+    if beats and len(beats[0].data) > 1:
+        times = [observation.time for observation in beats[0].data]
+        parts.append(f"{60 / np.median(np.diff(times)):.0f} beats per minute")
+    return "   ·   ".join(parts)
+
+
+def chromagram(audio):
+    """Return the chroma of the audio, shape=(12, n_frames), in [0, 1].
+
+    A frame is divided by its maximum, if it is not so soft that it is noise.
+    """
+    import librosa
+
+    y = audio.at(RATE)
+    # A clip must be longer than the filters.
+    y = np.pad(y, (0, max(0, RATE - len(y))))
+    chroma = librosa.feature.chroma_cqt(y=y, sr=RATE, hop_length=HOP, norm=None)
+    loudest = chroma.max(axis=0)
+    return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
+
+
+def frame(axis, start, seconds, end, names, chroma):
+    """Draw an empty row, over the chroma if there is some."""
+    step = next(step for step in (5, 10, 30, 60, 300, 3600) if seconds / step < 12)
+    ticks = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
+    axis.set_xticks(ticks, [clock(tick) for tick in ticks], fontsize=8)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=2, pad=2)
+    axis.set_yticks([])
+    bottom = BEATS[0] - 0.2 - (KEY_BAR[1] - KEY_BAR[0])
+    if chroma is not None:
+        bottom = KEY_BAR[0]
+        hop = HOP / RATE
+        axis.imshow(
+            chroma,
+            extent=(-hop / 2, (chroma.shape[1] - 0.5) * hop, *CHROMA),
+            origin="lower",
+            aspect="auto",
+            cmap="Greys",
+            vmax=1.4,
+            interpolation="nearest",
+        )
+        some = [NATURAL[note] for note in "CDEGAB"]
+        axis.set_yticks(np.add(some, 0.5), [names[i] for i in some], fontsize=6)
+    axis.set_xlim(start, start + seconds)
+    axis.set_ylim(bottom, CHORD_BAR[1])
+
+
+def over_chroma(axis):
+    """Return whether a row has a chroma."""
+    return axis.get_ylim()[0] < CHROMA[0]
+
+
+def draw_chords(axis, annotation, start, end, names):
+    """Draw a box for each chord, in the colour of its root, paler if less sure."""
+    for left, right, observation in within(annotation, start, end):
+        root, _ = split(observation.value)
+        minor = ":min" in observation.value or "dim" in observation.value
+        sure = observation.confidence
+        box(axis, left, right, CHORD_BAR, colour(root, minor, sure))
+        write(axis, left, right, CHORD_BAR, chord_name(observation.value, names))
+
+
+def draw_keys(axis, annotation, start, end, names):
+    """Draw a bar for each key, in the colour of its tonic."""
+    bottom = axis.get_ylim()[0]
+    place = (bottom, bottom + KEY_BAR[1] - KEY_BAR[0])
+    for left, right, observation in within(annotation, start, end):
+        tonic, mode = split(observation.value)
+        sure = observation.confidence
+        box(axis, left, right, place, colour(tonic, "minor" in mode, sure))
+        write(axis, left, right, place, key_name(observation.value, names), sizes=(8,))
+
+
+def draw_beats(axis, annotation, start, end):
+    """Draw a tick for each beat, and a line through the chroma for a downbeat."""
+    times = {True: [], False: []}
+    for left, _, observation in within(annotation, start, end):
+        times[observation.value == 1].append(left)
+    axis.vlines(times[False], *BEATS, color=BEAT, linewidth=1)
+    axis.vlines(times[True], *BEATS, color=DOWNBEAT, linewidth=2.2)
+    if over_chroma(axis):
+        axis.vlines(times[True], *CHROMA, color=DOWNBEAT, linewidth=0.7)
+
+
+def within(annotation, start, end):
+    """Yield what of an annotation is in a row: left, right and the observation."""
+    for observation in annotation.data:
+        left = max(observation.time, start)
+        right = min(observation.time + observation.duration, end)
+        if left < right or left == right == observation.time < end:
+            yield left, right, observation
+
+
+def box(axis, left, right, place, face):
+    """Draw a rectangle between two times."""
+    axis.broken_barh(
+        [(left, right - left)],
+        (place[0], place[1] - place[0]),
+        facecolor=face,
+        edgecolor="white",
+        linewidth=0.8,
+    )
+
+
+def write(axis, left, right, place, text, sizes=(10, 8)):
+    """Write a label into a box: the largest that fits, else sideways, else nothing."""
+    across, up = axis.get_xlim(), axis.get_ylim()
+    row = TALL if over_chroma(axis) else LOW
+    width = (right - left) / (across[1] - across[0]) * WIDTH * 0.96
+    height = (place[1] - place[0]) / (up[1] - up[0]) * row * 0.8
+    for size, rotation in (*((size, 0) for size in sizes), (7, 90)):
+        # A letter is about 0.62 of its height wide.
+        long, high = (0.62 * len(text) + 0.4) * size / 72, size / 72
+        if (long <= width) if not rotation else (high <= width and long <= height):
+            axis.text(
+                (left + right) / 2,
+                sum(place) / 2,
+                text,
+                fontsize=size,
+                rotation=rotation,
+                ha="center",
+                va="center_baseline" if not rotation else "center",
+            )
+            return
+
+
+def colour(root, minor=False, sure=None):
+    """Return the colour of a root: neighbours in the circle of fifths are alike.
+
+    Parameters
+    ----------
+    root : int or None
+        Pitch class; None is grey.
+    minor : bool
+        Whether to darken it.
+    sure : float, optional
+        A confidence; the less, the paler.
+    """
+    if root is None:
+        return GREY
+    rgb = np.asarray(
+        colorsys.hls_to_rgb(root * 7 % 12 / 12, 0.66 if minor else 0.78, 0.65)
+    )
+    strength = 1.0 if sure is None else 0.25 + 0.75 * np.clip(sure, 0, 1)
+    return tuple(1 - strength * (1 - rgb))
+
+
+def spelling(annotation):
+    """Return the names of the pitch classes as they are written in a key."""
+    value = annotation.data[0].value if annotation.data else "C"
+    tonic, rest = split(value)
+    if tonic is None:
+        return SHARPS
+    minor = "minor" in rest
+    return FLATS if (tonic + 3 * minor) % 12 in FLAT_KEYS else SHARPS
+
+
+def chord_name(label, names):
+    """Return a chord in Harte syntax as it is written over staves.
+
+    Examples
+    --------
+    >>> chord_name("A:min7/b3", SHARPS)
+    'Am7/C'
+    """
+    import mir_eval
+
+    root, rest = split(label)
+    if root is None:
+        return {"N": "N.C.", "X": "?"}.get(label, label)
+    quality, _, bass = rest.lstrip(":").partition("/")
+    text = names[root] + QUALITIES.get(quality, quality)
+    if bass:
+        degree = mir_eval.chord.scale_degree_to_semitone(bass)
+        text += f"/{names[(root + degree) % 12]}"
+    return text
+
+
+def key_name(label, names):
+    """Return a key as it is written: ``E♭ major``."""
+    tonic, rest = split(label)
+    return label if tonic is None else f"{names[tonic]} {rest.lstrip(':')}".strip()
+
+
+def clock(seconds):
+    """Return a time as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def find_audio(path):
+    """Find the audio of a JAMS file, beside it or where it was annotated from.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The JAMS file.
+
+    Returns
+    -------
+    str or pathlib.Path or None
+    """
+    for suffix in (".flac", ".wav", ".mp3", ".ogg", ".opus", ".aiff", ".aif"):
+        if path.with_suffix(suffix).is_file():
+            return path.with_suffix(suffix)
+    for audio, entry in batch.Record(path.parent, {}).lines.items():
+        if path.name in entry.get("files", ()) and pathlib.Path(audio).is_file():
+            return audio
+    return None
+
+
+def main(argv=None):
+    """Run the program with the arguments `argv` (default: of the command line)."""
+    parser = argparse.ArgumentParser(
+        prog="crema plot", description="Draw what a JAMS file says of the music."
+    )
+    parser.add_argument("jams", type=pathlib.Path, help="a .jams or .jamz file")
+    parser.add_argument(
+        "--audio",
+        help="its music (default: found beside the JAMS, or where crema had it from)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        metavar="FILE",
+        help=".png, .svg or .pdf (default: NAME.png beside the JAMS)",
+    )
+    args = parser.parse_args(argv)
+    library()
+    jam = io.read_jams(args.jams)
+    where = args.audio or find_audio(args.jams)
+    if where:
+        from crema.audio import Audio
+
+        audio = Audio(where)
+    else:
+        audio = None
+        batch.say(
+            f"{args.jams}: no audio is found, so no chroma is drawn; name --audio"
+        )
+    output = args.output or args.jams.with_suffix(".png")
+    draw(output, jam, audio)
+    batch.say(f"{output} is drawn")
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

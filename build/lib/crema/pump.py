@@ -1,0 +1,180 @@
+"""The pump: the operators of an estimator, and how they are stored.
+
+pumpp names a field ``operator/field``, and Keras accepts no ``/`` in the name of a
+layer.  Operators here join the two with a dot, so that a model's inputs and outputs
+bear the names of pump fields to the letter.  Feature extractors are in
+:mod:`crema.features`, task transformers in :mod:`crema.tasks`.
+"""
+
+import importlib
+import inspect
+import io
+import json
+import pathlib
+import pickle
+
+import numpy as np
+import pumpp
+
+from crema.exceptions import ModelError
+
+
+class Dotted:
+    """Mixin that names fields ``operator.field``."""
+
+    def scope(self, key):
+        """Return the name of the field `key` of this operator."""
+        return f"{self.name}.{key}"
+
+    def describe(self):
+        """Return, as a dict for JSON, which class with which arguments this is."""
+        made = {"class": f"{type(self).__module__}.{type(self).__name__}"}
+        for name in inspect.signature(type(self)).parameters:
+            value = getattr(self, name)
+            made[name] = str(value) if isinstance(value, np.dtype) else value
+        return made
+
+
+#: Everything a pump is made of.  A pickle can name any function; ours names these.
+PICKLED = {
+    ("builtins", "bool"),
+    ("builtins", "int"),
+    ("builtins", "float"),
+    ("builtins", "set"),
+    ("copyreg", "_reconstructor"),
+    ("builtins", "object"),
+    ("numpy", "bool"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("pumpp.base", "Tensor"),
+    ("pumpp.core", "Pump"),
+}
+#: Modules of which any class may appear: pumpp's operators and encoders, and ours.
+PICKLED_MODULES = (
+    *("pumpp.feature.", "pumpp.task.", "pumpp.labels"),
+    *("crema.features", "crema.tasks."),
+)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        found = None
+        if (module, name) in PICKLED:
+            found = super().find_class(module, name)
+        elif module.startswith(PICKLED_MODULES) and name.isalnum():
+            found = super().find_class(module, name)
+            # The modules also hold what they import; only what they define is ours.
+            if not (isinstance(found, type) and found.__module__ == module):
+                found = None
+        if found is None:
+            raise pickle.UnpicklingError(f"{module}.{name} is not part of a pump")
+        return found
+
+
+def save(pump, path):
+    """Pickle a pump to `path`; the same operators give the same bytes."""
+    from crema.utils import io as files
+
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(pickle.dumps(pump, protocol=4))
+
+
+def find(directory):
+    """Return the path of the pump in a directory, whether or not it is there."""
+    described = pathlib.Path(directory, "pump.json")
+    return described if described.is_file() else described.with_suffix(".pkl")
+
+
+def load(path):
+    """Load a pump.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``pump.pkl`` that :func:`save` wrote, or a ``.json`` file of what
+        :func:`to_json` returned.
+
+    Returns
+    -------
+    pumpp.Pump
+
+    Raises
+    ------
+    ModelError
+        The file is missing, is not a pump, or names anything but the classes that a
+        pump consists of; nothing of such a file is run.
+    """
+    if pathlib.Path(path).suffix == ".json":
+        from crema.utils import io as files
+
+        return from_json(files.read_json(path), path)
+    try:
+        with open(path, "rb") as stream:
+            pump = _Unpickler(io.BytesIO(stream.read())).load()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # a damaged pickle can raise almost anything
+        raise ModelError(
+            f"{path}: is not a pump that can be used ({error}); run prepare again"
+        ) from error
+    if not isinstance(pump, pumpp.Pump):
+        raise ModelError(f"{path}: holds no pump; run prepare again")
+    return pump
+
+
+def to_json(pump):
+    """Describe a pump as JSON, which unlike a pickle can do nothing but say what it is.
+
+    Parameters
+    ----------
+    pump : pumpp.Pump
+        Its operators are classes of :mod:`crema.features` and :mod:`crema.tasks`.
+
+    Returns
+    -------
+    list of dict
+        For each operator its class and the arguments of that.
+    """
+    return json.loads(json.dumps([operator.describe() for operator in pump.ops]))
+
+
+def from_json(description, path):
+    """Build the pump that :func:`to_json` described.
+
+    Parameters
+    ----------
+    description : list of dict
+        The description.
+    path : str or path-like
+        Where it comes from, for errors.
+
+    Returns
+    -------
+    pumpp.Pump
+
+    Raises
+    ------
+    ModelError
+        It describes something else than operators of this package.
+    """
+    operators = []
+    try:
+        for entry in description:
+            arguments = dict(entry)
+            module, _, name = arguments.pop("class").rpartition(".")
+            if not f"{module}.".startswith(("crema.features.", "crema.tasks.")):
+                raise ValueError(f"{module}.{name} is not part of a pump")
+            found = getattr(importlib.import_module(module), name)
+            if not (isinstance(found, type) and issubclass(found, Dotted)):
+                raise ValueError(f"{module}.{name} is not part of a pump")
+            operators.append(found(**arguments))
+        return pumpp.Pump(*operators)
+    except Exception as error:  # a damaged description can be wrong in any way
+        raise ModelError(
+            f"{path}: is not a pump that can be used ({error}); install crema again, "
+            "or name another model"
+        ) from error

@@ -1,0 +1,70 @@
+"""Chords as classes: tags of pumpp's vocabularies, and their structure.
+
+Labels are class indices, not one-hot rows, so that feature files stay small.
+"""
+
+import pumpp
+
+from crema import segments
+from crema.pump import Dotted
+
+
+class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
+    """Chord tags of pumpp's vocabularies as class indices, field ``name.chord``."""
+
+    def __init__(self, name="chord_tag", sr=22050, hop_length=2048, vocab="3567s"):
+        super().__init__(
+            name=name, vocab=vocab, sr=sr, hop_length=hop_length, sparse=True
+        )
+        self.vocab = vocab
+        # pumpp holds a set of strings, whose order, and so whose pickle, changes
+        # from one process to the next.
+        self._classes = [str(label) for label in self.encoder.classes_]
+
+    def encode_intervals(self, *args, **kwargs):
+        """Encode intervals; what is not annotated is ``X``, where pumpp has class 0."""
+        return super().encode_intervals(*args, fill=self._classes.index("X"), **kwargs)
+
+    @property
+    def labels(self):
+        """List of str: the chord label of each class, in Harte syntax."""
+        return list(self._classes)
+
+    def inverse(self, encoded, duration=None):
+        """Decode posteriors into a chord annotation.
+
+        Where transition probabilities are set (``set_transition``), the labels are
+        the Viterbi path through the posteriors, divided by no prior; else the most
+        probable label of each frame.  Frames of equal label become one segment.
+
+        Parameters
+        ----------
+        encoded : np.ndarray, shape=(n_frames, n_labels) or (n_frames, 1)
+            Posterior probabilities, or class indices.
+        duration : float, optional
+            Duration of the track in seconds; by default that of the frames.
+
+        Returns
+        -------
+        jams.Annotation
+            Namespace ``chord``, from 0 to `duration` without gap or overlap.  The
+            confidence of a segment is the mean posterior of its label in it.
+        """
+        return segments.annotate(
+            self.namespace,
+            encoded,
+            self._classes,
+            self.transition,
+            self.hop_length / self.sr,
+            duration,
+        )
+
+
+class StructuredChord(Dotted, pumpp.task.ChordTransformer):
+    """Pitch classes, root and bass, fields ``name.pitch``, ``.root``, ``.bass``.
+
+    Root and bass are indices from 0 (C) to 11 (B); 12 stands for none.
+    """
+
+    def __init__(self, name="chord_struct", sr=22050, hop_length=2048):
+        super().__init__(name=name, sr=sr, hop_length=hop_length, sparse=True)

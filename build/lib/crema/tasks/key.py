@@ -1,0 +1,131 @@
+"""Keys as 24 classes, of the whole track and of each frame."""
+
+import jams
+import numpy as np
+import pumpp
+
+from crema import segments
+from crema.exceptions import AnnotationError
+from crema.notes import PITCH_CLASSES, split
+from crema.pump import Dotted
+
+#: Classes, in the order of the posteriors.
+KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLASSES]
+#: Modes by their third.
+MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
+MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
+
+
+def parse(label):
+    """Return the class of a key.
+
+    Parameters
+    ----------
+    label : str
+        In the syntax of the JAMS namespace ``key_mode``: ``C:major``, ``F#:dorian``,
+        ``Bb``, ``N``.  A mode counts as major or minor by its third.
+
+    Returns
+    -------
+    int
+        Index into :data:`KEYS`, -1 for ``N``.
+
+    Raises
+    ------
+    AnnotationError
+        `label` is no key.
+    """
+    if label == "N":
+        return -1
+    pitch, mode = split(label)
+    if pitch is None or mode not in MAJOR_MODES + MINOR_MODES:
+        raise AnnotationError(f"{label!r} is no key")
+    return pitch + 12 * (mode in MINOR_MODES)
+
+
+class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
+    """Keys, fields ``name.overall``, shape ``(1,)``, and ``name.local``, ``(None, 1)``.
+
+    Class indices; -1 where there is no key or nothing is annotated.  The overall key is
+    the one that the annotation gives the longest time.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the fields.
+    sr : int
+        Sampling rate of the analysis, in Hz.
+    hop_length : int
+        Samples between frames.
+    """
+
+    def __init__(self, name="key", sr=22050, hop_length=2048):
+        super().__init__(name=name, namespace="key_mode", sr=sr, hop_length=hop_length)
+        self.register("overall", [1], np.dtype("int8"))
+        self.register("local", [None, 1], np.dtype("int8"))
+        self.transition = None
+
+    def transform_annotation(self, ann, duration):
+        """Encode an annotation.
+
+        Parameters
+        ----------
+        ann : jams.Annotation
+            Namespace ``key_mode``.
+        duration : float
+            Duration of the track in seconds.
+
+        Returns
+        -------
+        dict of np.ndarray
+            ``overall``, shape (1,), and ``local``, shape (n_frames, 1).
+        """
+        intervals, labels = ann.to_interval_values()
+        classes = np.asarray([parse(label) for label in labels], dtype=np.int8)
+        local = self.encode_intervals(
+            duration,
+            intervals,
+            classes[:, np.newaxis],
+            dtype=np.int8,
+            multi=False,
+            fill=-1,
+        )
+        return {"overall": np.asarray([longest(intervals, classes)]), "local": local}
+
+    def inverse(self, encoded, duration=None):
+        """Decode posteriors, of the whole track or of each frame.
+
+        Parameters
+        ----------
+        encoded : np.ndarray, shape=(24,) or (n_frames, 24)
+            Posterior probabilities.
+        duration : float, optional
+            Duration of the track in seconds; by default that of the frames.
+
+        Returns
+        -------
+        jams.Annotation
+            Namespace ``key_mode``: one key from 0 to `duration`, or those of the
+            frames, a Viterbi path if the attribute ``transition`` is set.  The
+            confidence of a segment is the mean posterior of its key in it.
+        """
+        hop = self.hop_length / self.sr
+        encoded = np.asarray(encoded)
+        if encoded.ndim == 1:
+            duration = hop if duration is None else duration
+            annotation = jams.Annotation(self.namespace, time=0, duration=duration)
+            best = int(encoded.argmax())
+            annotation.append(0, duration, KEYS[best], float(encoded[best]))
+            return annotation
+        return segments.annotate(
+            self.namespace, encoded, KEYS, self.transition, hop, duration
+        )
+
+
+def longest(intervals, classes):
+    """Return the class that covers the longest time, -1 if none is a key."""
+    lengths = np.zeros(len(KEYS))
+    for (start, end), key in zip(intervals, classes, strict=True):
+        if key >= 0:
+            lengths[key] += end - start
+    return np.int8(lengths.argmax() if lengths.any() else -1)

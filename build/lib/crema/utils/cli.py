@@ -1,0 +1,211 @@
+"""What the four numbered scripts of every estimator have in common on a shell."""
+
+import argparse
+import concurrent.futures
+import itertools
+import multiprocessing.connection
+import os
+import pathlib
+import signal
+import sys
+import threading
+import traceback
+
+from crema import backend
+from crema.exceptions import ConfigError, CremaError
+from crema.utils import index
+
+
+def parser(description):
+    """Return an argument parser that shows defaults, with the option ``--seed``.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = argparse.ArgumentParser(
+        description=description,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--seed", type=seed, default=20170101, help="seed of every random number"
+    )
+    return made
+
+
+def seed(text):
+    """Convert an option to a seed; NumPy takes none below 0 and none above 32 bits."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..4294967295")
+    return value
+
+
+def jobs(text):
+    """Convert an option to a number of processes."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatter):
+    """Keep the lines of the description, and show defaults."""
+
+
+def path_option(group, name, metavar, text, required=True):
+    """Add an option that names a file or a directory."""
+    group.add_argument(
+        name, type=pathlib.Path, metavar=metavar, help=text, required=required
+    )
+
+
+def corpus_options(made, required=True):
+    """Add the options that say where a corpus is."""
+    group = made.add_argument_group("corpus")
+    pairs = "directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT"
+    path_option(group, "--corpus", "DIR", pairs, required)
+    group.add_argument("--audio-ext", default="flac", help="extension of the audio")
+    group.add_argument("--jams-ext", default="jams", help="extension of annotations")
+
+
+def track_options(made):
+    """Add the options that say which tracks to work on."""
+    group = made.add_argument_group("tracks")
+    path_option(group, "--index", "FILE", "index of the tracks", required=False)
+    group.add_argument(
+        "--track",
+        action="append",
+        metavar="ID",
+        help="this track instead of an index (may be repeated)",
+    )
+    group.add_argument(
+        "--jobs", type=jobs, default=1, metavar="N", help="tracks at the same time"
+    )
+
+
+def corpus(args):
+    """Return the corpus that the options name."""
+    return index.Corpus(args.corpus, args.audio_ext, args.jams_ext)
+
+
+def each_track(function, args):
+    """Call ``function(track_id)`` for each track, and go on after a bad one.
+
+    Parameters
+    ----------
+    function : callable
+        Must be picklable where more than one job is asked for.
+    args : argparse.Namespace
+        With the options of :func:`track_options`.
+
+    Raises
+    ------
+    CremaError
+        Some tracks failed; the message names the first.
+    """
+    if args.track:
+        tracks = args.track
+        for track in tracks:
+            index.check_track_id(track, "--track")
+    elif args.index:
+        tracks = list(index.read_index(args.index))
+    else:
+        raise ConfigError("no tracks to work on: give --index or --track")
+    failures = []
+    for done, (track, _, error) in enumerate(attempts(function, tracks, args.jobs), 1):
+        if error:
+            failures.append(error)
+        if len(tracks) > 1:
+            if error:
+                print(f"error: {error}", file=sys.stderr)
+            print(f"[{done}/{len(tracks)}] {track}", file=sys.stderr, flush=True)
+    if failures and len(tracks) > 1:
+        raise CremaError(f"{len(failures)} of {len(tracks)} tracks failed, see above")
+    if failures:
+        raise failures[0]
+
+
+def attempts(function, tracks, jobs=1, threads=None):
+    """Call ``function(track_id)`` for each track, and go on after a bad one.
+
+    Parameters
+    ----------
+    function : callable
+        Must be picklable where more than one job is asked for.
+    tracks : list of str
+        Track ids.
+    jobs : int
+        Number of processes.
+    threads : int, optional
+        Limit of the threads of each, where there are several.
+
+    Yields
+    ------
+    (str, object, CremaError or None)
+        Track id, what `function` returned, and why it failed, as tracks finish.
+
+    Raises
+    ------
+    CremaError
+        A process was killed.
+    """
+    if jobs <= 1 or len(tracks) <= 1:
+        for track in tracks:
+            yield track, *_attempt(function, track)
+        return
+    # Forked workers would inherit locks of threads that do not exist in them.
+    context = multiprocessing.get_context("spawn")
+    waiting = iter(tracks)
+    others = set(multiprocessing.active_children())
+    with (
+        backend.limited(threads),
+        concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
+    ):
+        try:
+            # No more than there are processes, so that none waits after Ctrl-C.
+            running = {
+                pool.submit(_attempt, function, track): track
+                for track in itertools.islice(waiting, jobs)
+            }
+            while running:
+                done, _ = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                finished = [(running.pop(future), future) for future in done]
+                for track in itertools.islice(waiting, len(done)):
+                    running[pool.submit(_attempt, function, track)] = track
+                for track, future in finished:
+                    yield track, *future.result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise CremaError(
+                "a process was killed, perhaps for lack of memory; ask for fewer jobs"
+            ) from error
+        except (KeyboardInterrupt, GeneratorExit):
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _begin():
+    """Prepare a process for its end: it is stopped by its parent, or with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An exception rather than death, so that no temporary file stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _attempt(function, track):
+    try:
+        return function(track), None
+    except CremaError as error:
+        return None, error
+    except Exception as error:  # a defect of ours must not cost the other tracks
+        traceback.print_exc()
+        return None, CremaError(f"{track}: {type(error).__name__}: {error}")

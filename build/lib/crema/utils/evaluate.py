@@ -1,0 +1,214 @@
+"""Stage 3: honest scores, end to end from audio, beside those of a baseline.
+
+Each test track goes through :func:`crema.analyze.analyze`, the code behind the
+program ``crema``; no cached feature is read.  A track that fails is recorded with the
+reason, and a score that cannot be computed is null, not 0.
+"""
+
+import csv
+import sys
+import traceback
+
+import numpy as np
+
+from crema.exceptions import CremaError
+from crema.utils import cli, index, io, rng
+
+
+class NotComparable(CremaError):
+    """A reference cannot be scored against; the message is the reason."""
+
+
+def parser(description):
+    """Return the parser of a ``03-evaluate.py``.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    cli.corpus_options(made)
+    files = made.add_argument_group("files")
+    cli.path_option(files, "--index", "FILE", "index_test.json")
+    apart = "index_train.json: an error if it shares a track or group with the test"
+    cli.path_option(files, "--train-index", "FILE", apart, required=False)
+    model = "the trained model; test_data.json and estimates/ go there too"
+    cli.path_option(files, "--resources", "DIR", model)
+    return made
+
+
+def run(args, estimator, score, baseline):
+    """Score one model on the test index and write ``test_data.json``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    estimator : str
+        Name of the module under :mod:`crema.models`.
+    score : callable
+        ``score(reference, *estimates)``, all :class:`jams.Annotation`, returns a dict
+        of scores in [0, 1], None where one is not comparable, and of measures whose
+        names end in their unit, as in ``offset_seconds``.  It may raise NotComparable.
+    baseline : callable
+        ``baseline(y, sr)`` returns the annotation of a method that needs no training.
+
+    Raises
+    ------
+    CremaError
+        Index or model cannot be used, or no track at all could be scored.
+    """
+    from crema import models
+
+    tracks = index.read_index(args.index)
+    if args.train_index:
+        index.check_splits(index.read_index(args.train_index), tracks)
+    corpus = cli.corpus(args)
+    rng.seed_everything(args.seed)
+    model = models.estimator(estimator)(args.resources)
+    estimates = args.resources / "estimates"
+    for stale in estimates.glob("*.jams"):
+        stale.unlink()
+    rows = []
+    for number, track in enumerate(tracks, 1):
+        row = evaluate(track, corpus, model, score, baseline, estimates)
+        rows.append(row)
+        note = row["reason"] or " ".join(
+            f"{name} {value:.3f}"
+            for name, value in row["scores"].items()
+            if value is not None
+        )
+        print(f"[{number}/{len(tracks)}] {track}: {note}", file=sys.stderr, flush=True)
+    summary = summarise(rows)
+    if not summary:
+        raise CremaError(
+            f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
+        )
+    result = {"estimator": estimator, "version": model.version}
+    result |= {"summary": summary, "tracks": rows}
+    write_table(args.resources / "test_data.csv", rows)
+    io.write_json(args.resources / "test_data.json", result)
+    print(table(summary, rows))
+    print(args.resources / "test_data.json")
+
+
+def evaluate(track, corpus, model, score, baseline, estimates):
+    """Annotate and score one track.
+
+    Returns
+    -------
+    dict
+        ``track_id``; ``status``: 'ok', 'not comparable' or 'failed'; ``reason``, None
+        where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
+    """
+    from crema import analyze
+
+    row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
+    row |= {"scores": {}, "baseline": {}}
+    try:
+        y, sr = io.read_audio(corpus.audio(track))
+        row["duration"] = len(y) / sr
+        jam = analyze.analyze(y=y, sr=sr, model=model)
+        jam.file_metadata.title = track
+        estimated = list(jam.annotations)
+        simple = baseline(y, sr)
+        jam.annotations.append(simple)
+        io.write_jams(estimates / f"{track}.jams", jam)
+        # The labels that were trained on, whatever the estimate is written as.
+        reference = reference_of(corpus.jams(track), model.task.namespace)
+        row["scores"] = score(reference, *estimated)
+        row["baseline"] = score(reference, simple)
+    except NotComparable as error:
+        row |= {"status": "not comparable", "reason": str(error)}
+    except CremaError as error:
+        row |= {"status": "failed", "reason": str(error)}
+    except Exception as error:  # a defect of ours must not cost the other tracks
+        traceback.print_exc()
+        reason = f"track {track}: {type(error).__name__}: {error}"
+        row |= {"status": "failed", "reason": reason}
+    return row
+
+
+def reference_of(path, namespace):
+    """Return the first annotation in `path` that says something of `namespace`."""
+    import jams
+
+    for annotation in io.read_jams(path).annotations:
+        # As in preparing, an empty annotation says nothing.
+        if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
+            return jams.nsconvert.convert(annotation, namespace)
+    raise NotComparable(
+        f"{path}: has no {namespace} annotation; add one or leave the track out of the "
+        "test index"
+    )
+
+
+def summarise(rows):
+    """Average the scores over tracks.
+
+    Returns
+    -------
+    dict of dict
+        Per metric: ``mean`` over tracks, ``weighted`` by their duration, the
+        ``baseline`` weighted likewise on those of the same tracks where it has a value
+        too (None where on none), and how many ``tracks`` had a value.
+    """
+    summary = {}
+    metrics = dict.fromkeys(name for row in rows for name in row["scores"])
+    for name in metrics:
+        scored = [row for row in rows if row["scores"].get(name) is not None]
+        if not scored:
+            continue
+        summary[name] = {
+            "mean": float(np.mean([row["scores"][name] for row in scored])),
+            "weighted": weighted(scored, "scores", name),
+            "baseline": weighted(scored, "baseline", name),
+            "tracks": len(scored),
+        }
+    return summary
+
+
+def weighted(rows, kind, name):
+    """Return the mean of a score weighted by duration, None if no track has it."""
+    rows = [row for row in rows if row[kind].get(name) is not None]
+    if not rows:
+        return None
+    values, durations = zip(
+        *((row[kind][name], row["duration"]) for row in rows), strict=True
+    )
+    return float(np.average(values, weights=durations))
+
+
+def table(summary, rows):
+    """Format the summary for a terminal."""
+    width = max(map(len, summary)) + 2
+    lines = [f"{'':{width}}{'model':>9}{'baseline':>10}{'mean':>9}{'tracks':>8}"]
+    for name, line in summary.items():
+        simple = "-" if line["baseline"] is None else f"{line['baseline']:.3f}"
+        lines.append(
+            f"{name:{width}}{line['weighted']:9.3f}{simple:>10}"
+            f"{line['mean']:9.3f}{line['tracks']:8}"
+        )
+    lines.append(
+        "model, baseline: weighted by duration; mean: of the model, unweighted"
+    )
+    for row in rows:
+        if row["status"] != "ok":
+            lines.append(f"{row['status']}: {row['track_id']}: {row['reason']}")
+    return "\n".join(lines)
+
+
+def write_table(path, rows):
+    """Write the scores as CSV, one row per track."""
+    metrics = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+    with io.atomic(path) as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        baselines = [f"baseline_{name}" for name in metrics]
+        writer.writerow(["track_id", "status", "duration", *metrics, *baselines])
+        for row in rows:
+            writer.writerow(
+                [row["track_id"], row["status"], row["duration"]]
+                + [row["scores"].get(name) for name in metrics]
+                + [row["baseline"].get(name) for name in metrics]
+            )

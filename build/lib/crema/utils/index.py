@@ -1,0 +1,212 @@
+"""Corpora, indexes and splits.
+
+A corpus is a directory of pairs ``track_id.audio_ext`` and ``track_id.jams_ext``.
+An index is a JSON list of records, one per track::
+
+    [{"track_id": "song_1", "group": "some artist"}, ...]
+
+``pandas.read_json`` parses it.  The ``group`` (artist, album, progression family;
+by default the track itself) is what must never stand on both sides of a split.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from crema.exceptions import ConfigError, CorpusError
+from crema.utils import io, rng
+
+
+def read_index(path):
+    """Read an index.
+
+    Parameters
+    ----------
+    path : str or path-like
+        An ``index_train.json`` or ``index_test.json``.
+
+    Returns
+    -------
+    dict of str to str
+        The group of each ``track_id``, in the order of the file.
+
+    Raises
+    ------
+    CorpusError
+        The file is missing, malformed, empty, names a track twice, or holds a
+        ``track_id`` with a dot or a path separator.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            records = json.load(stream)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise CorpusError(f"{path}: is not valid JSON ({error})") from error
+    index = {}
+    try:
+        for record in records:
+            track_id = record["track_id"]
+            group = record.get("group", track_id)
+            if not (isinstance(track_id, str) and isinstance(group, str)):
+                raise TypeError
+            if track_id in index:
+                raise CorpusError(f"{path}: track {track_id!r} is listed twice")
+            check_track_id(track_id, path)
+            index[track_id] = group
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CorpusError(
+            f'{path}: is not a list of {{"track_id": "...", "group": "..."}} records'
+        ) from error
+    if not index:
+        raise CorpusError(f"{path}: lists no track; a split must not be empty")
+    return index
+
+
+def write_index(path, records):
+    """Write an index.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The JSON file to write.
+    records : iterable of dict
+        Each with a ``track_id`` and a ``group``.
+    """
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    io.write_text(path, "[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n")
+
+
+def check_track_id(track_id, where):
+    """Raise CorpusError unless `track_id` can be the stem of a file."""
+    if not track_id or set(track_id) & set("./\\\n") or track_id.startswith("-"):
+        raise CorpusError(
+            f"{where}: track_id {track_id!r} cannot be used: a track_id is a file "
+            "name without its extension and holds no dot and no slash (copies are "
+            "named track_id.augment_id.ext); rename the files"
+        )
+
+
+def check_splits(train, test):
+    """Raise CorpusError if a track or a group stands on both sides.
+
+    Parameters
+    ----------
+    train, test : dict of str to str
+        Indexes as :func:`read_index` returns them.
+    """
+    both = sorted(set(train) & set(test))
+    if both:
+        raise CorpusError(
+            f"{len(both)} track(s) in both the training and the test index, such as "
+            f"{both[0]!r}; remove them from one"
+        )
+    groups = set(train.values()) & set(test.values())
+    if groups:
+        raise CorpusError(
+            f"{len(groups)} group(s) in both the training and the test index, such as "
+            f"{min(groups)!r}; keep all tracks of a group in one"
+        )
+
+
+def hold_out(index, fraction, seed):
+    """Split an index by group.
+
+    Parameters
+    ----------
+    index : dict of str to str
+        The group of each track.
+    fraction : float
+        The share of the groups to hold out, at least one group.
+    seed : int
+        Decides which.
+
+    Returns
+    -------
+    kept, held_out : list of str
+        Track ids, in the order of the index.
+
+    Raises
+    ------
+    ConfigError
+        One side would be empty.
+    """
+    groups = sorted(set(index.values()))
+    possible = 0 < fraction < 1
+    count = max(1, round(fraction * len(groups))) if possible else 0
+    if not possible or count >= len(groups):
+        raise ConfigError(
+            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
+            "one side empty; list more groups in the training index or change "
+            "validation_fraction"
+        )
+    chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
+    kept = [track for track, group in index.items() if group not in chosen]
+    return kept, [track for track, group in index.items() if group in chosen]
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """A directory of audio files and their annotations.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Where the pairs are.
+    audio_ext, jams_ext : str
+        Their extensions, without a dot.
+    """
+
+    directory: pathlib.Path
+    audio_ext: str = "flac"
+    jams_ext: str = "jams"
+
+    def audio(self, track_id):
+        """Path of the audio of `track_id`."""
+        return pathlib.Path(self.directory, f"{track_id}.{self.audio_ext}")
+
+    def jams(self, track_id):
+        """Path of the annotation of `track_id`."""
+        return pathlib.Path(self.directory, f"{track_id}.{self.jams_ext}")
+
+    def check(self, tracks):
+        """Raise CorpusError unless both files of every track are there.
+
+        Parameters
+        ----------
+        tracks : iterable of str
+            The track ids that an index names.
+        """
+        try:
+            # One listing, not two look-ups per track: corpora are large and often
+            # on network file systems.
+            present = {entry.name for entry in os.scandir(self.directory)}
+        except OSError as error:
+            raise CorpusError(
+                f"{self.directory}: the corpus directory cannot be read "
+                f"({error.strerror}); set corpus: directory:"
+            ) from error
+        pairs, problems = 0, []
+        for track in tracks:
+            audio = self.audio(track).name in present
+            annotation = self.jams(track).name in present
+            pairs += audio and annotation
+            if audio and not annotation:
+                problems.append(f"{self.audio(track).name} without annotation")
+            elif annotation and not audio:
+                problems.append(f"{self.jams(track).name} without audio")
+            elif not audio:
+                problems.append(f"{track} is not there at all")
+        if not pairs:
+            raise CorpusError(
+                f"{self.directory}: no pair of *.{self.audio_ext} and "
+                f"*.{self.jams_ext} of the index is here; check corpus: directory:, "
+                "audio_ext: and jams_ext:"
+            )
+        if problems:
+            more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+            raise CorpusError(
+                f"{self.directory}: {', '.join(problems[:3])}{more}; add the files or "
+                "take the tracks out of the index"
+            )

@@ -1,0 +1,329 @@
+"""Reading and writing files: a file is there whole, or it is not there.
+
+Every writer goes through :func:`atomic`, and every reader turns what a damaged
+file provokes in a library into one line that names the file.
+"""
+
+import contextlib
+import glob
+import io
+import json
+import os
+import pathlib
+import re
+
+import numpy as np
+
+from crema.exceptions import AnnotationError, AudioError, CremaError, DataError
+
+# libsndfile crashes when minutes of Vorbis are encoded in a single call.
+BLOCK = 1 << 18
+#: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
+LONGEST = 1 << 28
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Write a file completely or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write; missing parent directories are made.
+
+    Yields
+    ------
+    pathlib.Path
+        A temporary name in the same directory, with the same suffix, to write to.
+        It replaces `path` when the block ends, and is removed if the block fails.
+
+    Raises
+    ------
+    CremaError
+        The file cannot be written (disk full, no permission, ...).
+    """
+    path = pathlib.Path(path)
+    # One dot only before the suffix, so that no glob over copies meets it.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise CremaError(f"cannot write {path}: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_track(directory, track_id, sign):
+    """Remove every file of a track, and what killed writers left of it.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Where the files ``track_id.*`` are.
+    track_id : str
+        The track.
+    sign : str
+        Suffix of the file that says that the others are complete; it goes first.
+    """
+    (directory / f"{track_id}{sign}").unlink(missing_ok=True)
+    name = glob.escape(track_id)
+    for stale in (*directory.glob(f"{name}.*"), *directory.glob(f".{name}.*")):
+        stale.unlink()
+
+
+def read_audio(path, sample_rate=None):
+    """Read an audio file as one channel.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...).
+    sample_rate : int, optional
+        Resample to this rate in Hz; by default the file's own is kept.
+
+    Returns
+    -------
+    y : np.ndarray, shape=(n_samples,), dtype=float32
+        The mean of the channels.
+    sample_rate : int
+        Samples per second of `y`.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, is not audio, is truncated, is empty, or holds samples
+        that are not finite.
+    """
+    import soundfile
+
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise AudioError(f"{path}: no such audio file")
+    try:
+        with soundfile.SoundFile(path) as stream:
+            expected, rate = stream.frames, stream.samplerate
+            exact = stream.format not in {"MP3", "OGG"}
+            # libsndfile takes a WAV for as long as its file is, and says so here.
+            cut = re.search(r"^data : (\d+) \(should be", stream.extra_info, re.M)
+            if cut and int(cut[1]) < 0xFFFFFFFF:
+                raise AudioError(f"{path}: truncated; replace the file or leave it out")
+            # Mixing down block by block keeps one channel in memory, not all.
+            # A damaged header can promise any length.
+            y = np.empty(min(max(0, expected), LONGEST), np.float32)
+            n_samples, finite = 0, True
+            for block in stream.blocks(BLOCK, dtype="float32", always_2d=True):
+                mono = block.mean(axis=1, dtype=np.float32)
+                finite &= bool(np.isfinite(mono).all())
+                end = n_samples + len(mono)
+                if end > len(y):
+                    y = np.concatenate([y[:n_samples], np.empty(end, np.float32)])
+                y[n_samples:end] = mono
+                n_samples = end
+            y = y[:n_samples]
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        raise AudioError(
+            f"{path}: cannot be read as audio ({reason}); "
+            "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
+        ) from error
+    if not len(y):
+        raise AudioError(f"{path}: holds no audio")
+    if exact and len(y) < expected:
+        raise AudioError(
+            f"{path}: truncated, {len(y)} of {expected} samples could be read; "
+            "replace the file or leave it out"
+        )
+    if not finite:
+        raise AudioError(f"{path}: holds samples that are not finite numbers")
+    if sample_rate is not None and sample_rate != rate:
+        y, rate = resample(y, rate, sample_rate), sample_rate
+    return y, rate
+
+
+def resample(y, sample_rate, target):
+    """Resample with the quality that librosa uses by default (soxr, HQ)."""
+    import soxr
+
+    return soxr.resample(y, sample_rate, target)
+
+
+def write_audio(path, y, sample_rate):
+    """Write audio in the format that the suffix of `path` names.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``.flac``, ``.ogg`` or ``.wav``.
+    y : np.ndarray, shape=(n_samples,) or (n_samples, n_channels)
+        Samples; what lies outside [-1, 1] is clipped.
+    sample_rate : int
+        Samples per second.
+
+    Raises
+    ------
+    CremaError
+        The format is not supported or the file cannot be written.
+    """
+    import soundfile
+
+    y = np.asarray(y, dtype=np.float32)
+    if not np.isfinite(y).all():
+        raise AudioError(f"cannot write {path}: not all samples are finite numbers")
+    channels = 1 if y.ndim == 1 else y.shape[1]
+    with atomic(path) as temporary:
+        try:
+            with soundfile.SoundFile(
+                temporary, "w", samplerate=sample_rate, channels=channels
+            ) as stream:
+                for start in range(0, len(y), BLOCK):
+                    stream.write(np.clip(y[start : start + BLOCK], -1, 1))
+            if soundfile.info(temporary).frames != len(y):
+                raise OSError("the disk took only a part of it")
+        except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+            raise CremaError(f"cannot write {path}: {error}") from error
+
+
+def read_jams(path):
+    """Read a JAMS file, strictly validated.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.jams`` or ``.jamz`` file.
+
+    Returns
+    -------
+    jams.JAMS
+
+    Raises
+    ------
+    AnnotationError
+        The file is missing or is not valid JAMS.
+    """
+    import jams
+
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise AnnotationError(f"{path}: no such annotation file")
+    try:
+        return jams.load(path, validate=True, strict=True)
+    except Exception as error:  # jams, json, gzip and jsonschema each raise their own
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise AnnotationError(f"{path}: is not valid JAMS ({reason[0]})") from error
+
+
+def write_jams(path, jam):
+    """Write a JAMS object, strictly validated, as ``.jams`` or ``.jamz``.
+
+    Raises
+    ------
+    CremaError
+        The object does not validate, or the file cannot be written.
+    """
+    import jams
+
+    with atomic(path) as temporary:
+        try:
+            jam.save(os.fspath(temporary), strict=True)
+        except jams.JamsError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise AnnotationError(
+                f"{path}: would not be valid JAMS ({reason})"
+            ) from error
+
+
+def read_json(path):
+    """Read a JSON file.
+
+    Raises
+    ------
+    CremaError
+        The file is missing or is not JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return json.load(stream)
+    except FileNotFoundError as error:
+        raise CremaError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise CremaError(f"{path}: is not valid JSON ({error})") from error
+
+
+def write_json(path, data):
+    """Write `data` as indented JSON; what is not a number in it is an error."""
+    with atomic(path) as temporary:
+        text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_text(path, text):
+    """Write `text` to a file."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_features(path, data, attributes):
+    """Write what a pump made of one track as HDF5, compressed patch by patch.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The ``.h5`` file.
+    data : dict of np.ndarray
+        Pump fields; the first axis counts annotations, the second is time.
+    attributes : dict
+        Attributes of the file (strings and numbers).
+    """
+    import h5py
+
+    # HDF5 crashes at exit when a disk was full, so it gets to write to memory only.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as store:
+        store.attrs.update(attributes)
+        for field in sorted(data):
+            values = np.asarray(data[field])
+            if values.ndim < 3 or not values.size:
+                store.create_dataset(field, data=values)
+                continue
+            # One chunk is about one patch: a patch costs two of them, not a file.
+            store.create_dataset(
+                field,
+                data=values,
+                chunks=(1, min(64, values.shape[1]), *values.shape[2:]),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+    with atomic(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
+
+
+@contextlib.contextmanager
+def open_features(path):
+    """Open a feature file for reading.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or a read from it fails.
+    """
+    import h5py
+
+    try:
+        # Features are never rewritten in place, so no lock is needed; shared
+        # file systems often have none.
+        with h5py.File(path, "r", locking=False) as store:
+            yield store
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0].strip("'\"")
+        raise DataError(
+            f"{path}: cannot be read ({reason}); delete it and run prepare again"
+        ) from error

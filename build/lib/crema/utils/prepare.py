@@ -1,0 +1,196 @@
+"""Stage 1: the pump, and with it the features and labels of each track and copy.
+
+Features are ``feature_dir/track_id.h5`` and ``feature_dir/track_id.augment_id.h5``.
+A track's job owns them all; it writes those of the original last, so that this file
+is the sign that the copies are complete.
+"""
+
+import functools
+import hashlib
+
+from crema.exceptions import AnnotationError, AudioError, ConfigError
+from crema.utils import cli, index, io, rng, setup
+from crema.version import __version__
+
+
+def parser(description):
+    """Return the parser of a ``01-prepare.py``; the script adds its pump's options.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    # --pump-only needs no tracks; run() asks for what else is needed.
+    cli.corpus_options(made, required=False)
+    cli.track_options(made)
+    augmented = "where 00-setup.py put the copies"
+    cli.path_option(made, "--augmented-dir", "DIR", augmented, required=False)
+    features = "where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5"
+    cli.path_option(made, "--feature-dir", "DIR", features, required=False)
+    pump = "the pump.pkl: written, or with --track read"
+    cli.path_option(made, "--pump", "FILE", pump)
+    made.add_argument(
+        "--pump-only", action="store_true", help="write the pump and stop there"
+    )
+    made.add_argument(
+        "--format",
+        default="flac",
+        choices=setup.FORMATS,
+        help="audio format of the copies",
+    )
+    return made
+
+
+def hcqt_options(made):
+    """Add the options of :class:`crema.features.HCQT` to a parser."""
+    option = made.add_argument_group("harmonic constant-Q transform").add_argument
+    option("--sample-rate", type=int, default=22050, help="of the analysis, in Hz")
+    option("--hop-length", type=int, default=2048, help="samples from frame to frame")
+    option("--octaves", type=int, default=6, help="octaves of a harmonic, up from C1")
+    option("--bins-per-semitone", type=int, default=3, help="of the transform")
+
+
+def run(args, build):
+    """Save the pump, or use the saved one on the tracks that `args` names.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    build : callable
+        Takes no argument and returns the :class:`pumpp.Pump` of the estimator.
+    """
+    from crema import pump
+
+    rng.seed_everything(args.seed)
+    if args.pump_only or not args.track:
+        pump.save(build(), args.pump)
+    if args.pump_only:
+        return
+    for name in ("corpus", "augmented_dir", "feature_dir"):
+        if getattr(args, name) is None:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} is needed, except with --pump-only")
+    cli.each_track(
+        functools.partial(
+            prepare,
+            corpus=cli.corpus(args),
+            augmented_dir=args.augmented_dir,
+            augmented_format=args.format,
+            feature_dir=args.feature_dir,
+            pump_path=args.pump,
+        ),
+        args,
+    )
+
+
+def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump_path):
+    """Write the features and labels of one track and of its copies.
+
+    Parameters
+    ----------
+    track_id : str
+        A track of `corpus`.
+    corpus : crema.utils.index.Corpus
+        Where the original is.
+    augmented_dir : pathlib.Path
+        Where the copies and their record are.
+    augmented_format : str
+        Extension of the audio of the copies.
+    feature_dir : pathlib.Path
+        Where the ``.h5`` files go.
+    pump_path : pathlib.Path
+        The saved pump.
+
+    Raises
+    ------
+    CremaError
+        Audio, annotation, record or pump cannot be read, or fit not together.
+    """
+    from crema import pump
+
+    operators = pump.load(pump_path)
+    attributes = {
+        "track_id": track_id,
+        "crema": __version__,
+        "pump": hashlib.sha256(pump_path.read_bytes()).hexdigest(),
+    }
+    copies = setup.copies_of(augmented_dir, track_id)
+    io.remove_track(feature_dir, track_id, ".h5")
+    augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
+    sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
+    for name, source in [*sources, (track_id, corpus)]:
+        data = transform(source.audio(name), source.jams(name), operators)
+        io.write_features(feature_dir / f"{name}.h5", data, attributes)
+
+
+def transform(audio, annotation, operators):
+    """Run a pump over one pair of files.
+
+    Parameters
+    ----------
+    audio, annotation : path-like
+        The pair.
+    operators : pumpp.Pump
+        Every task of it must find an annotation.
+
+    Returns
+    -------
+    dict of np.ndarray
+        Pump fields, cropped to their common time.
+
+    Raises
+    ------
+    AudioError, AnnotationError
+        A file cannot be read, or holds nothing for a task, or a label that does not
+        parse.
+    """
+    import jams
+    from pumpp.task import BaseTaskTransformer
+
+    y, sample_rate = io.read_audio(audio)
+    jam = io.read_jams(annotation)
+    jam.file_metadata.duration = len(y) / sample_rate
+    # An empty annotation says nothing; pumpp would read in it that nothing sounds.
+    jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
+    require_annotations(jam, operators, annotation)
+    data = {}
+    for operator in operators.ops:
+        if not isinstance(operator, BaseTaskTransformer):
+            data.update(operator.transform(y, sample_rate))
+            continue
+        try:
+            data.update(operator.transform(jam))
+        except Exception as error:  # each task's parser raises its own
+            reason = str(error).partition("\n")[0]
+            raise AnnotationError(
+                f"{annotation}: a label cannot be used ({reason}); correct it or leave "
+                "the track out of the index"
+            ) from error
+    data = operators.crop(data)
+    if not operators.data_duration(data):
+        raise AudioError(f"{audio}: is shorter than a frame; leave it out of the index")
+    return data
+
+
+def require_annotations(jam, operators, path):
+    """Raise AnnotationError unless `jam` has an annotation for every task.
+
+    pumpp would take a track without one for a track in which nothing happens.
+    """
+    import jams
+    from pumpp.task import BaseTaskTransformer
+
+    for operator in operators.ops:
+        if not isinstance(operator, BaseTaskTransformer):
+            continue
+        if not any(
+            jams.nsconvert.can_convert(annotation, operator.namespace)
+            for annotation in jam.annotations
+        ):
+            raise AnnotationError(
+                f"{path}: has no {operator.namespace} annotation; add one or leave the "
+                "track out of the index"
+            )

@@ -1,0 +1,187 @@
+r"""Release an evaluated model: what inference needs of it, and a card.
+
+    python -m crema.utils.release --resources training/NAME/resources \
+        --index corpora/release/index_train.json \
+        --test-index corpora/release/index_test.json \
+        --corpus corpora/release --output crema/models/NAME
+
+What is written holds no pickle: ``model.onnx``, ``pump.json``, ``decoder.json``,
+``settings.json``, ``version.txt``; ``card.md`` says in words what the model is and how
+good; ``splits.json`` names the tracks; ``SHA256SUMS`` is checked when the model is
+loaded.
+"""
+
+import argparse
+import hashlib
+import shutil
+
+import numpy as np
+
+from crema import exceptions, pump
+from crema.exceptions import ModelError
+from crema.utils import cli, hashes, index, io
+
+
+def release(args):
+    """Write the release of one model; nothing else is left in its directory.
+
+    Raises
+    ------
+    ModelError
+        The model is not evaluated, was changed after its evaluation, or was trained
+        with code that no revision holds.
+    """
+    from crema import export, models, network
+
+    resources, output = args.resources, args.output
+    version = (resources / "version.txt").read_text(encoding="utf-8").strip()
+    scores = io.read_json(resources / "test_data.json")
+    if scores["version"] != version:
+        raise ModelError(
+            f"{resources}: test_data.json is of version {scores['version']} and the "
+            f"model of {version}; evaluate it again"
+        )
+    if version.endswith("+dirty") and not args.dirty:
+        raise ModelError(
+            f"{resources}: version {version} was trained with code that was not "
+            "committed; commit it and train again"
+        )
+    settings = io.read_json(resources / "settings.json")
+    splits = {
+        "train": index.read_index(args.index),
+        "test": index.read_index(args.test_index),
+    }
+    index.check_splits(splits["train"], splits["test"])
+    held_out = settings["validation"]
+    kept = [track for track in splits["train"] if track not in held_out]
+    splits = {"train": kept, "validation": held_out, "test": list(splits["test"])}
+    settings["hashes"]["corpus"] = corpus_hash(cli.corpus(args), splits)
+
+    made = output.with_name(f".{output.name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    exported = export.to_onnx(network.load(resources / "model.h5").model)
+    (made / "model.onnx").write_bytes(exported.SerializeToString())
+    io.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
+    io.write_json(made / "settings.json", settings)
+    io.write_json(made / "splits.json", splits)
+    for name in ("decoder.json", "version.txt"):
+        shutil.copy(resources / name, made / name)
+    io.write_text(made / "card.md", card(settings, scores, splits, args.notes))
+    io.write_text(made / hashes.SUMS, hashes.listing(made))
+    models.load(made)
+    shutil.rmtree(output, ignore_errors=True)
+    made.rename(output)
+    print(f"{output}: version {version}, {size(output) / 1e6:.1f} MB")
+
+
+def corpus_hash(corpus, splits):
+    """Return one hash for the audio and the annotations of all tracks."""
+    digest = hashlib.sha256()
+    for track in sorted(track for tracks in splits.values() for track in tracks):
+        for path in (corpus.audio(track), corpus.jams(track)):
+            digest.update(f"{hashes.of(path)}  {path.name}\n".encode())
+    return digest.hexdigest()
+
+
+def size(directory):
+    """Return the size of the files in `directory`, in bytes."""
+    return sum(path.stat().st_size for path in directory.iterdir())
+
+
+def card(settings, scores, splits, notes):
+    """Write the model card.
+
+    Parameters
+    ----------
+    settings : dict
+        ``settings.json``, with the hash of the corpus.
+    scores : dict
+        ``test_data.json``.
+    splits : dict of str to list of str
+        Track ids.
+    notes : str
+        Known limits and licence, as ``training/ESTIMATOR/LIMITS.md`` has them.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    sha256 = "\n".join(f"- {k}: `{v}`" for k, v in sorted(settings["hashes"].items()))
+    libraries = ", ".join(f"{k} {v}" for k, v in settings["libraries"].items())
+    options = ", ".join(
+        f"{name} {value}"
+        for name, value in settings["options"].items()
+        if not isinstance(value, str)
+    )
+    failed = [row for row in scores["tracks"] if row["status"] != "ok"]
+    rows = "\n".join(
+        f"| {name} | {line['weighted']:.3f} | {_number(line['baseline'])} "
+        f"| {line['mean']:.3f} | {_spread(scores, name)} | {line['tracks']} |"
+        for name, line in scores["summary"].items()
+    )
+    return f"""# {settings["estimator"]} {scores["version"]}
+
+{settings["parameters"]:,} parameters; trained on {len(splits["train"])} tracks with \
+{settings["copies"]} augmented copies each, stopped by {len(splits["validation"])} \
+others, tested on {len(splits["test"])} whose groups (artists) are in neither \
+(`splits.json`).
+
+## Scores
+
+Of the test tracks, from audio, by `mir_eval`. Model and baseline are means weighted \
+by duration; the spread is over tracks.
+
+| | model | baseline | unweighted | 5 %, 50 %, 95 % of tracks | tracks |
+|---|---|---|---|---|---|
+{rows}
+
+{len(failed)} tracks could not be scored.
+
+## Where it comes from
+
+Revision `{settings["revision"]["commit"]}`, seed {settings["options"]["seed"]}; \
+{libraries}. Options: {options}.
+
+SHA-256:
+
+{sha256}
+
+{notes.strip()}
+"""
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _spread(scores, name):
+    values = [row["scores"].get(name) for row in scores["tracks"]]
+    values = [value for value in values if value is not None]
+    return ", ".join(f"{q:.3f}" for q in np.percentile(values, (5, 50, 95)))
+
+
+def main(argv=None):
+    """Run the stage with the arguments `argv` (default: of the command line)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.utils.release",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.corpus_options(parser)
+    cli.path_option(parser, "--resources", "DIR", "a trained and evaluated model")
+    cli.path_option(parser, "--index", "FILE", "index_train.json")
+    cli.path_option(parser, "--test-index", "FILE", "index_test.json")
+    cli.path_option(parser, "--output", "DIR", "where the release goes")
+    cli.path_option(parser, "--notes", "FILE", "limits and licence, for the card")
+    parser.add_argument(
+        "--dirty", action="store_true", help="release a model of uncommitted code"
+    )
+    args = parser.parse_args(argv)
+    args.notes = args.notes.read_text(encoding="utf-8")
+    release(args)
+
+
+if __name__ == "__main__":
+    exceptions.program(main)

@@ -1,0 +1,284 @@
+"""From feature files to batches: random patches to train on, whole tracks to validate.
+
+Memory is bounded by the number of tracks that are open at once, whatever the size of
+the corpus, because a patch is read from its file by itself.
+"""
+
+import collections
+import os
+import pathlib
+
+import numpy as np
+
+from crema.exceptions import DataError
+from crema.utils import io, rng
+
+
+def copies(feature_dir, tracks):
+    """List the feature files of each track: the original and its copies.
+
+    Parameters
+    ----------
+    feature_dir : path-like
+        Where ``track_id.h5`` and ``track_id.augment_id.h5`` are.
+    tracks : iterable of str
+        Track ids.
+
+    Returns
+    -------
+    dict of str to list of pathlib.Path
+        The original first.
+
+    Raises
+    ------
+    DataError
+        A track has no features, or fewer copies than another.
+    """
+    found = collections.defaultdict(list)
+    # One listing for all: a glob per track would read the directory each time.
+    try:
+        names = [entry.name for entry in os.scandir(feature_dir)]
+    except OSError as error:
+        raise DataError(
+            f"{feature_dir}: cannot be read ({error.strerror}); run prepare first"
+        ) from error
+    for name in names:
+        if name.endswith(".h5") and not name.startswith("."):
+            track, _, copy = name[: -len(".h5")].partition(".")
+            order = (int(copy) if copy.isdecimal() else -1, copy)
+            found[track].append((order, pathlib.Path(feature_dir, name)))
+    listed = {}
+    for track in tracks:
+        if not any(not copy for (_, copy), _ in found[track]):
+            raise DataError(
+                f"{feature_dir}: track {track} has no features; run prepare on it"
+            )
+        listed[track] = [path for _, path in sorted(found[track])]
+    counts = {len(paths) for paths in listed.values()}
+    if len(counts) > 1:
+        short = min(listed, key=lambda track: len(listed[track]))
+        raise DataError(
+            f"{feature_dir}: track {short} has {len(listed[short]) - 1} augmented "
+            f"copies where others have {max(counts) - 1}; run prepare on it again"
+        )
+    return listed
+
+
+class Patches:
+    """An endless stream of batches of random patches.
+
+    Epoch ``e`` is a function of the seed and of ``e`` alone, so that a training can
+    be taken up at any epoch.  Each visit to a track chooses one of its copies and
+    one annotation, and draws from a random stream of its own: pescador copies the
+    state of a sampler whenever it activates one, and a shared stream would draw the
+    same patches at every visit.
+
+    Parameters
+    ----------
+    files : dict of str to list of path-like
+        As :func:`copies` returns them.
+    inputs, targets : list of str
+        Pump fields.
+    n_frames : int
+        Length of a patch.
+    batch_size : int
+        Patches in a batch.
+    seed : int
+        Where all draws come from.
+    n_active : int
+        Tracks open at the same time.
+    rate : float
+        Mean number of patches per visit to a track.
+    """
+
+    def __init__(
+        self, files, inputs, targets, n_frames, batch_size, seed, n_active=32, rate=8
+    ):
+        self.files = files
+        self.inputs, self.targets = inputs, targets
+        self.n_frames = n_frames
+        self.batch_size = batch_size
+        self.seed = seed
+        self.n_active = n_active
+        self.rate = rate
+
+    def batches(self, first_epoch, n_steps):
+        """Yield ``(inputs, targets)``, `n_steps` batches per epoch, for ever.
+
+        Raises
+        ------
+        DataError
+            No track is as long as a patch, or a file cannot be read.
+        """
+        epoch = first_epoch
+        while True:
+            step = 0
+            for step, batch in enumerate(self.epoch(epoch), 1):
+                yield batch
+                if step == n_steps:
+                    break
+            if step < n_steps:
+                # Keras would go on with what it has and report a normal epoch.
+                raise DataError(
+                    f"training ran out of data after {step} of {n_steps} batches: no "
+                    f"track is as long as a patch of {self.n_frames} frames; make "
+                    "patch_duration shorter"
+                )
+            epoch += 1
+
+    def epoch(self, epoch):
+        """Yield the batches of one epoch, without end."""
+        import pescador
+
+        visits = collections.Counter()
+
+        def visit(track):
+            visits[track] += 1
+            draw = rng.generator(self.seed, epoch, track, visits[track])
+            yield from self.patches(self.files[track], draw)
+
+        mux = pescador.StochasticMux(
+            [pescador.Streamer(visit, track) for track in self.files],
+            n_active=self.n_active,
+            rate=self.rate,
+            dist="poisson",
+            random_state=int(rng.generator(self.seed, epoch).integers(2**31)),
+        )
+        for batch in pescador.buffer_stream(mux, self.batch_size):
+            yield (
+                {name: batch[name] for name in self.inputs},
+                tuple(batch[name] for name in self.targets),
+            )
+
+    def patches(self, paths, draw):
+        """Yield patches of one copy of a track; none if it is too short."""
+        path = paths[draw.integers(len(paths))]
+        names = [*self.inputs, *self.targets]
+        with io.open_features(path) as store:
+            fields = {name: store[name] for name in names}
+            annotation = draw.integers(max(len(field) for field in fields.values()))
+            length = frames_in(fields.values())
+            while length >= self.n_frames:
+                start = draw.integers(length - self.n_frames + 1)
+                yield {
+                    # Features have one row; labels one per annotation, and a patch
+                    # takes all its labels from the same one.
+                    name: excerpt(field, annotation % len(field), start, self.n_frames)
+                    for name, field in fields.items()
+                }
+
+
+class Excerpts:
+    """Whole tracks, in consecutive excerpts of equal length, in a fixed order.
+
+    The last excerpt of a track is padded; sample weights of 0 mark the padding.
+
+    Parameters
+    ----------
+    files : list of path-like
+        One feature file per track.
+    inputs, targets : list of str
+        Pump fields.
+    n_frames : int
+        Length of an excerpt.
+    batch_size : int
+        Excerpts in a batch.
+    """
+
+    def __init__(self, files, inputs, targets, n_frames, batch_size):
+        self.inputs, self.targets = inputs, targets
+        self.n_frames = n_frames
+        self.batch_size = batch_size
+        self.excerpts = []
+        for path in files:
+            with io.open_features(path) as store:
+                length = frames_in(store[name] for name in [*inputs, *targets])
+            self.excerpts += [(path, at) for at in range(0, length, n_frames)]
+        if not self.excerpts:
+            raise DataError("the validation tracks are all empty; hold out others")
+
+    def __len__(self):
+        """Return the number of batches."""
+        return -(-len(self.excerpts) // self.batch_size)
+
+    def __getitem__(self, number):
+        """Return ``(inputs, targets, sample weights)`` of one batch."""
+        first = number * self.batch_size
+        rows = [
+            self.excerpt(*where)
+            for where in self.excerpts[first : first + self.batch_size]
+        ]
+        batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
+        valid = np.asarray([valid for _, valid in rows])
+        frames = (np.arange(self.n_frames) < valid[:, np.newaxis]).astype(np.float32)
+        # What is said of a whole track weighs as much as the part that it is said of.
+        whole = (valid / self.n_frames).astype(np.float32)
+        return (
+            {name: batch[name] for name in self.inputs},
+            tuple(batch[name] for name in self.targets),
+            tuple(frames if has_time(batch[name]) else whole for name in self.targets),
+        )
+
+    def excerpt(self, path, start):
+        """Return the fields of the excerpt at `start`, padded, and its true length."""
+        row = {}
+        with io.open_features(path) as store:
+            for name in [*self.inputs, *self.targets]:
+                values = excerpt(store[name], 0, start, self.n_frames)
+                if has_time(store[name]):
+                    valid = len(values)
+                    padding = [(0, self.n_frames - valid)]
+                    values = np.pad(values, padding + [(0, 0)] * (values.ndim - 1))
+                row[name] = values
+        return row, valid
+
+
+def has_time(field):
+    """Tell whether a stored field varies in time.
+
+    Its axes are then annotations, frames and values; else annotations and values.
+    """
+    return field.ndim > 2
+
+
+def frames_in(fields):
+    """Return the number of frames that all fields that vary in time have."""
+    return min(field.shape[1] for field in fields if has_time(field))
+
+
+def excerpt(field, annotation, start, length):
+    """Return frames of one annotation of a field, or all of it if it has no frames."""
+    if has_time(field):
+        return field[annotation, start : start + length]
+    return field[annotation]
+
+
+def labels(files, field):
+    """Yield one field of each file, shape ``(n_annotations, n_frames, ...)``."""
+    for path in files:
+        with io.open_features(path) as store:
+            yield store[field][:]
+
+
+def self_transition(files, field):
+    """Return the share of frames whose label is that of the frame before, if known.
+
+    Parameters
+    ----------
+    files : list of path-like
+        Feature files.
+    field : str
+        Of class indices, in time; below 0 where unknown.
+
+    Returns
+    -------
+    float
+        In (0, 1).
+    """
+    same = total = 0
+    for states in labels(files, field):
+        before, after = states[:, :-1], states[:, 1:]
+        known = (before >= 0) & (after >= 0)
+        same, total = same + np.sum(known & (before == after)), total + np.sum(known)
+    # One change more than was seen, so that no change is ever impossible.
+    return float((same + 1) / (total + 2))

@@ -1,0 +1,136 @@
+"""Stage 0: augmented copies of each training track, audio and annotation alike.
+
+A track's job owns every file ``track_id.*`` of the output directory: it removes what
+an earlier run left, writes ``track_id.0.flac``, ``track_id.0.jams``, ``track_id.1...``
+and last ``track_id.json``, the record that the copies are complete.
+"""
+
+import functools
+import pathlib
+import warnings
+
+from crema.exceptions import ConfigError, CremaError
+from crema.utils import cli, io, rng
+
+# muda asks setuptools where its files are, and setuptools answers with a warning.
+warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+
+FORMATS = ("flac", "ogg", "wav")
+
+
+def parser(description):
+    """Return the parser of a ``00-setup.py``; the script adds its deformer's options.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    cli.corpus_options(made)
+    cli.track_options(made)
+    copies = "where the copies go, as TRACK_ID.AUGMENT_ID.EXT"
+    cli.path_option(made, "--output-dir", "DIR", copies)
+    made.add_argument(
+        "--format", default="flac", choices=FORMATS, help="audio format of the copies"
+    )
+    return made
+
+
+def run(args, deformer):
+    """Augment the tracks that `args` names.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    deformer : muda.BaseTransformer or None
+        Makes the copies; None makes none.
+    """
+    cli.each_track(
+        functools.partial(
+            augment,
+            corpus=cli.corpus(args),
+            directory=args.output_dir,
+            audio_format=args.format,
+            deformer=deformer,
+            seed=args.seed,
+        ),
+        args,
+    )
+
+
+def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
+    """Write all augmented copies of one track.
+
+    Parameters
+    ----------
+    track_id : str
+        A track of `corpus`.
+    corpus : crema.utils.index.Corpus
+        Where the track is; its audio keeps its sampling rate, as one channel.
+    directory : pathlib.Path
+        Where the copies go.
+    audio_format : {'flac', 'ogg', 'wav'}
+        Extension of the audio of the copies.
+    deformer : muda.BaseTransformer or None
+        Makes the copies.
+    seed : int
+        With the track, decides what a deformer draws at random that was given no
+        generator of its own (``rng=None``).
+
+    Raises
+    ------
+    CremaError
+        The audio or the annotation cannot be read, or a copy cannot be written.
+    """
+    import muda
+
+    if audio_format not in FORMATS:
+        raise ConfigError(f"format {audio_format!r} is not one of {', '.join(FORMATS)}")
+    if directory.resolve() == pathlib.Path(corpus.directory).resolve():
+        raise ConfigError(
+            f"{directory}: is the corpus itself; copies need a directory of their own"
+        )
+    # The same copies, whichever tracks the process has worked on before.
+    rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
+    io.remove_track(directory, track_id, ".json")
+    y, sample_rate = io.read_audio(corpus.audio(track_id))
+    jam = io.read_jams(corpus.jams(track_id))
+    # What is written must tell the truth of the audio that it lies beside.
+    jam.file_metadata.duration = len(y) / sample_rate
+    muda.jam_pack(jam, _audio={"y": y, "sr": sample_rate})
+    copies = []
+    for number, copy in enumerate(deformer.transform(jam) if deformer else ()):
+        audio = copy.sandbox.muda._audio
+        copy.file_metadata.duration = len(audio["y"]) / audio["sr"]
+        name = f"{track_id}.{number}"
+        try:
+            io.write_audio(
+                directory / f"{name}.{audio_format}", audio["y"], audio["sr"]
+            )
+            io.write_jams(directory / f"{name}.{corpus.jams_ext}", copy)
+        except CremaError as error:
+            raise type(error)(f"track {track_id}, copy {number}: {error}") from error
+        copies.append(
+            {
+                "augment_id": str(number),
+                "duration": copy.file_metadata.duration,
+                "state": copy.sandbox.muda.history[-1]["state"],
+            }
+        )
+    io.write_json(
+        directory / f"{track_id}.json", {"track_id": track_id, "copies": copies}
+    )
+
+
+def copies_of(directory, track_id):
+    """Return the augment ids of a track, as its record lists them.
+
+    Raises
+    ------
+    CremaError
+        There is no record, so setup has not finished for the track.
+    """
+    record = io.read_json(directory / f"{track_id}.json")
+    return [copy["augment_id"] for copy in record["copies"]]

@@ -1,0 +1,269 @@
+"""Stage 2: fit a network to patches of features, validate it on whole tracks.
+
+Everything about the run lies beside the model: ``history.csv``, ``settings.json``,
+``decoder.json``, ``version.txt``.  A training that is killed goes on from its last
+epoch when it is started again with the same settings, code and data.
+"""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import pathlib
+import shutil
+import sys
+
+from crema import backend
+from crema.exceptions import ConfigError, DataError
+from crema.utils import cli, index, io, rng, sampling, version
+from crema.version import __version__
+
+#: Length of a validation excerpt: as many frames of context as most tracks need.
+EXCERPT_SECONDS = 60
+#: The code that decides the outcome of a training, with the script.
+MODULES = ("train.py", "fit.py", "sampling.py", "../layers/__init__.py")
+LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
+
+
+def parser(description):
+    """Return the parser of a ``02-train.py``; the script adds its network's options.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    """
+    made = cli.parser(description)
+    files = made.add_argument_group("files")
+    held_out = "index_train.json; validation tracks are held out of it by group"
+    cli.path_option(files, "--index", "FILE", held_out)
+    cli.path_option(files, "--feature-dir", "DIR", "where 01-prepare.py put features")
+    cli.path_option(files, "--pump", "FILE", "the pump.pkl")
+    made_here = "where model.h5, version.txt, history.csv, ... go"
+    cli.path_option(files, "--resources", "DIR", made_here)
+    option = made.add_argument_group("training").add_argument
+    option("--epochs", type=int, default=100, help="at most")
+    option("--steps-per-epoch", type=int, default=512, help="batches in an epoch")
+    option("--batch-size", type=int, default=32, help="patches in a batch")
+    option("--patch-duration", type=float, default=8.0, help="in seconds")
+    option("--learning-rate", type=float, default=1e-3, help="of Adam, at the start")
+    option(
+        "--validation-fraction",
+        type=float,
+        default=0.1,
+        help="share of the groups to hold out",
+    )
+    option(
+        "--reduce-patience",
+        type=int,
+        default=5,
+        help="epochs without improvement before the learning rate is halved",
+    )
+    option(
+        "--stop-patience",
+        type=int,
+        default=12,
+        help="epochs without improvement before training ends",
+    )
+    option("--active-tracks", type=int, default=32, help="tracks that are open at once")
+    option(
+        "--threads",
+        type=int,
+        default=0,
+        help="of TensorFlow, 0 for all cores; with 1, runs repeat bit for bit",
+    )
+    return made
+
+
+def run(args, estimator, network, decoder, monitor):
+    """Train one model and write it to ``args.resources``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From :func:`parser`.
+    estimator : str
+        Name of the module under :mod:`crema.models` that uses the model.
+    network : callable
+        ``network(pump, args)`` returns a :class:`keras.Model` whose inputs and outputs
+        are named after pump fields, and ``(losses, metrics)``, lists in the order of
+        the outputs.
+    decoder : callable
+        ``decoder(files)`` returns, as a dict, what decoding needs to know of the
+        training annotations; `files` are the feature files of the originals.
+    monitor : str
+        What early stopping and the learning rate follow; it is minimised.
+
+    Raises
+    ------
+    ConfigError, CorpusError, DataError
+        Options, index, pump and features do not make a training possible.
+    """
+    from crema import pump
+
+    commit, dirty = version.revision(pathlib.Path(__file__).parent)
+    check(args)
+    tracks = index.read_index(args.index)
+    kept, held_out = index.hold_out(tracks, args.validation_fraction, args.seed)
+    operators = pump.load(args.pump)
+    files = sampling.copies(args.feature_dir, tracks)
+    check_pump(files, args.pump)
+
+    keras = backend.keras(args.threads)
+    from crema.utils import fit  # subclasses Keras, which only now is set up
+
+    rng.seed_everything(args.seed)
+    try:
+        model, losses, metrics = network(operators, args)
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"the network cannot be built with these options ({reason})"
+        ) from error
+    model.compile(
+        keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
+        loss=losses,
+        # Unweighted metrics would count the padding of validation excerpts.
+        weighted_metrics=metrics,
+    )
+    inputs = [tensor.name for tensor in model.inputs]
+    targets = [name for name in model.output_names if name in operators.fields]
+    frame_rate = frames_per_second(operators)
+    patches = sampling.Patches(
+        {track: files[track] for track in kept},
+        inputs,
+        targets,
+        n_frames=max(1, round(args.patch_duration * frame_rate)),
+        batch_size=args.batch_size,
+        seed=args.seed,
+        n_active=args.active_tracks,
+    )
+    excerpts = sampling.Excerpts(
+        [files[track][0] for track in held_out],
+        inputs,
+        targets,
+        n_frames=round(EXCERPT_SECONDS * frame_rate),
+        batch_size=args.batch_size,
+    )
+    print(
+        f"{estimator}: {len(kept)} tracks x {len(files[kept[0]])} copies to train on, "
+        f"{len(held_out)} to validate; {model.count_params():,} parameters",
+        flush=True,
+    )
+    settings = describe(args, estimator, model, files, held_out)
+    state = args.resources / f".training-{digest(settings)}"
+    history = fit.fit(model, patches, excerpts, args, monitor, state)
+
+    decoded = decoder([paths[0] for paths in files.values()])
+    io.write_json(args.resources / "decoder.json", decoded)
+    fit.write_history(args.resources / "history.csv", history)
+    best = min(history, key=lambda row: row[monitor])
+    settings["revision"] = {"commit": commit, "dirty": dirty}
+    io.write_json(args.resources / "settings.json", settings)
+    # What was exported of the last training would be used instead of this one.
+    (args.resources / "model.onnx").unlink(missing_ok=True)
+    with io.atomic(args.resources / "model.h5") as temporary:
+        model.save(temporary, include_optimizer=False)
+    name = version.advance(
+        args.resources,
+        commit,
+        dirty,
+        {
+            "finished": datetime.datetime.now().astimezone().isoformat("T", "seconds"),
+            "epochs": len(history),
+            "best_epoch": best["epoch"],
+            monitor: best[monitor],
+        },
+    )
+    for finished in args.resources.glob(".training-*"):
+        shutil.rmtree(finished)
+    print(
+        f"{estimator} {name}: {monitor} {best[monitor]:.4f} at epoch {best['epoch']} "
+        f"of {len(history)}"
+    )
+
+
+def check(args):
+    """Raise ConfigError where an option cannot work."""
+    for name in ("epochs", "steps_per_epoch", "batch_size", "active_tracks"):
+        if getattr(args, name) < 1:
+            raise ConfigError(f"{name} must be at least 1, not {getattr(args, name)}")
+    for name in ("patch_duration", "learning_rate"):
+        if not getattr(args, name) > 0:
+            raise ConfigError(f"{name} must be positive, not {getattr(args, name)}")
+
+
+def check_pump(files, path):
+    """Raise DataError unless the features come from the pump at `path`."""
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    for paths in files.values():
+        with io.open_features(paths[0]) as store:
+            found = store.attrs.get("pump")
+        if found != expected:
+            raise DataError(
+                f"{paths[0]}: was made by another pump than {path}; run prepare again"
+            )
+
+
+def frames_per_second(operators):
+    """Return the frame rate that all operators of a pump share."""
+    rates = {operator.sr / operator.hop_length for operator in operators.ops}
+    if len(rates) != 1:
+        raise ConfigError(f"the pump's operators differ in frame rate: {sorted(rates)}")
+    return rates.pop()
+
+
+def describe(args, estimator, model, files, held_out):
+    """Return all that decides the outcome of a training, as a dict."""
+    options = {
+        name: str(value) if isinstance(value, pathlib.Path) else value
+        for name, value in sorted(vars(args).items())
+    }
+    here = pathlib.Path(__file__)
+    stats = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for paths in files.values()
+        for path in paths
+    ]
+    return {
+        "estimator": estimator,
+        "crema": __version__,
+        "options": options,
+        "validation": held_out,
+        "tracks": len(files),
+        "copies": len(next(iter(files.values()))) - 1,
+        "parameters": model.count_params(),
+        "hashes": {
+            "index": hashlib.sha256(args.index.read_bytes()).hexdigest(),
+            "pump": hashlib.sha256(args.pump.read_bytes()).hexdigest(),
+            "features": hashlib.sha256(repr(stats).encode()).hexdigest(),
+            "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
+            "code": hashlib.sha256(
+                b"".join(
+                    pathlib.Path(source).read_bytes()
+                    for source in (
+                        sys.argv[0],
+                        *map(here.parent.joinpath, MODULES),
+                        here.parent.joinpath("../layers", f"{estimator}.py"),
+                    )
+                    if pathlib.Path(source).is_file()
+                )
+            ).hexdigest(),
+        },
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def digest(settings):
+    """Return a short name for a dict of settings.
+
+    The number of threads is left out: who starts a killed training again on another
+    machine goes on with it.  So is that of epochs: a training can be made longer, or
+    ended with what it has.
+    """
+    free = ("threads", "epochs")
+    options = {k: v for k, v in settings["options"].items() if k not in free}
+    settings = {**settings, "options": options}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[
+        :12
+    ]

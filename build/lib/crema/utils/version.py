@@ -1,0 +1,93 @@
+"""The version of a trained model: ``GIT-HASH.ITERATION``.
+
+The iteration counts the trainings at one revision.  The count is kept in a ledger
+beside the model, ``trainings.jsonl``: a workflow deletes the outputs of a job before
+it runs, and ``version.txt`` with them.
+"""
+
+import json
+import pathlib
+import subprocess
+
+from crema.utils import io
+
+LEDGER = "trainings.jsonl"
+
+
+def revision(directory):
+    """Return the git revision of the code that is about to run.
+
+    Parameters
+    ----------
+    directory : path-like
+        A directory of the checkout.
+
+    Returns
+    -------
+    commit : str
+        The abbreviated hash, or ``0000000`` outside of a git repository.
+    dirty : bool
+        Whether files differ from that revision or are unknown to git.
+    """
+
+    def git(*args):
+        return subprocess.run(
+            ["git", "-C", str(directory), *args],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=7", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "0000000", True
+
+
+def advance(directory, commit, dirty, record):
+    """Give the model in `directory` its version.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Where ``version.txt`` and the ledger are.
+    commit, dirty
+        As :func:`revision` returned them when the training began.
+    record : dict
+        What else the ledger shall say of this training.
+
+    Returns
+    -------
+    str
+        ``commit.N``, N counting from 0 the trainings at `commit`; ``+dirty`` follows
+        where the tree differed from that revision.
+    """
+    directory = pathlib.Path(directory)
+    lines = trainings(directory)
+    earlier = [
+        int(line["version"].partition("+")[0].rpartition(".")[2])
+        for line in lines
+        if line["version"].partition(".")[0] == commit
+    ]
+    name = f"{commit}.{max(earlier, default=-1) + 1}{'+dirty' if dirty else ''}"
+    lines.append({"version": name, **record})
+    # The ledger first: a crash in between wastes a number and repeats none.
+    io.write_text(
+        directory / LEDGER, "".join(f"{json.dumps(line)}\n" for line in lines)
+    )
+    io.write_text(directory / "version.txt", f"{name}\n")
+    return name
+
+
+def trainings(directory):
+    """Return the ledger of `directory`: one dict per finished training, oldest first.
+
+    A ``version.txt`` without a ledger counts as one training.
+    """
+    directory = pathlib.Path(directory)
+    ledger, current = directory / LEDGER, directory / "version.txt"
+    if ledger.is_file():
+        return [json.loads(line) for line in ledger.read_text().splitlines()]
+    if current.is_file():
+        return [{"version": current.read_text().strip()}]
+    return []
