@@ -4,6 +4,7 @@ import collections
 import json
 import math
 import os
+import pathlib
 import sys
 
 from crema.exceptions import AnnotationError, CorpusError
@@ -201,6 +202,19 @@ def save(path, jam, tool):
     check_ours(path, tool)
     jam.sandbox.made_by = tool
     io.write_jams(path, jam)
+
+
+def rendering_options(parser):
+    """Add the options of every tool that renders, apart from what it renders."""
+    from crema.corpus.render import DEFAULT_SOUNDFONT
+
+    path, add = pathlib.Path, parser.add_argument
+    add("output", type=path, help="directory of the corpus")
+    add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
+    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
+    add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
+    add("--seed", type=int, default=0)
+    add("--jobs", type=int, default=1, help="number of processes")
 
 
 def is_made(directory, track_id, settings):

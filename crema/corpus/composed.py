@@ -14,7 +14,6 @@ training songs of :mod:`crema.corpus.pop909`.  All are added to
 import argparse
 import dataclasses
 import functools
-import pathlib
 
 from crema.corpus import demo, mix, variation
 from crema.corpus.arrange import Stem
@@ -23,12 +22,13 @@ from crema.corpus.common import (
     attempts,
     cover,
     is_made,
+    rendering_options,
     report,
     write_rendered,
 )
 from crema.corpus.demo.composer import compose, is_bass
 from crema.corpus.demo.instruments import INSTRUMENTS
-from crema.corpus.render import DEFAULT_SOUNDFONT, identify
+from crema.corpus.render import identify
 from crema.exceptions import program as run
 from crema.notes import PITCH_CLASSES, split
 from crema.utils import index, io
@@ -191,15 +191,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m crema.corpus.composed", description=__doc__.splitlines()[0]
     )
-    path = pathlib.Path
+    rendering_options(parser)
     add = parser.add_argument
-    add("output", type=path, help="directory of the corpus")
     add("--variants", type=int, default=4, help="of each piece (default: %(default)s)")
-    add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
-    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
-    add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
-    add("--seed", type=int, default=0)
-    add("--jobs", type=int, default=1, help="number of processes")
     args = parser.parse_args(argv)
 
     varied = (

@@ -34,10 +34,11 @@ from crema.corpus.common import (
     attempts,
     cover,
     is_made,
+    rendering_options,
     report,
     write_rendered,
 )
-from crema.corpus.render import DEFAULT_SOUNDFONT, identify
+from crema.corpus.render import identify
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
 from crema.utils import index
@@ -260,16 +261,11 @@ def main(argv=None):
     path = pathlib.Path
     add = parser.add_argument
     add("source", type=path, help="directory with tracks.tsv, midi/ and labels/")
-    add("output", type=path, help="directory of the corpus")
-    add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
-    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
+    rendering_options(parser)
     add("--test-soundfont", type=path, help="by default those of the training songs")
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
     add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
     add("--drums", type=float, default=0.7, help="share of bands with drums")
-    add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
-    add("--seed", type=int, default=0)
-    add("--jobs", type=int, default=1, help="number of processes")
     arguments = parser.parse_args(argv)
 
     songs = {song.track_id: song for song in plan(arguments)}

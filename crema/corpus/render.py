@@ -21,7 +21,6 @@ played by the program ``timidity`` where that is installed.
 """
 
 import functools
-import hashlib
 import io
 import subprocess
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crema.exceptions import ConfigError
+from crema.utils import hashes
 
 # Finding pretty_midi does not import it, which would be slow.
 _pretty_midi = find_spec("pretty_midi")
@@ -132,7 +132,7 @@ def identify(soundfont: Path) -> str:
         As :func:`render`.
     """
     render([Part(0, [Note(0.0, 0.1, 60, 64)])], soundfont, duration=0.1)
-    return f"{soundfont.name} {hashlib.sha256(soundfont.read_bytes()).hexdigest()[:16]}"
+    return f"{soundfont.name} {hashes.of(soundfont)[:16]}"
 
 
 def _load_soundfont(path):
