@@ -39,12 +39,11 @@ class Audio:
         if y is not None:
             if sr is None or not sr > 0:
                 raise AudioError("audio given as y needs its sampling rate: sr=44100")
-        elif filename is None:
-            raise AudioError("nothing to analyse: give filename=, or y= and sr=")
-        if y is None:
+            filename, y = None, as_mono(y)
+        elif filename is not None:
             y, sr = io.read_audio(filename)
         else:
-            filename, y = None, as_mono(y)
+            raise AudioError("nothing to analyse: give filename=, or y= and sr=")
         self.duration = len(y) / sr
         self._filename, self._sr = filename, sr
         self._at = {sr: y}

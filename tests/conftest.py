@@ -108,6 +108,23 @@ def run_script(path, *args, **kwargs):
     )
 
 
+def modules_of(code):
+    """Run code in a process of its own.
+
+    Returns
+    -------
+    set of str
+        Which of the heavy modules that inference does without it has loaded.
+    subprocess.CompletedProcess
+        Of which is known that it ended well.
+    """
+    heavy = ("keras", "onnx", "tensorflow")
+    tell = f"\nimport sys; print(*[m for m in {heavy} if m in sys.modules])"
+    done = run_script("-c", code + tell)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split()), done
+
+
 @pytest.fixture(name="run_script", scope="session")
 def run_script_fixture():
     return run_script

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT, estimators, run_script, synthesise
+from conftest import ROOT, estimators, modules_of, synthesise
 
 from crema import models
 from crema.exceptions import ModelError
@@ -86,13 +86,11 @@ def test_a_release_hears_what_the_model_hears(directory, options):
 
 def test_a_release_needs_no_tensorflow(directory):
     code = (
-        "import sys; from crema import models; import numpy as np;"
-        f"models.load({str(directory)!r}).predict(y=np.zeros(22050), sr=22050);"
-        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+        "from crema import models; import numpy as np;"
+        f"models.load({str(directory)!r}).predict(y=np.zeros(22050), sr=22050)"
     )
-    done = run_script("-c", code)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    loaded, _ = modules_of(code)
+    assert not loaded
 
 
 @pytest.mark.parametrize("name", sorted(FILES - {"SHA256SUMS"}))

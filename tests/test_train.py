@@ -224,6 +224,19 @@ def finish(process):
     return output
 
 
+def killed(prepared, resources, *options):
+    """Kill a training after its second epoch; return the path of its history."""
+    process = train(prepared, resources, *options)
+    history = resources / "history.csv"
+    deadline = time.time() + 200
+    while not (history.exists() and len(history.read_text().splitlines()) >= 3):
+        assert process.poll() is None and time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return history
+
+
 def weights(resources):
     with h5py.File(resources / "model.h5") as store:
         found = {}
@@ -263,14 +276,7 @@ def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
 def test_a_killed_training_ends_as_an_uninterrupted_one(
     prepared, uninterrupted, tmp_path
 ):
-    process = train(prepared, tmp_path)
-    history = tmp_path / "history.csv"
-    deadline = time.time() + 200
-    while not (history.exists() and len(history.read_text().splitlines()) >= 3):
-        assert process.poll() is None and time.time() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    history = killed(prepared, tmp_path)
     assert not (tmp_path / "model.h5").exists()
     # What a workflow does before it starts the job again.
     history.unlink()
@@ -282,14 +288,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
 
 
 def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
-    process = train(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
-    history = tmp_path / "history.csv"
-    deadline = time.time() + 200
-    while not (history.exists() and len(history.read_text().splitlines()) >= 3):
-        assert process.poll() is None and time.time() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    history = killed(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
     finish(train(prepared, tmp_path, "--epochs", "1", "--stop-patience", "500"))
     done = len(history.read_text().splitlines()) - 1
     assert 2 <= done < 500

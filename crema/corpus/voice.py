@@ -58,10 +58,10 @@ def sing(notes, duration, sample_rate, rng):
     if not notes:
         return np.zeros(n_samples, np.float32)
     n_control = int(duration * CONTROL_RATE) + 2
-    pitch, starts, ends = _pitch(notes, n_control, rng)
-    loudness = _loudness(notes, n_control, starts, ends, rng)
+    pitch, current = _pitch(notes, n_control, rng)
+    loudness = _loudness(notes, n_control, current, rng)
     size = rng.uniform(1.0, 1.25)  # of the head: a woman's formants are higher
-    vowels = size * _smooth(VOWELS[rng.integers(len(VOWELS), size=len(notes))][starts])
+    vowels = size * _smooth(VOWELS[rng.integers(len(VOWELS), size=len(notes))][current])
     amplitudes = _amplitudes(pitch, vowels, rng.uniform(0.9, 1.6), sample_rate)
     y = _oscillate(pitch, loudness[:, np.newaxis] * amplitudes, n_samples, sample_rate)
     y += _consonants(notes, n_samples, sample_rate, rng) * np.abs(y).max()
@@ -81,13 +81,12 @@ def _melody(notes, duration):
 
 
 def _pitch(notes, n_control, rng):
-    """Return the fundamental in Hz, and the first and last note begun at each time.
+    """Return the fundamental in Hz, and the number of the note, at each time.
 
     Between two breaths the voice stays at the pitch that it comes from.
     """
     times = np.arange(n_control) / CONTROL_RATE
     onsets = np.array([note.start for note in notes])
-    ends = np.array([note.end for note in notes])
     current = np.clip(np.searchsorted(onsets, times, side="right") - 1, 0, None)
     target = np.array([note.pitch for note in notes], dtype=float)[current]
     since = times - onsets[current]
@@ -101,19 +100,20 @@ def _pitch(notes, n_control, rng):
     fade = np.clip((since - 0.2) / 0.3, 0, 1)
     phase = 2 * np.pi * np.cumsum(rate + _drift(n_control, 0.3, rng)) / CONTROL_RATE
     target += depth[current] * fade * np.sin(phase) + _drift(n_control, 0.12, rng)
-    return 440 * 2 ** ((target - 69) / 12), current, ends[current]
+    return 440 * 2 ** ((target - 69) / 12), current
 
 
-def _loudness(notes, n_control, current, ends, rng):
+def _loudness(notes, n_control, current, rng):
     """Return the amplitude at each time: syllables, breaths and phrases."""
     times = np.arange(n_control) / CONTROL_RATE
     onsets = np.array([note.start for note in notes])
     velocity = np.array([note.velocity for note in notes]) / 127
-    legato = np.append(np.zeros(1), onsets[1:] - [n.end for n in notes[:-1]] < BREATH)
-    inside = (times >= onsets[current]) & (times < ends)
+    ends = np.array([note.end for note in notes])
+    legato = np.append(0.0, onsets[1:] - ends[:-1] < BREATH)
+    inside = (times >= onsets[current]) & (times < ends[current])
     level = velocity[current] * inside
     # A syllable begins softly even where the breath goes on.
-    dip = rng.uniform(0.1, 0.7, size=len(notes)) * np.where(legato, 1, 0)
+    dip = rng.uniform(0.1, 0.7, size=len(notes)) * legato
     level = level * (
         1 - dip[current] * np.exp(-(((times - onsets[current]) / 0.04) ** 2))
     )
