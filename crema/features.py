@@ -42,6 +42,9 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         Bins per semitone.
     harmonics : sequence of int
         Powers of two.
+    hold : int
+        Frames that a value is held for: harmony is slower than beats, and a network
+        that looks for both needs both at one frame rate.
     dtype : {'uint8', 'float32'}
         Levels rounded to integers (what is stored and trained on), or not rounded.
 
@@ -59,6 +62,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         n_octaves=6,
         over_sample=3,
         harmonics=(1, 2),
+        hold=1,
         dtype="uint8",
     ):
         super().__init__(
@@ -75,15 +79,17 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             ("hop_length", hop_length),
             ("octaves", n_octaves),
             ("bins_per_semitone", over_sample),
+            ("hold", hold),
         ):
             if value < 1:
                 raise ConfigError(f"{option} {value} must be at least 1")
         if any(h & (h - 1) for h in self.harmonics):
             raise ConfigError(f"harmonics {harmonics} must be powers of two")
         octaves = n_octaves + max(harmonics).bit_length() - 1
-        if hop_length % 2 ** (octaves - 1):
+        self.hold = hold
+        if self.step % 2 ** (octaves - 1):
             raise ConfigError(
-                f"hop_length {hop_length} must be a multiple of {2 ** (octaves - 1)} "
+                f"hop_length {self.step} must be a multiple of {2 ** (octaves - 1)} "
                 f"for a transform of {octaves} octaves"
             )
         if 2.0**octaves * self.fmin * 1.05 > sr / 2:
@@ -101,6 +107,11 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             n_octaves=args.octaves,
             over_sample=args.bins_per_semitone,
         )
+
+    @property
+    def step(self):
+        """Samples between values that are computed."""
+        return self.hop_length * self.hold
 
     def transform_audio(self, y):
         """Compute the transform.
@@ -121,19 +132,21 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             librosa.cqt(
                 y,
                 sr=self.sr,
-                hop_length=self.hop_length,
+                hop_length=self.step,
                 fmin=self.fmin,
                 n_bins=bins * (self.n_octaves + max(octaves)),
                 bins_per_octave=bins,
             )
         )
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
-        magnitude = librosa.util.fix_length(magnitude, size=n_frames)
+        size = -(-n_frames // self.hold)
+        magnitude = librosa.util.fix_length(magnitude, size=size)
         levels = [
             to_levels(magnitude[bins * k : bins * (k + self.n_octaves)], self.dtype)
             for k in octaves
         ]
-        return {"mag": np.stack(levels, axis=-1).swapaxes(0, 1)}
+        values = np.stack(levels, axis=-1).swapaxes(0, 1)
+        return {"mag": np.repeat(values, self.hold, axis=0)[:n_frames]}
 
 
 class LogMel(Dotted, pumpp.feature.Mel):

@@ -4,8 +4,9 @@ r"""Stage 1, beat: the pump; features and labels of each track and of its copies
         --index training/beat/index_train.json --augmented-dir work/beat/augmented \
         --feature-dir work/beat/features --pump training/beat/resources/pump.pkl
 
-The features are a log-mel spectrogram of about 100 frames per second; the labels are
-beats and downbeats.
+The features are a log-mel spectrogram of about 100 frames per second, and a constant-Q
+transform of one bin per semitone at an eighth of that; the labels are beats and
+downbeats.
 """
 
 from crema import exceptions
@@ -28,6 +29,14 @@ def build(args):
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
     return pumpp.Pump(
         features.LogMel("mel", n_fft=args.window, n_mels=args.mel_bands, **frames),
+        features.HCQT(
+            "cqt",
+            n_octaves=args.octaves,
+            over_sample=1,
+            harmonics=(1,),
+            hold=args.hold,
+            **frames,
+        ),
         beat.Beats("beat", **frames),
     )
 
@@ -46,6 +55,12 @@ def main(argv=None):
     )
     parser.add_argument(
         "--mel-bands", type=int, default=81, help="a multiple of 9: they are pooled"
+    )
+    parser.add_argument(
+        "--octaves", type=int, default=6, help="of the constant-Q transform, up from C1"
+    )
+    parser.add_argument(
+        "--hold", type=int, default=8, help="frames that each value of it is held for"
     )
     args = parser.parse_args(argv)
     prepare.run(args, lambda: build(args))

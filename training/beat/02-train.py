@@ -27,8 +27,9 @@ def network(operators, args):
     Returns
     -------
     model : keras.Model
-        From the log-mel spectrogram, shape (batch, frames, bands), to beat and
-        downbeat, shape (batch, frames, 1) each.
+        From the log-mel spectrogram, shape (batch, frames, bands), and the constant-Q
+        transform, shape (batch, frames, bins, 1), to beat and downbeat, shape
+        (batch, frames, 1) each.
     losses, metrics : list
         One entry per output.
     """
@@ -55,15 +56,43 @@ def network(operators, args):
     for level in range(args.dilations):
         x = residual(x, args.channels, 2**level, args.dropout)
     # Bars are heard over many seconds, at a rate that a recurrent network can afford.
-    slow = Downsample(args.pooling)(x)
+    field, hold = operators.fields["cqt.mag"], operators["cqt"].hold
+    bins = Input(field.shape, dtype=field.dtype.name, name="cqt.mag")
+    slow = layers.Concatenate()([Downsample(hold)(x), harmony(bins, hold, args)])
     gru = layers.GRU(args.recurrent_units, return_sequences=True)
     slow = layers.Bidirectional(gru)(slow)
-    x = layers.Concatenate()([x, Upsample(args.pooling)([slow, x])])
+    x = layers.Concatenate()([x, Upsample(hold)([slow, x])])
     x = layers.Dense(args.channels, activation="elu")(x)
     beat = layers.Dense(1, activation="sigmoid", name="beat.beat")(x)
     downbeat = layers.Dense(1, activation="sigmoid", name="beat.downbeat")(x)
     loss = EventCrossentropy()
-    return Model(levels, [beat, downbeat]), [loss, loss], [[], []]
+    return Model([levels, bins], [beat, downbeat]), [loss, loss], [[], []]
+
+
+def harmony(bins, hold, args):
+    """Tell at the slow rate how notes begin, end and go together, in whatever key.
+
+    Bars begin where chords change, and chords change alike in all keys: the twelve
+    pitch classes share their filters, and what counts is the strongest answer and the
+    mean.
+    """
+    from keras import layers
+
+    from crema.features import LEVELS
+    from crema.layers import Downsample, around
+
+    n_bins = bins.shape[2]
+    x = layers.Rescaling(1 / LEVELS)(bins)
+    x = Downsample(hold)(layers.Reshape((-1, n_bins))(x))
+    x = layers.Permute((1, 3, 2))(layers.Reshape((-1, n_bins // 12, 12))(x))
+    x = layers.BatchNormalization()(x)
+    # Two thirds of a second: what has sounded and what is about to.
+    filters = layers.Conv2D(args.harmony_filters, (9, 1), padding="same")
+    x = layers.ELU()(filters(x))
+    x = layers.ELU()(around(x, args.channels, n_frames=3, dilation=2))
+    pools = layers.MaxPooling2D((1, 12)), layers.AveragePooling2D((1, 12))
+    x = layers.Concatenate()([pool(x) for pool in pools])
+    return layers.Dropout(args.dropout)(layers.Reshape((-1, 2 * args.channels))(x))
 
 
 def residual(x, channels, dilation, dropout):
@@ -116,13 +145,13 @@ def decoder(files):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
-    parser.set_defaults(patch_duration=15.0, batch_size=16)
+    parser.set_defaults(patch_duration=20.0, batch_size=12)
     option = parser.add_argument_group("network").add_argument
     option("--filters", type=int, default=16, help="of the first two layers, 3 x 3")
-    option("--channels", type=int, default=24, help="of each frame, after them")
+    option("--channels", type=int, default=32, help="of each frame, after them")
+    option("--harmony-filters", type=int, default=16, help="of each pitch class")
     option("--dilations", type=int, default=8, help="layers, each twice as wide")
-    option("--pooling", type=int, default=8, help="frames per step of the GRU")
-    option("--recurrent-units", type=int, default=48, help="per direction")
+    option("--recurrent-units", type=int, default=64, help="per direction")
     option("--dropout", type=float, default=0.1, help="share of activations")
     args = parser.parse_args(argv)
     train.run(args, "beat", network, decoder, monitor="val_loss")
