@@ -1,10 +1,16 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
 Decoding finds the most probable sequence of beats, whose intervals change little from
-one to the next, and then the most probable bars of 2 to 7 beats over them.  It is
-a hidden semi-Markov form of the bar pointer model: a state is a beat and the interval
-that led to it, so that a frame costs one step per pair of intervals, and positions
-within an interval cost none.
+one to the next.  It is a hidden semi-Markov form of the bar pointer model: a state is
+a beat and the interval that led to it, so that a frame costs one step per pair of
+intervals, and positions within an interval cost none.
+
+That sequence, the one of twice the interval, and those that keep to a narrower range of
+tempi are then counted in bars of two, three and four beats, and in bars of any length.
+Posteriors are not independent from beat to beat: a network that is unsure whether
+a song goes at 60 or at 120 is so in all of it, and the product of all its doubts would
+be a certainty.  So what is chosen between them is not the most probable, but what is
+expected to agree best with an annotation by the measure that is used for beats.
 
 References
 ----------
@@ -15,16 +21,23 @@ meter tracking", ISMIR 2015.
 import jams
 import librosa
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from crema.exceptions import ModelError
 from crema.models import base
-from crema.tasks.beat import METERS
+from crema.tasks.beat import METERS, WIDTH
 
 #: Intervals between beats that are considered, in seconds: 37 to 222 beats a minute.
 SHORTEST, LONGEST = 0.27, 1.6
-#: How many intervals in between, equally spaced on a logarithmic scale, 2.3 % apart
-#: as far as frames allow.
-N_INTERVALS = 80
+#: From one of these intervals to the next, on a logarithmic scale; where that is less
+#: than a frame, they are all the frames.
+STEP = 0.0225
+#: Ranges of intervals, each of an octave, to which alternatives keep.
+OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
+#: Bars that a whole piece is tried in, besides bars of all lengths.
+COMMON = (2, 3, 4)
+#: How much of what a posterior tells of a downbeat is news, given those before.
+NEWS = 0.3
 #: Probability that a bar breaks off at any beat, for a beat too many or too few.
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
@@ -50,6 +63,7 @@ class BeatModel(base.Estimator):
         super().__init__(directory)
         self.deviation = self.probability("interval_deviation")
         self.prior = self.probability("beat_prior")
+        self.downbeat_prior = self.probability("downbeat_prior")
         meters = self.decoder.get("meters")
         if not (
             isinstance(meters, list)
@@ -60,31 +74,74 @@ class BeatModel(base.Estimator):
                 f"{self.directory / 'decoder.json'}: meters are not {len(METERS)} "
                 "probabilities; train the model again"
             )
-        self.meters = np.asarray(meters)
+        single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
+        self.counts = [np.asarray(meters), *single]
 
     def decode(self, outputs, duration):
-        """Decode beats, then their positions in bars.
+        """Decode beats and their positions in bars.
 
         The confidence of a beat is its posterior; music without beats has none.
         """
-        beat = outputs["beat.beat"][:, 0].astype(float)
-        downbeat = outputs["beat.downbeat"][:, 0].astype(float)
+        beat, downbeat = (
+            outputs[name][:, 0].astype(float) for name in ("beat.beat", "beat.downbeat")
+        )
         rate = self.task.sr / self.task.hop_length
-        frames = beat_frames(beat, rate, self.deviation, self.prior)
-        # A downbeat may peak a frame beside its beat.
-        near = librosa.util.frame(np.pad(downbeat, 2), frame_length=5, hop_length=1)
-        positions = bar_positions(near.max(axis=0)[frames], self.meters)
+        frames, positions = self.bars(beat, downbeat, rate)
         annotation = jams.Annotation(self.task.namespace, time=0, duration=duration)
         for frame, position in zip(frames, positions, strict=True):
             place, confidence = peak(beat, frame)
             annotation.append(min(place / rate, duration), 0, int(position), confidence)
         return [annotation]
 
+    def bars(self, beat, downbeat, rate):
+        """Find the beats and bars that are expected to agree best with an annotation.
+
+        Parameters
+        ----------
+        beat, downbeat : np.ndarray, shape=(n_frames,)
+            Posteriors.
+        rate : float
+            Frames per second.
+
+        Returns
+        -------
+        frames, positions : np.ndarray of int, shape=(n_beats,)
+            Frame of each beat, and its position in the bar, from 1.
+        """
+        # An event may peak a frame beside its place.
+        near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
+        best, found = -np.inf, (np.zeros(0, dtype=int), np.zeros(0, dtype=int))
+        for frames in self.sequences(beat, rate):
+            is_beat, is_downbeat = (posterior[frames] for posterior in near)
+            share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
+            for meters in self.counts:
+                positions = bar_positions(share, meters, self.downbeat_prior)
+                score = expected_f_measure(is_beat, beat)
+                score += expected_f_measure(is_downbeat[positions == 1], downbeat)
+                if score > best:
+                    best, found = score, (frames, positions)
+        return found
+
+    def sequences(self, beat, rate):
+        """Yield the sequences of beats to choose from, as numbers of frames."""
+        whole = beat_frames(beat, rate, self.deviation, self.prior)
+        if not len(whole):
+            return
+        yield whole
+        for first in (0, 1):
+            half = whole[first::2]
+            if len(half) > 1 and np.median(np.diff(half)) <= LONGEST * rate:
+                yield half
+        for octave in OCTAVES:
+            frames = beat_frames(beat, rate, self.deviation, self.prior, *octave)
+            if len(frames):
+                yield frames
+
 
 Model = BeatModel
 
 
-def beat_frames(posterior, rate, deviation, prior):
+def beat_frames(posterior, rate, deviation, prior, shortest=SHORTEST, longest=LONGEST):
     """Find the most probable sequence of beats.
 
     Parameters
@@ -97,6 +154,8 @@ def beat_frames(posterior, rate, deviation, prior):
         Standard deviation of the logarithm of the ratio of successive intervals.
     prior : float
         Probability of a beat at a frame of which nothing is known.
+    shortest, longest : float
+        Intervals that are considered, in seconds.
 
     Returns
     -------
@@ -111,9 +170,9 @@ def beat_frames(posterior, rate, deviation, prior):
     # An interval that is not among those considered must not cost its beat.
     odds = np.pad(odds, 1, mode="edge")
     odds = np.maximum(odds[1:-1], np.maximum(odds[:-2], odds[2:])).astype(np.float32)
-    intervals = np.unique(
-        np.rint(np.geomspace(SHORTEST, LONGEST, N_INTERVALS) * rate).astype(int)
-    )
+    count = round(np.log(longest / shortest) / STEP) + 1
+    intervals = np.geomspace(shortest, longest, count) * rate
+    intervals = np.unique(np.rint(intervals).astype(int))
     cost = transition_cost(intervals, deviation)
     block, longest = int(intervals[0]), int(intervals[-1])
     # score[t, i]: of the best sequence that ends in a beat at t, i before which was
@@ -178,15 +237,17 @@ def peak(posterior, frame):
     return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)), height
 
 
-def bar_positions(downbeat, meters):
+def bar_positions(downbeat, meters, prior):
     """Find the most probable bars.
 
     Parameters
     ----------
     downbeat : np.ndarray, shape=(n_beats,)
-        Probability of a downbeat at each beat.
+        Probability that each beat is a downbeat.
     meters : np.ndarray, shape=(6,)
-        Probabilities of bars of 2 to 7 beats.
+        Probabilities of bars of 2 to 7 beats, some of which may be 0.
+    prior : float
+        Probability that a beat of which nothing is known is a downbeat.
 
     Returns
     -------
@@ -195,9 +256,13 @@ def bar_positions(downbeat, meters):
     """
     if not len(downbeat):
         return np.zeros(0, dtype=int)
-    states = [(meter, position) for meter in METERS for position in range(1, meter + 1)]
+    meters = {
+        meter: share / np.sum(meters)
+        for meter, share in zip(METERS, meters, strict=True)
+        if share
+    }
+    states = [(meter, position) for meter in meters for position in range(1, meter + 1)]
     positions = np.asarray([position for _, position in states])
-    meters = dict(zip(METERS, meters / np.sum(meters), strict=True))
     transition = np.zeros((len(states), len(states)))
     for row, (meter, position) in enumerate(states):
         if position < meter:
@@ -209,7 +274,29 @@ def bar_positions(downbeat, meters):
             transition[row, states.index((meter, 1))] += 1 - CHANGE
     transition /= transition.sum(axis=1, keepdims=True)
     initial = np.asarray([meters[meter] / meter for meter, _ in states])
-    clipped = np.clip(downbeat, FLOOR, 1 - FLOOR)
-    likelihood = np.where(positions[:, np.newaxis] == 1, clipped, 1 - clipped)
+    # Relative to what is known beforehand; else, where a network is unsure of all
+    # downbeats, the bars that have the fewest would win.
+    probable = np.clip(downbeat, FLOOR, 1 - FLOOR)
+    first, other = (probable * (1 - prior)) ** NEWS, ((1 - probable) * prior) ** NEWS
+    likelihood = np.where(positions[:, np.newaxis] == 1, first, other)
     path = librosa.sequence.viterbi(likelihood, transition, p_init=initial)
     return positions[path]
+
+
+def expected_f_measure(chosen, posterior):
+    """Return the F-measure to expect of estimated events.
+
+    Parameters
+    ----------
+    chosen : np.ndarray, shape=(n_events,)
+        Probability of each event.
+    posterior : np.ndarray, shape=(n_frames,)
+        Probability of an event at each frame, from which follows how many there are.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+    """
+    total = len(chosen) + posterior.sum() / WIDTH
+    return min(1.0, 2 * chosen.sum() / total) if total else 0.0

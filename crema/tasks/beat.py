@@ -9,6 +9,8 @@ from crema.pump import Dotted
 
 #: Beats in a bar that decoding considers.
 METERS = (2, 3, 4, 5, 6, 7)
+#: Frames that the loss teaches for each event: itself, two halves and two quarters.
+WIDTH = 2.5
 #: Frames per second that keep neighbouring beats apart.
 LEAST_RATE = 40
 

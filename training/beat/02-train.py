@@ -113,20 +113,25 @@ def decoder(files):
     Returns
     -------
     dict
-        ``beat_prior``: probability of a beat at any frame; ``interval_deviation``:
-        standard deviation of the logarithm of the ratio of successive intervals between
-        beats; ``meters``: probabilities of bars of 2 to 7 beats.
+        ``beat_prior``: probability of a beat at any frame; ``downbeat_prior``: of a
+        downbeat at any beat; ``interval_deviation``: standard deviation of the
+        logarithm of the ratio of successive intervals between beats; ``meters``:
+        probabilities of bars of 2 to 7 beats.
     """
-    from crema.tasks.beat import METERS
+    from crema.tasks.beat import METERS, WIDTH
 
-    ratios, bars, counts = [], np.ones(len(METERS)), np.ones(2)
+    ratios, bars = [], np.ones(len(METERS))
+    # One of each more than were seen, so that none is ever impossible.
+    counts, firsts = np.ones(2), np.ones(2)
     fields = ("beat.beat", "beat.downbeat")
     for both in zip(*(sampling.labels(files, name) for name in fields), strict=True):
         for beat, downbeat in zip(*both, strict=True):
             counts += np.bincount(beat[beat >= 0], minlength=2)
             frames = np.flatnonzero(beat[:, 0] == 1)
             ratios.append(np.diff(np.log(np.diff(frames))))
-            first = np.flatnonzero(downbeat[frames, 0] == 1)
+            position = downbeat[frames, 0]
+            firsts += np.bincount(position[position >= 0], minlength=2)
+            first = np.flatnonzero(position == 1)
             lengths = np.diff(first)
             bars += [np.sum(lengths == meter) for meter in METERS]
     # Annotators slip; the median is of those who do not.
@@ -134,8 +139,8 @@ def decoder(files):
     # A corpus has its fashions; half of what is believed of meters is not from it.
     meters = 0.5 * bars / bars.sum() + 0.5 / len(METERS)
     return {
-        # The loss teaches 2.5 frames for each beat.
-        "beat_prior": float(min(2.5 * counts[1] / counts.sum(), 0.5)),
+        "beat_prior": float(min(WIDTH * counts[1] / counts.sum(), 0.5)),
+        "downbeat_prior": float(firsts[1] / firsts.sum()),
         # What a sequencer played must not make a model deaf to players.
         "interval_deviation": float(np.clip(deviation, 0.03, 0.2)),
         "meters": meters.tolist(),
