@@ -146,19 +146,37 @@ def test_bars_of_each_meter(meter):
     downbeat = np.tile([0.8] + [0.1] * (meter - 1), 40)
     draw = np.random.default_rng(meter)
     downbeat[draw.random(len(downbeat)) < 0.1] = 0.1
-    positions = model.bar_positions(downbeat, EVEN)
+    positions = model.bar_positions(downbeat, EVEN, 1 / meter)
     expected = np.tile(np.arange(1, meter + 1), 40)
     assert np.mean(positions == expected) > 0.95
 
 
 def test_bars_may_begin_with_an_upbeat_and_break_off():
     downbeat = np.tile([0.05, 0.05, 0.9, 0.05], 20)
-    positions = model.bar_positions(downbeat, EVEN)
+    positions = model.bar_positions(downbeat, EVEN, 0.25)
     np.testing.assert_array_equal(positions[:6], [3, 4, 1, 2, 3, 4])
     downbeat = np.concatenate([downbeat, downbeat[1:]])
-    positions = model.bar_positions(downbeat, EVEN)
+    positions = model.bar_positions(downbeat, EVEN, 0.25)
     np.testing.assert_array_equal(positions[-4:], [3, 4, 1, 2])
-    assert len(model.bar_positions(np.zeros(0), EVEN)) == 0
+    assert len(model.bar_positions(np.zeros(0), EVEN, 0.25)) == 0
+
+
+def test_a_network_in_doubt_does_not_make_bars_long():
+    # What is below one half is still more than is to be expected of any beat.
+    downbeat = np.tile([0.35, 0.02, 0.15, 0.02], 30)
+    positions = model.bar_positions(downbeat, EVEN, 0.25)
+    np.testing.assert_array_equal(positions, np.tile([1, 2, 3, 4], 30))
+
+
+def test_the_f_measure_to_expect():
+    posterior = np.zeros(1000)
+    for frame in range(50, 1000, 100):  # as the loss teaches it, but half as sure
+        posterior[frame - 2 : frame + 3] = 0.5 * np.array([0.25, 0.5, 1, 0.5, 0.25])
+    expect = model.expected_f_measure
+    # Ten events of which five are to be expected: 2 * 5 / (10 + 5).
+    assert expect(np.full(10, 0.5), posterior) == pytest.approx(2 / 3)
+    assert expect(np.full(5, 0.5), posterior) == pytest.approx(0.5)
+    assert expect(np.zeros(0), np.zeros(10)) == 0
 
 
 class Untrained(model.BeatModel):
@@ -166,6 +184,7 @@ class Untrained(model.BeatModel):
 
     def __init__(self, deviation=0.03):
         self.deviation, self.prior, self.meters = deviation, PRIOR, EVEN
+        self.downbeat_prior = 0.25
         self.pump = pumpp.Pump(Beats("beat", SR, HOP))
         self.output_names = ["beat.beat", "beat.downbeat"]
 
@@ -196,6 +215,21 @@ def test_beats_are_decoded_with_position_and_confidence():
         frame = round(observation.time * RATE)
         height = said["beat.beat"][max(0, frame - 1) : frame + 2].max()
         assert observation.confidence == pytest.approx(height)
+
+
+@pytest.mark.parametrize("between, bpm", [(0.3, 60), (0.8, 120)])
+def test_beats_that_are_doubtful_throughout_are_left_out(between, bpm):
+    """Each is more probable than at any frame, and yet not one of them is meant."""
+    times = np.arange(1, 59, 0.5)
+    sure, doubtful = (
+        posterior(half, 60, missing=0) for half in (times[::2], times[1::2])
+    )
+    said = np.maximum(sure, between / 0.9 * doubtful)[:, np.newaxis]
+    bars = posterior(times[::8], 60, missing=0)[:, np.newaxis]
+    (annotation,) = Untrained().decode({"beat.beat": said, "beat.downbeat": bars}, 60.0)
+    found = np.asarray([o.time for o in annotation])
+    assert np.median(np.diff(found)) == pytest.approx(60 / bpm, abs=0.02)
+    assert mir_eval.beat.f_measure(times[:: 120 // bpm], found) > 0.95
 
 
 def test_no_beat_lies_beyond_the_end():
@@ -229,6 +263,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     learnt = train.decoder(files)
     assert learnt["interval_deviation"] == pytest.approx(0.045, abs=0.015)
     assert learnt["beat_prior"] == pytest.approx(2 * 2.5 / RATE, rel=0.1)
+    assert learnt["downbeat_prior"] == pytest.approx(1 / 3.2, rel=0.05)
     meters = dict(zip(METERS, learnt["meters"], strict=True))
     assert sum(learnt["meters"]) == pytest.approx(1)
     assert meters[3] > 2 * meters[4] > 2 * meters[5] > 0

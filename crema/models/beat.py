@@ -74,8 +74,7 @@ class BeatModel(base.Estimator):
                 f"{self.directory / 'decoder.json'}: meters are not {len(METERS)} "
                 "probabilities; train the model again"
             )
-        single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
-        self.counts = [np.asarray(meters), *single]
+        self.meters = np.asarray(meters)
 
     def decode(self, outputs, duration):
         """Decode beats and their positions in bars.
@@ -110,11 +109,12 @@ class BeatModel(base.Estimator):
         """
         # An event may peak a frame beside its place.
         near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
+        single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         best, found = -np.inf, (np.zeros(0, dtype=int), np.zeros(0, dtype=int))
         for frames in self.sequences(beat, rate):
             is_beat, is_downbeat = (posterior[frames] for posterior in near)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
-            for meters in self.counts:
+            for meters in (self.meters, *single):
                 positions = bar_positions(share, meters, self.downbeat_prior)
                 score = expected_f_measure(is_beat, beat)
                 score += expected_f_measure(is_downbeat[positions == 1], downbeat)
