@@ -7,7 +7,7 @@ import librosa
 import numpy as np
 
 
-def annotate(namespace, encoded, labels, transition, hop, duration=None):
+def annotate(namespace, encoded, labels, transition, hop, duration=None, news=1.0):
     """Make an annotation of the classes of frames.
 
     Frames of equal class become one segment.
@@ -26,6 +26,8 @@ def annotate(namespace, encoded, labels, transition, hop, duration=None):
         Seconds between frames.
     duration : float, optional
         Duration of the track in seconds; by default that of the frames.
+    news : float
+        Of the Viterbi path, see :func:`best_path`.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def annotate(namespace, encoded, labels, transition, hop, duration=None):
         states = encoded[:, 0].astype(int)
         posterior = np.ones_like(encoded, dtype=float)
     else:
-        states = best_path(encoded, transition)
+        states = best_path(encoded, transition, news)
         posterior = np.take_along_axis(encoded, states[:, np.newaxis], axis=1)
     annotation = jams.Annotation(namespace, time=0, duration=duration)
     for start, end in runs(states):
@@ -54,7 +56,7 @@ def annotate(namespace, encoded, labels, transition, hop, duration=None):
     return annotation
 
 
-def best_path(posterior, transition):
+def best_path(posterior, transition, news=1.0):
     """Find the most probable sequence of states.
 
     Parameters
@@ -64,6 +66,11 @@ def best_path(posterior, transition):
     transition : np.ndarray, shape=(n_states, n_states), or None
         Row ``i`` holds the probabilities of what follows state ``i``; None takes each
         frame by itself.
+    news : float
+        How much of what a frame tells the frames before it have not told.  A path
+        takes frames for independent, and doubts that a network has for minutes on end
+        would add up to certainty; below 1, this exponent of the posteriors makes up
+        for that.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def best_path(posterior, transition):
     """
     if transition is None or not len(posterior):
         return posterior.argmax(axis=1)
-    probability = posterior.astype(float).T
+    probability = posterior.astype(float).T ** news
     probability = probability / probability.sum(axis=0)
     states = librosa.sequence.viterbi_discriminative(probability, transition)
     return states.astype(int)

@@ -99,9 +99,10 @@ class Untrained(model.KeyModel):
 def test_local_keys_are_smoothed_and_the_whole_is_not_asked():
     overall = np.full(24, 0.5 / 23)
     overall[5] = 0.5
-    local = np.full((400, 24), 0.4 / 23)
-    local[:200, 0] = local[200:, 7] = 0.6
-    local[50, [0, 3]] = local[50, [3, 0]]
+    local = np.full((400, 24), 0.2 / 23)
+    local[:200, 0] = local[200:, 7] = 0.8
+    # Five seconds of another key are a chord or two, not a modulation.
+    local[50:104, [0, 3]] = local[50:104, [3, 0]]
     whole, changing = Untrained(0.999).decode(
         {"key.overall": overall, "key.local": local}, 400 / RATE
     )
