@@ -35,7 +35,7 @@ from crema.utils import index, io
 from crema.utils.rng import generator
 
 #: Raise it when a change of the code changes what a piece sounds like.
-RECIPE = 1
+RECIPE = 2
 PREFIX = "composed_"
 #: Length in seconds, before the tempo is drawn anew.
 LENGTH = (50.0, 90.0)

@@ -218,11 +218,14 @@ def narrow(y, sample_rate, rng):
 
 def noise(y, sample_rate, rng):
     """Add white to brown noise, and sometimes the hum of the mains."""
-    n = len(y)
-    spectrum = np.fft.rfft(rng.standard_normal(n))
+    from scipy.fft import next_fast_len
+
+    # The transform of as many samples as a song happens to have can take seconds.
+    n, longer = len(y), next_fast_len(len(y), real=True)
+    spectrum = np.fft.rfft(rng.standard_normal(longer))
     spectrum[1:] /= np.arange(1, len(spectrum)) ** rng.uniform(0, 1)
     spectrum[0] = 0
-    made = np.fft.irfft(spectrum, n)
+    made = np.fft.irfft(spectrum, longer)[:n]
     if rng.random() < 0.2:
         turn = 2 * np.pi * rng.choice((50, 60)) * np.arange(n) / sample_rate
         made += made.std() * (np.sin(turn) + 0.5 * np.sin(3 * turn))

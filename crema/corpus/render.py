@@ -168,7 +168,8 @@ def _rustysynth(path, data, midi):
             f"{path}: the soundfont cannot be used ({error}); "
             "give a SoundFont 2 (.sf2) file"
         ) from error
-    return soundfile.read(io.BytesIO(wave), dtype="float32")[0].mean(axis=1)
+    left, right = soundfile.read(io.BytesIO(wave), dtype="float32")[0].T
+    return (left + right) / 2
 
 
 def _timidity(path, midi):
