@@ -1,7 +1,9 @@
-"""The loss of the beat estimator."""
+"""Parts of the network of the beat estimator, and its loss."""
 
 import keras
 from keras import ops
+
+from crema.layers import around
 
 
 class EventCrossentropy(keras.losses.Loss):
@@ -35,3 +37,58 @@ class EventCrossentropy(keras.losses.Loss):
         return -known * (
             target * ops.log(estimate) + (1 - target) * ops.log(1 - estimate)
         )
+
+
+def residual(x, channels, dilation, dropout):
+    """Add what a dilated convolution sees around each frame.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape=(batch, n_frames, channels)
+        Values of each frame.
+    channels, dilation : int
+        Filters, of five frames each, and frames from one of these to the next.
+    dropout : float
+        Share of the filters that are dropped.
+
+    Returns
+    -------
+    KerasTensor, shape=(batch, n_frames, channels)
+    """
+    layers = keras.layers
+    y = layers.Conv1D(
+        channels, 5, padding="same", dilation_rate=dilation, activation="elu"
+    )(x)
+    y = layers.SpatialDropout1D(dropout)(y)
+    return layers.Add()([x, layers.Dense(channels)(y)])
+
+
+def harmony(x, filters, channels):
+    """Tell how notes begin, end and go together, in whatever key.
+
+    Bars begin where chords change, and chords change alike in all keys: the twelve
+    pitch classes share their filters, and what counts is the strongest answer and the
+    mean.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape=(batch, n_steps, 12 * n_octaves)
+        A constant-Q transform of one bin per semitone, about twelve steps a second.
+    filters : int
+        Over nine steps of one pitch class in all octaves: what has sounded and what is
+        about to.
+    channels : int
+        Filters over all pitch classes.
+
+    Returns
+    -------
+    KerasTensor, shape=(batch, n_steps, 2 * channels)
+    """
+    layers = keras.layers
+    x = layers.Reshape((-1, x.shape[2] // 12, 12))(x)
+    x = layers.BatchNormalization()(layers.Permute((1, 3, 2))(x))
+    x = layers.ELU()(layers.Conv2D(filters, (9, 1), padding="same")(x))
+    x = layers.ELU()(around(x, channels, n_frames=3, dilation=2))
+    pools = layers.MaxPooling2D((1, 12)), layers.AveragePooling2D((1, 12))
+    x = layers.Concatenate()([pool(x) for pool in pools])
+    return layers.Reshape((-1, 2 * channels))(x)

@@ -37,7 +37,7 @@ def network(operators, args):
 
     from crema.features import LEVELS
     from crema.layers import Downsample, Upsample
-    from crema.layers.beat import EventCrossentropy
+    from crema.layers.beat import EventCrossentropy, harmony, residual
 
     field = operators.fields["mel.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="mel.mag")
@@ -46,10 +46,10 @@ def network(operators, args):
     x = layers.Reshape((-1, bands, 1))(x)
     x = layers.BatchNormalization()(x)
     # Two octaves of pooling leave few enough bands for a filter over all of them.
-    for _ in range(2):
-        x = layers.Conv2D(args.filters, 3, padding="same", activation="elu")(x)
+    for filters in (args.filters, 2 * args.filters):
+        x = layers.Conv2D(filters, 3, padding="same", activation="elu")(x)
         x = layers.MaxPooling2D((1, 3))(x)
-        x = layers.Dropout(args.dropout)(x)
+    x = layers.SpatialDropout2D(args.dropout)(x)
     x = layers.Conv2D(args.channels, (1, bands // 9), activation="elu")(x)
     x = layers.Reshape((-1, args.channels))(x)
     x = layers.Dropout(args.dropout)(x)
@@ -58,7 +58,10 @@ def network(operators, args):
     # Bars are heard over many seconds, at a rate that a recurrent network can afford.
     field, hold = operators.fields["cqt.mag"], operators["cqt"].hold
     bins = Input(field.shape, dtype=field.dtype.name, name="cqt.mag")
-    slow = layers.Concatenate()([Downsample(hold)(x), harmony(bins, hold, args)])
+    chords = layers.Rescaling(1 / LEVELS)(layers.Reshape((-1, bins.shape[2]))(bins))
+    chords = harmony(Downsample(hold)(chords), args.harmony_filters, args.channels)
+    chords = layers.Dropout(args.dropout)(chords)
+    slow = layers.Concatenate()([Downsample(hold)(x), chords])
     gru = layers.GRU(args.recurrent_units, return_sequences=True)
     slow = layers.Bidirectional(gru)(slow)
     x = layers.Concatenate()([x, Upsample(hold)([slow, x])])
@@ -67,44 +70,6 @@ def network(operators, args):
     downbeat = layers.Dense(1, activation="sigmoid", name="beat.downbeat")(x)
     loss = EventCrossentropy()
     return Model([levels, bins], [beat, downbeat]), [loss, loss], [[], []]
-
-
-def harmony(bins, hold, args):
-    """Tell at the slow rate how notes begin, end and go together, in whatever key.
-
-    Bars begin where chords change, and chords change alike in all keys: the twelve
-    pitch classes share their filters, and what counts is the strongest answer and the
-    mean.
-    """
-    from keras import layers
-
-    from crema.features import LEVELS
-    from crema.layers import Downsample, around
-
-    n_bins = bins.shape[2]
-    x = layers.Rescaling(1 / LEVELS)(bins)
-    x = Downsample(hold)(layers.Reshape((-1, n_bins))(x))
-    x = layers.Permute((1, 3, 2))(layers.Reshape((-1, n_bins // 12, 12))(x))
-    x = layers.BatchNormalization()(x)
-    # Two thirds of a second: what has sounded and what is about to.
-    filters = layers.Conv2D(args.harmony_filters, (9, 1), padding="same")
-    x = layers.ELU()(filters(x))
-    x = layers.ELU()(around(x, args.channels, n_frames=3, dilation=2))
-    pools = layers.MaxPooling2D((1, 12)), layers.AveragePooling2D((1, 12))
-    x = layers.Concatenate()([pool(x) for pool in pools])
-    return layers.Dropout(args.dropout)(layers.Reshape((-1, 2 * args.channels))(x))
-
-
-def residual(x, channels, dilation, dropout):
-    """Add what a dilated convolution sees around each frame."""
-    from keras import layers
-
-    y = layers.Conv1D(
-        channels, 5, padding="same", dilation_rate=dilation, activation="elu"
-    )(x)
-    y = layers.SpatialDropout1D(dropout)(y)
-    y = layers.Dense(channels)(y)
-    return layers.Add()([x, y])
 
 
 def decoder(files):
@@ -152,7 +117,7 @@ def main(argv=None):
     parser = train.parser(__doc__)
     parser.set_defaults(patch_duration=20.0, batch_size=12)
     option = parser.add_argument_group("network").add_argument
-    option("--filters", type=int, default=16, help="of the first two layers, 3 x 3")
+    option("--filters", type=int, default=8, help="3 x 3, then twice as many")
     option("--channels", type=int, default=32, help="of each frame, after them")
     option("--harmony-filters", type=int, default=16, help="of each pitch class")
     option("--dilations", type=int, default=8, help="layers, each twice as wide")
