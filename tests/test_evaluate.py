@@ -123,8 +123,9 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
     rows = {
         track: evaluate.evaluate(
-            track, corpus, Fake(), stage.score, stage.baseline, tmp_path / "out"
-        )
+            *(track, corpus, Fake(), stage.score, stage.baseline, lambda *_: []),
+            tmp_path / "out",
+        )[0]
         for track in ("good", "empty", "truncated", "keyless", "absent")
     }
     status = {track: row["status"] for track, row in rows.items()}
@@ -155,8 +156,31 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
     def broken(y, sr):
         raise ZeroDivisionError("by zero")
 
-    row = evaluate.evaluate("a", corpus, Fake(), stage.score, broken, tmp_path / "out")
+    row, said = evaluate.evaluate(
+        "a", corpus, Fake(), stage.score, broken, stage.correct, tmp_path / "out"
+    )
+    assert not said
     assert row["status"] == "failed" and "ZeroDivisionError: by zero" in row["reason"]
+
+
+def test_calibration_is_how_far_confidence_is_from_what_is_correct():
+    said = [(0.95, 1, 3), (0.95, 0, 1), (0.2, 1, 1), (0.2, 0, 3), (0.5, 1, 0)]
+    found = evaluate.calibration(said)
+    assert found["error"] == pytest.approx(0.5 * 0.2 + 0.5 * 0.05)
+    assert [one["share"] for one in found["bins"]] == [0.5, 0.5]
+    assert evaluate.calibration([(1.0, 1, 1)])["error"] == 0
+
+
+def test_what_is_correct_of_chords_is_told_with_its_time():
+    reference = chords((0, 4, "C:maj"), (4, 9, "A:min7"), (9, 10, "X"))
+    estimate = jams.Annotation("chord", time=0, duration=10)
+    estimate.append(time=0, duration=6, value="C:maj/3", confidence=0.75)
+    estimate.append(time=6, duration=4, value="A:min", confidence=0.5)
+    assert stage.correct(reference, estimate) == [
+        (0.75, 1, 4),
+        (0.75, 0, 2),
+        (0.5, 0, 3),
+    ]
 
 
 def test_means_are_weighted_by_duration():

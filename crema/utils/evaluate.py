@@ -14,6 +14,9 @@ import numpy as np
 from crema.exceptions import CremaError
 from crema.utils import cli, index, io, rng
 
+#: Bins of equal width in which confidence is held against what is correct.
+N_BINS = 10
+
 
 class NotComparable(CremaError):
     """A reference cannot be scored against; the message is the reason."""
@@ -38,7 +41,7 @@ def parser(description):
     return made
 
 
-def run(args, estimator, score, baseline):
+def run(args, estimator, score, baseline, correct):
     """Score one model on the test index and write ``test_data.json``.
 
     Parameters
@@ -53,6 +56,10 @@ def run(args, estimator, score, baseline):
         names end in their unit, as in ``offset_seconds``.  It may raise NotComparable.
     baseline : callable
         ``baseline(y, sr)`` returns the annotation of a method that needs no training.
+    correct : callable
+        ``correct(reference, *estimates)`` returns what there is to say about the
+        confidence of the estimates: rows of a confidence, how correct it was, in
+        [0, 1], and its weight.
 
     Raises
     ------
@@ -70,10 +77,11 @@ def run(args, estimator, score, baseline):
     estimates = args.resources / "estimates"
     for stale in estimates.glob("*.jams"):
         stale.unlink()
-    rows = []
+    rows, said = [], []
     for number, track in enumerate(tracks, 1):
-        row = evaluate(track, corpus, model, score, baseline, estimates)
+        row, one = evaluate(track, corpus, model, score, baseline, correct, estimates)
         rows.append(row)
+        said += one
         note = row["reason"] or " ".join(
             f"{name} {value:.3f}"
             for name, value in row["scores"].items()
@@ -86,24 +94,28 @@ def run(args, estimator, score, baseline):
             f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
         )
     result = {"estimator": estimator, "version": model.version}
-    result |= {"summary": summary, "tracks": rows}
+    result |= {"summary": summary, "calibration": calibration(said), "tracks": rows}
     write_table(args.resources / "test_data.csv", rows)
     io.write_json(args.resources / "test_data.json", result)
     print(table(summary, rows))
+    print(f"calibration error: {result['calibration']['error']:.3f}")
     print(args.resources / "test_data.json")
 
 
-def evaluate(track, corpus, model, score, baseline, estimates):
+def evaluate(track, corpus, model, score, baseline, correct, estimates):
     """Annotate and score one track.
 
     Returns
     -------
-    dict
+    row : dict
         ``track_id``; ``status``: 'ok', 'not comparable' or 'failed'; ``reason``, None
         where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
+    said : list
+        What `correct` returned, nothing where the track could not be scored.
     """
     from crema import analyze
 
+    said = []
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
     row |= {"scores": {}, "baseline": {}}
     try:
@@ -119,6 +131,7 @@ def evaluate(track, corpus, model, score, baseline, estimates):
         reference = reference_of(corpus.jams(track), model.task.namespace)
         row["scores"] = score(reference, *estimated)
         row["baseline"] = score(reference, simple)
+        said = correct(reference, *estimated)
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}
     except CremaError as error:
@@ -127,7 +140,7 @@ def evaluate(track, corpus, model, score, baseline, estimates):
         traceback.print_exc()
         reason = f"track {track}: {type(error).__name__}: {error}"
         row |= {"status": "failed", "reason": reason}
-    return row
+    return row, said
 
 
 def reference_of(path, namespace):
@@ -142,6 +155,64 @@ def reference_of(path, namespace):
         f"{path}: has no {namespace} annotation; add one or leave the track out of the "
         "test index"
     )
+
+
+def overlaps(reference, estimate):
+    """Yield what two annotations of segments say at the same time.
+
+    Parameters
+    ----------
+    reference, estimate : jams.Annotation
+
+    Yields
+    ------
+    (jams.Observation, jams.Observation, float)
+        One of each, and for how many seconds they overlap.
+    """
+    for one in reference.data:
+        for other in estimate.data:
+            end = min(one.time + one.duration, other.time + other.duration)
+            seconds = float(end - max(one.time, other.time))
+            if seconds > 0:
+                yield one, other, seconds
+
+
+def calibration(said):
+    """Hold confidence against what is correct.
+
+    Parameters
+    ----------
+    said : list of (float, float, float)
+        A confidence, how correct it was, and its weight.
+
+    Returns
+    -------
+    dict
+        ``error``, the expected calibration error: confidences lie in ten bins of equal
+        width; it is the mean over bins, by weight, of the distance between the mean
+        confidence and the share that is correct.  ``bins``: ``confidence``, ``correct``
+        and ``share`` of the weight, of each that is not empty.
+
+    References
+    ----------
+    M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated
+    probabilities using Bayesian binning", AAAI 2015.
+    """
+    confidence, hit, weight = np.reshape(np.asarray(said, dtype=float), (-1, 3)).T
+    places = np.clip((confidence * N_BINS).astype(int), 0, N_BINS - 1)
+    bins = []
+    for place in np.unique(places[weight > 0]):
+        inside = places == place
+        bins.append(
+            {
+                "confidence": np.average(confidence[inside], weights=weight[inside]),
+                "correct": np.average(hit[inside], weights=weight[inside]),
+                "share": weight[inside].sum() / weight.sum(),
+            }
+        )
+    bins = [{name: float(value) for name, value in one.items()} for one in bins]
+    error = sum(b["share"] * abs(b["confidence"] - b["correct"]) for b in bins)
+    return {"error": float(error), "bins": bins}
 
 
 def summarise(rows):

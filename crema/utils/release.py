@@ -115,6 +115,7 @@ def card(settings, scores, splits, notes):
         for name, value in settings["options"].items()
         if not isinstance(value, str)
     )
+    error = scores["calibration"]["error"]
     failed = [row for row in scores["tracks"] if row["status"] != "ok"]
     rows = "\n".join(
         f"| {name} | {line['weighted']:.3f} | {_number(line['baseline'])} "
@@ -137,7 +138,8 @@ by duration; the spread is over tracks.
 |---|---|---|---|---|---|
 {rows}
 
-{len(failed)} tracks could not be scored.
+{len(failed)} tracks could not be scored. Expected calibration error of the \
+confidence: {error:.3f} (`docs/output.md`).
 
 ## Where it comes from
 

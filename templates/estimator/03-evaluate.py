@@ -41,6 +41,20 @@ def score(reference, estimate):
     return {"root": float(scores["root"])}
 
 
+def correct(reference, estimate):
+    """Return rows of a confidence, whether it was right, and its weight, here seconds.
+
+    From them follows how well the confidence of the estimator is calibrated.
+    """
+    from mir_eval import chord
+
+    return [
+        (found.confidence, chord.root([expected.value], [found.value])[0], seconds)
+        for expected, found, seconds in evaluate.overlaps(reference, estimate)
+        if expected.value != "X"
+    ]
+
+
 def baseline(y, sr):
     """Take the strongest pitch class of each frame.
 
@@ -75,7 +89,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "NAME", score, baseline)
+    evaluate.run(args, "NAME", score, baseline, correct)
 
 
 if __name__ == "__main__":

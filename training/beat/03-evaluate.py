@@ -13,6 +13,9 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
+#: Seconds between two beats that are one to the F-measure of mir_eval.
+WINDOW = 0.07
+
 
 def score(reference, estimate):
     """Score a beat annotation.
@@ -63,10 +66,22 @@ def score(reference, estimate):
         if told and len(expected_down)
         else None
     )
-    pairs = mir_eval.util.match_events(expected, found, 0.07)
+    pairs = mir_eval.util.match_events(expected, found, WINDOW)
     offsets = [found[j] - expected[i] for i, j in pairs]
     scores["offset_seconds"] = float(np.median(offsets)) if offsets else None
     return scores
+
+
+def correct(reference, estimate):
+    """Return the confidence of each beat, whether it is one, and the weight 1."""
+    import mir_eval
+
+    expected, found = (
+        np.asarray([obs.time for obs in annotation.data])
+        for annotation in (reference, estimate)
+    )
+    hits = {j for _, j in mir_eval.util.match_events(expected, found, WINDOW)}
+    return [(obs.confidence, j in hits, 1) for j, obs in enumerate(estimate.data)]
 
 
 def baseline(y, sr):
@@ -106,7 +121,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "beat", score, baseline)
+    evaluate.run(args, "beat", score, baseline, correct)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,18 @@ def intervals_of(annotation):
     return np.asarray(intervals), labels
 
 
+def correct(reference, estimate):
+    """Return confidence, whether root and all chord tones are right, and seconds."""
+    from mir_eval import chord
+
+    rows = []
+    for expected, found, seconds in evaluate.overlaps(reference, estimate):
+        right = chord.tetrads([expected.value], [found.value])[0]
+        if right >= 0:
+            rows.append((found.confidence, right, seconds))
+    return rows
+
+
 def baseline(y, sr):
     """Match chroma against binary templates of 12 major and 12 minor triads.
 
@@ -127,7 +139,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "chord", score, baseline)
+    evaluate.run(args, "chord", score, baseline, correct)
 
 
 if __name__ == "__main__":

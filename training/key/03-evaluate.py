@@ -60,7 +60,11 @@ def score(reference, overall, local=None):
     kind = relation(truth, found) if found >= 0 else "other"
     for name in ("correct", "fifth", "relative", "parallel", "other"):
         scores[name] = float(kind == name)
-    scores["local"] = agreement(encoded(reference), encoded(local or overall))
+    total = sum(obs.duration for obs in reference.data if key.parse(obs.value) >= 0)
+    right = sum(
+        seconds for _, hit, seconds in correct(reference, local or overall) if hit
+    )
+    scores["local"] = float(min(1.0, right / total))
     return scores
 
 
@@ -84,17 +88,16 @@ def encoded(annotation):
         raise evaluate.NotComparable(str(error)) from error
 
 
-def agreement(reference, estimate):
-    """Return the share of the time with a key in which two lists of keys agree."""
-    same = total = 0.0
-    for (start, end), key in zip(*reference, strict=True):
-        if key < 0:
-            continue
-        total += end - start
-        for (begin, stop), other in zip(*estimate, strict=True):
-            if other == key:
-                same += max(0.0, min(end, stop) - max(start, begin))
-    return float(min(1.0, same / total))
+def correct(reference, *estimates):
+    """Return confidence, whether the key is right, and seconds, of both estimates."""
+    from crema.tasks import key
+
+    return [
+        (found.confidence, key.parse(found.value) == key.parse(expected.value), seconds)
+        for estimate in estimates
+        for expected, found, seconds in evaluate.overlaps(reference, estimate)
+        if key.parse(expected.value) >= 0
+    ]
 
 
 def baseline(y, sr):
@@ -139,7 +142,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "key", score, baseline)
+    evaluate.run(args, "key", score, baseline, correct)
 
 
 if __name__ == "__main__":
