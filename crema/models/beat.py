@@ -42,6 +42,8 @@ NEWS = 0.3
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
 CHANGE = 1e-2
+#: Seconds between an estimated and an annotated beat that are taken for one.
+NEAR = 0.07
 #: Posteriors are kept this far from 0 and 1.
 FLOOR = 1e-4
 
@@ -79,16 +81,22 @@ class BeatModel(base.Estimator):
     def decode(self, outputs, duration):
         """Decode beats and their positions in bars.
 
-        The confidence of a beat is its posterior; music without beats has none.
+        The confidence of a beat is the probability that one lies as near to it as
+        those who count beats allow: the posteriors around it, of which training gives
+        each event as much as :data:`crema.tasks.beat.WIDTH` frames.  Music without
+        beats has none.
         """
         beat, downbeat = (
             outputs[name][:, 0].astype(float) for name in ("beat.beat", "beat.downbeat")
         )
         rate = self.task.sr / self.task.hop_length
         frames, positions = self.bars(beat, downbeat, rate)
+        near = round(NEAR * rate)
         annotation = jams.Annotation(self.task.namespace, time=0, duration=duration)
         for frame, position in zip(frames, positions, strict=True):
-            place, confidence = peak(beat, frame)
+            place = peak(beat, frame)
+            around = beat[max(0, frame - near) : frame + near + 1]
+            confidence = min(1.0, float(around.sum()) / WIDTH)
             annotation.append(min(place / rate, duration), 0, int(position), confidence)
         return [annotation]
 
@@ -220,21 +228,18 @@ def peak(posterior, frame):
 
     Returns
     -------
-    place : float
-        Between frames, by a parabola through the logarithms.
-    height : float
-        The posterior of the highest frame.
+    float
+        Its place between frames, by a parabola through the logarithms.
     """
     window = np.arange(max(0, frame - 2), min(len(posterior), frame + 3))
     frame = window[posterior[window].argmax()]
-    height = float(posterior[frame])
     if not 0 < frame < len(posterior) - 1:
-        return float(frame), height
+        return float(frame)
     left, middle, right = np.log(posterior[frame - 1 : frame + 2] + FLOOR)
     curvature = left - 2 * middle + right
     if curvature >= 0:
-        return float(frame), height
-    return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)), height
+        return float(frame)
+    return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5))
 
 
 def bar_positions(downbeat, meters, prior):

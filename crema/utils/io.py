@@ -8,6 +8,7 @@ import contextlib
 import glob
 import io
 import json
+import math
 import os
 import pathlib
 import re
@@ -18,6 +19,8 @@ from crema.exceptions import AnnotationError, AudioError, CremaError, DataError
 
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
+#: Samples by which the length of an MP3 may be off: encoder and decoder pad it.
+MP3_PADDING = 2400
 #: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
 LONGEST = 1 << 28
 
@@ -103,19 +106,27 @@ def read_audio(path, sample_rate=None):
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise AudioError(f"{path}: no such audio file")
+    opened = False
     try:
         with soundfile.SoundFile(path) as stream:
+            opened = True
             expected, rate = stream.frames, stream.samplerate
-            exact = stream.format not in {"MP3", "OGG"}
-            # libsndfile takes a WAV for as long as its file is, and says so here.
-            cut = re.search(r"^data : (\d+) \(should be", stream.extra_info, re.M)
-            if cut and int(cut[1]) < 0xFFFFFFFF:
+            # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
+            missing = {"MP3": MP3_PADDING, "OGG": math.inf}.get(stream.format, 0)
+            # libsndfile takes a WAV or AIFF for as long as its file is, and says so.
+            told = r"^\s*(?:data|SSND) : (\d+) \(should be"
+            cut = re.search(told, stream.extra_info, re.M)
+            cut = cut and int(cut[1]) < 0xFFFFFFFF
+            if cut or (stream.format == "OGG" and not ends(path)):
                 raise AudioError(f"{path}: truncated; replace the file or leave it out")
             # Mixing down block by block keeps one channel in memory, not all.
             # A damaged header can promise any length.
             y = np.empty(min(max(0, expected), LONGEST), np.float32)
             n_samples, finite = 0, True
-            for block in stream.blocks(BLOCK, dtype="float32", always_2d=True):
+            # Not stream.blocks(), which repeats a block where an MP3 breaks off.
+            block = np.empty((BLOCK, stream.channels), np.float32)
+            while len(block) == BLOCK:
+                block = stream.read(BLOCK, dtype="float32", always_2d=True)
                 mono = block.mean(axis=1, dtype=np.float32)
                 finite &= bool(np.isfinite(mono).all())
                 end = n_samples + len(mono)
@@ -126,13 +137,18 @@ def read_audio(path, sample_rate=None):
             y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
+        if opened:
+            raise AudioError(
+                f"{path}: truncated or damaged ({reason}); replace the file or leave "
+                "it out"
+            ) from error
         raise AudioError(
             f"{path}: cannot be read as audio ({reason}); "
             "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
         ) from error
     if not len(y):
         raise AudioError(f"{path}: holds no audio")
-    if exact and len(y) < expected:
+    if len(y) < expected - missing:
         raise AudioError(
             f"{path}: truncated, {len(y)} of {expected} samples could be read; "
             "replace the file or leave it out"
@@ -142,6 +158,23 @@ def read_audio(path, sample_rate=None):
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate
+
+
+def ends(path):
+    """Return whether the last page of an Ogg file is whole and says that it is the last.
+
+    References
+    ----------
+    RFC 3533, section 6.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(max(0, os.path.getsize(path) - 2**17))
+        tail = stream.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    sizes = page[27 : 27 + page[26]]
+    return len(page) >= 27 + page[26] + sum(sizes)
 
 
 def resample(y, sample_rate, target):
