@@ -161,7 +161,7 @@ def read_audio(path, sample_rate=None):
 
 
 def ends(path):
-    """Return whether the last page of an Ogg file is whole and says that it is the last.
+    """Return whether an Ogg file ends with a whole page that is marked as the last.
 
     References
     ----------
