@@ -91,14 +91,16 @@ def read_splits():
     splits = {}
     try:
         for estimator in ESTIMATORS:
-            splits[estimator] = {
-                split: index.read_index(index_file(split).format(estimator=estimator))
+            files = [
+                index_file(split).format(estimator=estimator)
                 for split in ("train", "test")
-            }
-            index.check_splits(splits[estimator]["train"], splits[estimator]["test"])
+            ]
+            train, test = map(index.read_index, files)
+            index.check_splits(train, test, files)
+            splits[estimator] = {"train": train, "test": test}
             # The demo corpus is made by a rule and need not be there yet.
             if str(CORPUS.directory) != DEMO:
-                CORPUS.check([*splits[estimator]["train"], *splits[estimator]["test"]])
+                CORPUS.check([*train, *test])
     except CremaError as error:
         raise WorkflowError(str(error))
     return splits

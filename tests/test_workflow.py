@@ -271,9 +271,14 @@ def test_index_errors(built):
     def extra(record):
         return lambda text: json.dumps([*json.loads(text), record])
 
-    shared = json.loads(test)[0]
+    shared, first = json.loads(test)[0], json.loads(train.read_text())[0]
     for record, message in [
-        (shared, "in both the training and the test index"),
+        (
+            shared,
+            r"1 track\(s\) in both corpora/tiny/index_train.json and "
+            "corpora/tiny/index_test.json",
+        ),
+        (first, "index_train.json: track .* is listed twice"),
         ({"track_id": "gone", "group": "gone"}, "gone is not there at all"),
         ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*no dot"),
     ]:
