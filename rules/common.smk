@@ -8,6 +8,7 @@ import pathlib
 import shlex
 import sys
 
+from jsonschema import ValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
@@ -29,14 +30,42 @@ ESTIMATORS = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
 )
 
-validate(config, "../config/schemas/config.schema.yaml")
+
+def check_config(section, settings, schema):
+    """Validate a section and fill in its defaults; a violation is one line."""
+    try:
+        # Filling in defaults takes for granted that every section is one.
+        validate(settings, schema, set_default=False)
+    except WorkflowError as error:
+        # Its message has the whole schema in it; what it had caught is the violation.
+        cause = error.__context__
+        if not isinstance(cause, ValidationError):
+            raise
+        where = ".".join(map(str, [*section, *cause.absolute_path]))
+        known = cause.schema.get("properties", {})
+        if cause.validator == "additionalProperties":
+            unknown = next(key for key in cause.instance if key not in known)
+            reason = f"unknown key {unknown!r}; known: {', '.join(known) or 'none'}"
+        elif cause.instance is None:
+            reason = "is empty; give it a value or leave it out"
+        elif "description" in cause.schema and cause.absolute_path:
+            reason = f"{cause.instance!r} is not {cause.schema['description']}"
+        else:
+            reason = cause.message
+        raise WorkflowError(": ".join(filter(None, ["config", where, reason])))
+    validate(settings, schema)
+
+
+# First, because to the schema whatever it does not know is an estimator's section.
 for unknown in set(config) - {"corpus", "index", "work", "gpu"} - set(ESTIMATORS):
     raise WorkflowError(
         f"config: {unknown!r} is neither a setting nor an estimator under training/ "
         f"({', '.join(ESTIMATORS)})"
     )
+check_config([], config, "../config/schemas/config.schema.yaml")
 for estimator in ESTIMATORS:
-    validate(
+    check_config(
+        [estimator],
         config.setdefault(estimator, {}),
         f"../training/{estimator}/config.schema.yaml",
     )
@@ -62,14 +91,16 @@ def read_splits():
     splits = {}
     try:
         for estimator in ESTIMATORS:
-            splits[estimator] = {
-                split: index.read_index(index_file(split).format(estimator=estimator))
+            files = [
+                index_file(split).format(estimator=estimator)
                 for split in ("train", "test")
-            }
-            index.check_splits(splits[estimator]["train"], splits[estimator]["test"])
+            ]
+            train, test = map(index.read_index, files)
+            index.check_splits(train, test, files)
+            splits[estimator] = {"train": train, "test": test}
             # The demo corpus is made by a rule and need not be there yet.
             if str(CORPUS.directory) != DEMO:
-                CORPUS.check([*splits[estimator]["train"], *splits[estimator]["test"]])
+                CORPUS.check([*train, *test])
     except CremaError as error:
         raise WorkflowError(str(error))
     return splits

@@ -108,6 +108,12 @@ def test_a_group_on_both_sides():
         index.check_splits({"a": "x"}, {"b": "x", "c": "y"})
 
 
+def test_files_on_both_sides_are_named():
+    for test in ({"a": "y"}, {"b": "x"}):
+        with pytest.raises(CorpusError, match="in both left.json and right.json, such"):
+            index.check_splits({"a": "x"}, test, ("left.json", "right.json"))
+
+
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_group_is_never_split(fraction, seed):
@@ -137,6 +143,11 @@ def test_the_seed_alone_decides_who_is_held_out():
 def test_an_empty_side_is_an_error(n_groups, fraction):
     with pytest.raises(ConfigError, match=f"of {n_groups} group"):
         index.hold_out(grouped(n_groups), fraction, 0)
+
+
+def test_an_index_that_cannot_be_split_is_named():
+    with pytest.raises(ConfigError, match="list more groups in some/index.json or"):
+        index.hold_out(grouped(1), 0.5, 0, "some/index.json")
 
 
 # --- corpora --------------------------------------------------------------------------

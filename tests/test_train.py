@@ -330,3 +330,4 @@ def test_an_empty_validation_split_is_an_error(prepared, tmp_path):
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
     assert errors.startswith("error: ") and "validation_fraction" in errors
+    assert str(prepared / "index.json") in errors

@@ -11,7 +11,9 @@ import sys
 import time
 
 import pytest
+import yaml
 from conftest import TRAIN, snakemake
+from snakemake.utils import update_config
 
 TARGET = "training/chord/resources/test_data.json"
 
@@ -196,36 +198,69 @@ def training_tracks(directory):
 # --- errors a user will meet ----------------------------------------------------------
 
 
-def refused(directory):
-    done = snakemake(directory, "-n", target=TARGET)
+def refused(directory, *options, target=TARGET):
+    done = snakemake(directory, "-n", *options, target=target)
     assert done.returncode != 0
     return done.stdout + done.stderr
 
 
+def configured(directory, settings):
+    """Lay settings, as YAML, over those of a checkout for a while."""
+
+    def edit(text):
+        merged = yaml.safe_load(text)
+        update_config(merged, yaml.safe_load(settings))
+        return yaml.safe_dump(merged)
+
+    return changed(directory / "config" / "tiny.yaml", edit)
+
+
 @pytest.mark.parametrize(
-    ("key", "message"),
+    ("settings", "message"),
     [
-        ("corpsu:\n  directory: x", "'corpsu' is neither a setting nor an estimator"),
-        ("chord:\n  prepare:\n    hop_lenght: 1024", "hop_lenght"),
-        ("chord:\n  train:\n    epochs: many", "'many' is not of type 'integer'"),
-        ("corpus:\n  directory: nowhere", "nowhere: the corpus directory cannot be"),
-        ("corpus:\n  audio_ext: wav", r"no pair of \*.wav and \*.jams"),
+        ("corpsu: {directory: x}", "'corpsu' is neither a setting nor an estimator .*"),
+        ("gpus: 1", "'gpus' is neither a setting nor an estimator under training/ .*"),
+        ("gpu: -1", "gpu: -1 is less than the minimum of 0"),
+        ("chord:", "chord: is empty; give it a value or leave it out"),
+        (
+            "chord: {prepare: {hop_lenght: 1024}}",
+            "chord.prepare: unknown key 'hop_lenght'; known: .*hop_length.*",
+        ),
+        ("chord: {prepare: }", "chord.prepare: is empty; .*"),
+        ("chord: {prepare: 5}", "chord.prepare: 5 is not of type 'object'"),
+        (
+            "chord: {train: {epochs: many}}",
+            "chord.train.epochs: 'many' is not of type 'integer'",
+        ),
+        (
+            "corpus: {audio_ext: .wav}",
+            "corpus.audio_ext: '.wav' is not an extension without its dot",
+        ),
+        (
+            "index: {train: 'x/{estimater}.json'}",
+            "index.train: 'x/{estimater}.json' is not a path in which nothing but "
+            "{estimator} stands in braces",
+        ),
     ],
 )
-def test_configuration_errors(built, key, message):
-    path = built / "config" / "tiny.yaml"
-    before = path.read_text()
-    top = key.split(":")[0]
-    after = before.replace(f"{top}:", key, 1) if f"\n{top}:" in before else before + key
-    if key.startswith("chord:\n  train"):
-        after = before.replace("epochs: 1", "epochs: many")
-    elif key.startswith("corpus:\n  directory"):
-        after = before.replace("directory: corpora/tiny", "directory: nowhere")
-    path.write_text(after)
-    try:
+def test_configuration_errors_are_one_line(built, settings, message):
+    with configured(built, settings):
+        text = refused(built)
+    assert re.search(f"^config: {message}$", text, re.M), text
+    # Beside it, Snakemake says which files it read and where in the rules it stopped.
+    assert len(text.splitlines()) < 10, text
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("corpus: {directory: nowhere}", "nowhere: the corpus directory cannot be"),
+        ("corpus: {audio_ext: wav}", r"no pair of \*.wav and \*.jams"),
+    ],
+)
+def test_a_corpus_that_is_not_there(built, settings, message):
+    with configured(built, settings):
         assert re.search(message, refused(built))
-    finally:
-        path.write_text(before)
 
 
 def test_index_errors(built):
@@ -236,9 +271,14 @@ def test_index_errors(built):
     def extra(record):
         return lambda text: json.dumps([*json.loads(text), record])
 
-    shared = json.loads(test)[0]
+    shared, first = json.loads(test)[0], json.loads(train.read_text())[0]
     for record, message in [
-        (shared, "in both the training and the test index"),
+        (
+            shared,
+            r"1 track\(s\) in both corpora/tiny/index_train.json and "
+            "corpora/tiny/index_test.json",
+        ),
+        (first, "index_train.json: track .* is listed twice"),
         ({"track_id": "gone", "group": "gone"}, "gone is not there at all"),
         ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*no dot"),
     ]:

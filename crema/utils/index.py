@@ -88,29 +88,31 @@ def check_track_id(track_id, where):
         )
 
 
-def check_splits(train, test):
+def check_splits(train, test, names=("the training index", "the test index")):
     """Raise CorpusError if a track or a group stands on both sides.
 
     Parameters
     ----------
     train, test : dict of str to str
         Indexes as :func:`read_index` returns them.
+    names : pair of str or path-like
+        What the message calls them: their files, where there are any.
     """
+    where = f"in both {names[0]} and {names[1]}"
     both = sorted(set(train) & set(test))
     if both:
         raise CorpusError(
-            f"{len(both)} track(s) in both the training and the test index, such as "
-            f"{both[0]!r}; remove them from one"
+            f"{len(both)} track(s) {where}, such as {both[0]!r}; remove them from one"
         )
     groups = set(train.values()) & set(test.values())
     if groups:
         raise CorpusError(
-            f"{len(groups)} group(s) in both the training and the test index, such as "
-            f"{min(groups)!r}; keep all tracks of a group in one"
+            f"{len(groups)} group(s) {where}, such as {min(groups)!r}; keep all tracks "
+            "of a group in one"
         )
 
 
-def hold_out(index, fraction, seed):
+def hold_out(index, fraction, seed, name="the training index"):
     """Split an index by group.
 
     Parameters
@@ -121,6 +123,8 @@ def hold_out(index, fraction, seed):
         The share of the groups to hold out, at least one group.
     seed : int
         Decides which.
+    name : str or path-like
+        What the message calls the index: its file, where there is one.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def hold_out(index, fraction, seed):
     if not possible or count >= len(groups):
         raise ConfigError(
             f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
-            "one side empty; list more groups in the training index or change "
+            f"one side empty; list more groups in {name} or change "
             "validation_fraction"
         )
     chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])

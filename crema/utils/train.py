@@ -104,7 +104,9 @@ def run(args, estimator, network, decoder, monitor):
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     check(args)
     tracks = index.read_index(args.index)
-    kept, held_out = index.hold_out(tracks, args.validation_fraction, args.seed)
+    kept, held_out = index.hold_out(
+        tracks, args.validation_fraction, args.seed, args.index
+    )
     operators = pump.load(args.pump)
     files = sampling.copies(args.feature_dir, tracks)
     check_pump(files, args.pump)
