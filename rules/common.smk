@@ -181,6 +181,7 @@ CODE = {
         "crema/utils/train.py",
         "crema/utils/fit.py",
         "crema/utils/sampling.py",
+        "crema/utils/rng.py",
         "crema/layers/__init__.py",
     ],
     "evaluate": [

@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from crema.exceptions import ConfigError, CorpusError
-from crema.utils import index
+from crema.utils import index, sampling
 
 RECORDS = [
     {"track_id": "song_1", "group": "Antônio"},
@@ -118,7 +118,7 @@ def test_files_on_both_sides_are_named():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_group_is_never_split(fraction, seed):
     tracks = grouped(10)
-    kept, held_out = index.hold_out(tracks, fraction, seed)
+    kept, held_out = sampling.hold_out(tracks, fraction, seed)
     assert sorted(kept + held_out) == sorted(tracks)
     groups = [{tracks[track] for track in side} for side in (kept, held_out)]
     assert not groups[0] & groups[1]
@@ -130,10 +130,10 @@ def test_a_group_is_never_split(fraction, seed):
 def test_the_seed_alone_decides_who_is_held_out():
     tracks = grouped(10)
     shuffled = dict(sorted(tracks.items(), reverse=True))
-    assert index.hold_out(tracks, 0.3, 1) == index.hold_out(tracks, 0.3, 1)
-    same = index.hold_out(shuffled, 0.3, 1)[1]
-    assert set(same) == set(index.hold_out(tracks, 0.3, 1)[1])
-    choices = {frozenset(index.hold_out(tracks, 0.3, seed)[1]) for seed in range(9)}
+    assert sampling.hold_out(tracks, 0.3, 1) == sampling.hold_out(tracks, 0.3, 1)
+    same = sampling.hold_out(shuffled, 0.3, 1)[1]
+    assert set(same) == set(sampling.hold_out(tracks, 0.3, 1)[1])
+    choices = {frozenset(sampling.hold_out(tracks, 0.3, seed)[1]) for seed in range(9)}
     assert len(choices) > 3
 
 
@@ -142,12 +142,12 @@ def test_the_seed_alone_decides_who_is_held_out():
 )
 def test_an_empty_side_is_an_error(n_groups, fraction):
     with pytest.raises(ConfigError, match=f"of {n_groups} group"):
-        index.hold_out(grouped(n_groups), fraction, 0)
+        sampling.hold_out(grouped(n_groups), fraction, 0)
 
 
 def test_an_index_that_cannot_be_split_is_named():
     with pytest.raises(ConfigError, match="list more groups in some/index.json or"):
-        index.hold_out(grouped(1), 0.5, 0, "some/index.json")
+        sampling.hold_out(grouped(1), 0.5, 0, "some/index.json")
 
 
 # --- corpora --------------------------------------------------------------------------

@@ -15,6 +15,8 @@ import yaml
 from conftest import TRAIN, snakemake
 from snakemake.utils import update_config
 
+from crema.utils import train
+
 TARGET = "training/chord/resources/test_data.json"
 
 
@@ -54,11 +56,19 @@ def test_a_second_run_does_nothing(built):
         "training/chord/02-train.py",
         "crema/utils/train.py",
         "crema/utils/sampling.py",
+        "crema/utils/rng.py",
     ],
 )
 def test_training_code_trains_again(built, name):
     with changed(built / name, lambda text: text + "\n# changed\n"):
         assert stale(built) == {"train": 1, "evaluate": 1}
+
+
+def test_training_code_is_that_which_an_unfinished_training_goes_by(built):
+    rules = (built / "rules" / "common.smk").read_text()
+    code = re.search(r'"train": \[(.*?)\]', rules, re.S)[1]
+    modules = {os.path.normpath(f"crema/utils/{name}") for name in train.MODULES}
+    assert set(re.findall(r'"(.+?)"', code)) == modules
 
 
 def test_a_training_option_trains_again(built):
@@ -265,13 +275,13 @@ def test_a_corpus_that_is_not_there(built, settings, message):
 
 def test_index_errors(built):
     tiny = built / "corpora" / "tiny"
-    train = tiny / "index_train.json"
+    index = tiny / "index_train.json"
     test = (tiny / "index_test.json").read_text()
 
     def extra(record):
         return lambda text: json.dumps([*json.loads(text), record])
 
-    shared, first = json.loads(test)[0], json.loads(train.read_text())[0]
+    shared, first = json.loads(test)[0], json.loads(index.read_text())[0]
     for record, message in [
         (
             shared,
@@ -282,9 +292,9 @@ def test_index_errors(built):
         ({"track_id": "gone", "group": "gone"}, "gone is not there at all"),
         ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*no dot"),
     ]:
-        with changed(train, extra(record)):
+        with changed(index, extra(record)):
             assert re.search(message, refused(built))
-    with changed(train, lambda text: "[]"):
+    with changed(index, lambda text: "[]"):
         assert "a split must not be empty" in refused(built)
 
 

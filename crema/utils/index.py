@@ -14,8 +14,8 @@ import json
 import os
 import pathlib
 
-from crema.exceptions import ConfigError, CorpusError
-from crema.utils import io, rng
+from crema.exceptions import CorpusError
+from crema.utils import io
 
 
 def read_index(path):
@@ -110,44 +110,6 @@ def check_splits(train, test, names=("the training index", "the test index")):
             f"{len(groups)} group(s) {where}, such as {min(groups)!r}; keep all tracks "
             "of a group in one"
         )
-
-
-def hold_out(index, fraction, seed, name="the training index"):
-    """Split an index by group.
-
-    Parameters
-    ----------
-    index : dict of str to str
-        The group of each track.
-    fraction : float
-        The share of the groups to hold out, at least one group.
-    seed : int
-        Decides which.
-    name : str or path-like
-        What the message calls the index: its file, where there is one.
-
-    Returns
-    -------
-    kept, held_out : list of str
-        Track ids, in the order of the index.
-
-    Raises
-    ------
-    ConfigError
-        One side would be empty.
-    """
-    groups = sorted(set(index.values()))
-    possible = 0 < fraction < 1
-    count = max(1, round(fraction * len(groups))) if possible else 0
-    if not possible or count >= len(groups):
-        raise ConfigError(
-            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
-            f"one side empty; list more groups in {name} or change "
-            "validation_fraction"
-        )
-    chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
-    kept = [track for track, group in index.items() if group not in chosen]
-    return kept, [track for track, group in index.items() if group in chosen]
 
 
 @dataclasses.dataclass(frozen=True)

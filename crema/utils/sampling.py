@@ -1,4 +1,4 @@
-"""From feature files to batches: random patches to train on, whole tracks to validate.
+"""From an index to batches: random patches to train on, whole tracks to validate.
 
 Memory is bounded by the number of tracks that are open at once, whatever the size of
 the corpus, because a patch is read from its file by itself.
@@ -10,8 +10,46 @@ import pathlib
 
 import numpy as np
 
-from crema.exceptions import DataError
+from crema.exceptions import ConfigError, DataError
 from crema.utils import io, rng
+
+
+def hold_out(index, fraction, seed, name="the training index"):
+    """Split an index by group.
+
+    Parameters
+    ----------
+    index : dict of str to str
+        The group of each track.
+    fraction : float
+        The share of the groups to hold out, at least one group.
+    seed : int
+        Decides which.
+    name : str or path-like
+        What the message calls the index: its file, where there is one.
+
+    Returns
+    -------
+    kept, held_out : list of str
+        Track ids, in the order of the index.
+
+    Raises
+    ------
+    ConfigError
+        One side would be empty.
+    """
+    groups = sorted(set(index.values()))
+    possible = 0 < fraction < 1
+    count = max(1, round(fraction * len(groups))) if possible else 0
+    if not possible or count >= len(groups):
+        raise ConfigError(
+            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
+            f"one side empty; list more groups in {name} or change "
+            "validation_fraction"
+        )
+    chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
+    kept = [track for track, group in index.items() if group not in chosen]
+    return kept, [track for track, group in index.items() if group in chosen]
 
 
 def copies(feature_dir, tracks):

@@ -20,8 +20,9 @@ from crema.version import __version__
 
 #: Length of a validation excerpt: as many frames of context as most tracks need.
 EXCERPT_SECONDS = 60
-#: The code that decides the outcome of a training, with the script.
-MODULES = ("train.py", "fit.py", "sampling.py", "../layers/__init__.py")
+#: The code that decides the outcome of a training, with the script and its layers; the
+#: same as in CODE of rules/common.smk.
+MODULES = ("train.py", "fit.py", "sampling.py", "rng.py", "../layers/__init__.py")
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
 
 
@@ -104,7 +105,7 @@ def run(args, estimator, network, decoder, monitor):
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     check(args)
     tracks = index.read_index(args.index)
-    kept, held_out = index.hold_out(
+    kept, held_out = sampling.hold_out(
         tracks, args.validation_fraction, args.seed, args.index
     )
     operators = pump.load(args.pump)
