@@ -148,7 +148,7 @@ def spoil(directory):
         "with.dot": "no dot",
         "bad_jams": "not valid JAMS",
         "wrong_label": "not valid JAMS",
-        "cut": "cut.flac: cannot be read as audio",
+        "cut": "cut.flac: truncated or damaged",
         "no_sound": "cannot be read as audio",
         "short": "lasts 0.50 s",
         "beyond": "until 3.60 s, the audio until 3.00 s",
