@@ -241,6 +241,26 @@ def test_mp3_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("ext", "rate"), [("mp3", 22050), ("mp3", 24000), ("mp3", 48000), ("opus", 48000)]
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_blocks_are_as_the_whole(tmp_path, monkeypatch, ext, rate, channels):
+    """The decoders of these go wrong where they are told to go where they are."""
+    path = tmp_path / f"a.{ext}"
+    draw = np.random.default_rng(0)
+    y = tone(2, rate) + draw.uniform(-0.05, 0.05, 2 * rate)
+    y = np.stack([y, -0.5 * y], axis=1)[:, :channels]
+    coding = {"format": "OGG", "subtype": "OPUS"} if ext == "opus" else {}
+    soundfile.write(path, y, rate, **coding)
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    for block in (9001, len(y) - 1, len(y), io.BLOCK):
+        monkeypatch.setattr(io, "BLOCK", block)
+        found, _ = io.read_audio(path)
+        assert len(found) == len(y)
+        np.testing.assert_allclose(found, expected.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [
         ("text.mp3", b"this is not audio, whatever its name says\n" * 99),

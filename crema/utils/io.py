@@ -123,7 +123,10 @@ def read_audio(path, sample_rate=None):
             # A damaged header can promise any length.
             y = np.empty(min(max(0, expected), LONGEST), np.float32)
             n_samples, finite = 0, True
-            # Not stream.blocks(), which repeats a block where an MP3 breaks off.
+            # Not stream.blocks(), which repeats a block where an MP3 breaks off. And no
+            # seeking, which soundfile does after each read of what can seek: it makes
+            # the MP3 decoder forget what the next 20 ms need.
+            stream.seekable = lambda: False
             block = np.empty((BLOCK, stream.channels), np.float32)
             while len(block) == BLOCK:
                 block = stream.read(BLOCK, dtype="float32", always_2d=True)
