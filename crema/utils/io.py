@@ -23,6 +23,10 @@ BLOCK = 1 << 18
 MP3_PADDING = 2400
 #: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
 LONGEST = 1 << 28
+#: Bytes of a WAV, AIFF, W64, RF64 or AU by its header, and those that there are.
+PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
+#: A program that writes to a pipe promises at least so many, as it cannot know.
+STREAMED = 0x7F000000
 
 
 @contextlib.contextmanager
@@ -113,10 +117,9 @@ def read_audio(path, sample_rate=None):
             expected, rate = stream.frames, stream.samplerate
             # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
             missing = {"MP3": MP3_PADDING, "OGG": math.inf}.get(stream.format, 0)
-            # libsndfile takes a WAV or AIFF for as long as its file is, and says so.
-            told = r"^\s*(?:data|SSND) : (\d+) \(should be"
-            cut = re.search(told, stream.extra_info, re.M)
-            cut = cut and int(cut[1]) < 0xFFFFFFFF
+            # libsndfile takes what was cut off for as long as its file is, and says so.
+            cut = re.search(PROMISED, stream.extra_info, re.M)
+            cut = cut and int(cut[2]) < int(cut[1]) < STREAMED
             if cut or (stream.format == "OGG" and not ends(path)):
                 raise AudioError(f"{path}: truncated; replace the file or leave it out")
             # Mixing down block by block keeps one channel in memory, not all.
