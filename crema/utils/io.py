@@ -143,7 +143,8 @@ def read_audio(path, sample_rate=None):
             y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        if opened:
+        # A header that breaks off is malformed, the only error of this number.
+        if opened or getattr(error, "code", None) == 3:
             raise AudioError(
                 f"{path}: truncated or damaged ({reason}); replace the file or leave "
                 "it out"
