@@ -277,6 +277,60 @@ def test_what_is_not_audio(tmp_path, name, content):
     assert "convert it to WAV" in one_line(caught, tmp_path / name)
 
 
+READ = """
+import sys
+from crema import exceptions
+from crema.utils import io
+exceptions.program(lambda: [io.read_audio(path) for path in sys.argv[1:]] and None)
+"""
+
+
+@pytest.mark.parametrize("content", [b"this is not audio\n", b"not audio " * 9999, b""])
+def test_what_is_not_audio_is_one_line(tmp_path, run_script, content):
+    """libmpg123 writes notes of its own to standard error."""
+    path = tmp_path / "text.mp3"
+    path.write_bytes(content)
+    done = run_script("-c", READ, path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {path}: cannot be read as audio (not a format that libsndfile knows); "
+        "convert it to WAV, FLAC, Ogg or MP3, or leave it out\n"
+    )
+
+
+@pytest.mark.parametrize("rest", [b"", bytes(500)])
+def test_a_damaged_mp3_is_one_line(tmp_path, run_script, rest):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, tone(4), RATE)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + rest + whole[middle + 500 :] * bool(rest))
+    (line,) = run_script("-c", READ, path).stderr.splitlines()
+    assert line.startswith(f"error: {path}: truncated or damaged")
+
+
+def test_standard_error_is_there_again(tmp_path, capfd):
+    io.write_audio(tmp_path / "a.wav", tone(), RATE)
+    (tmp_path / "b.mp3").write_text("not audio")
+    io.read_audio(tmp_path / "a.wav")
+    with pytest.raises(AudioError):
+        io.read_audio(tmp_path / "b.mp3")
+    with io.quiet():
+        os.write(2, b"nobody sees this")
+    os.write(2, b"this comes through")
+    assert capfd.readouterr().err == "this comes through"
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    for _ in range(5):
+        io.read_audio(tmp_path / "a.wav")
+    assert not before or len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_process_may_have_no_standard_error(tmp_path, run_script):
+    io.write_audio(tmp_path / "a.wav", tone(), RATE)
+    done = run_script("-c", f"import os; os.close(2){READ}", tmp_path / "a.wav")
+    assert done.returncode == 0
+
+
 def test_no_audio_there(tmp_path):
     for path in (tmp_path / "a.flac", tmp_path):
         with pytest.raises(AudioError) as caught:

@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import re
+import threading
 
 import numpy as np
 
@@ -27,6 +28,8 @@ LONGEST = 1 << 28
 PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
 #: A program that writes to a pipe promises at least so many, as it cannot know.
 STREAMED = 0x7F000000
+#: Held by who has redirected standard error, which all threads share.
+REDIRECTED = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -112,7 +115,8 @@ def read_audio(path, sample_rate=None):
         raise AudioError(f"{path}: no such audio file")
     opened = False
     try:
-        with soundfile.SoundFile(path) as stream:
+        # libmpg123 prints notes about MP3, and about what only has the name of one.
+        with quiet(), soundfile.SoundFile(path) as stream:
             opened = True
             expected, rate = stream.frames, stream.samplerate
             # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
@@ -143,8 +147,12 @@ def read_audio(path, sample_rate=None):
             y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        # A header that breaks off is malformed, the only error of this number.
-        if opened or getattr(error, "code", None) == 3:
+        # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
+        # name of an MP3 and is none is 7, of which it says that it does not exist.
+        code = getattr(error, "code", None)
+        if code == 7:
+            reason = "not a format that libsndfile knows"
+        if opened or code == 3:
             raise AudioError(
                 f"{path}: truncated or damaged ({reason}); replace the file or leave "
                 "it out"
@@ -157,14 +165,27 @@ def read_audio(path, sample_rate=None):
         raise AudioError(f"{path}: holds no audio")
     if len(y) < expected - missing:
         raise AudioError(
-            f"{path}: truncated, {len(y)} of {expected} samples could be read; "
-            "replace the file or leave it out"
+            f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
+            "read; replace the file or leave it out"
         )
     if not finite:
         raise AudioError(f"{path}: holds samples that are not finite numbers")
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what libraries write to standard error from it, not what they raise."""
+    with REDIRECTED, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # there may be no standard error
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            with open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), 2)
+            stack.callback(os.dup2, kept, 2)
+        yield
 
 
 def ends(path):
