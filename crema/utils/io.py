@@ -112,7 +112,7 @@ def read_audio(path, sample_rate=None):
 
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise AudioError(f"{path}: no such audio file")
+        raise AudioError(f"{path}: no such audio file; add it or leave it out")
     opened = False
     try:
         # libmpg123 prints notes about MP3, and about what only has the name of one.
@@ -269,12 +269,17 @@ def read_jams(path):
 
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise AnnotationError(f"{path}: no such annotation file")
+        raise AnnotationError(
+            f"{path}: no such annotation file; add it or leave the track out of the "
+            "index"
+        )
     try:
         return jams.load(path, validate=True, strict=True)
     except Exception as error:  # jams, json, gzip and jsonschema each raise their own
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise AnnotationError(f"{path}: is not valid JAMS ({reason[0]})") from error
+        raise AnnotationError(
+            f"{path}: is not valid JAMS ({brief(error)}); correct it or leave the "
+            "track out of the index"
+        ) from error
 
 
 def write_jams(path, jam):
@@ -291,10 +296,16 @@ def write_jams(path, jam):
         try:
             jam.save(os.fspath(temporary), strict=True)
         except jams.JamsError as error:
-            reason = str(error).strip().splitlines()[0]
             raise AnnotationError(
-                f"{path}: would not be valid JAMS ({reason})"
+                f"{path}: would not be valid JAMS ({brief(error)})"
             ) from error
+
+
+def brief(error):
+    """Return what is wrong with a JAMS, without the schema that says what is right."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # What follows a label is a regular expression of 300 characters.
+    return re.sub(" does not match .*", " does not match the schema", lines[0])
 
 
 def read_json(path):
