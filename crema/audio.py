@@ -1,6 +1,8 @@
 """One piece of music, with what has been computed of it so far."""
 
+import numbers
 import pickle
+import warnings
 
 import librosa
 import numpy as np
@@ -32,13 +34,17 @@ class Audio:
     Raises
     ------
     AudioError
-        The file cannot be read, or `y` is empty, not numeric or not finite.
+        The file cannot be read, `sr` is missing, or `y` is empty, not numeric, not
+        finite or has its channels last.
     """
 
     def __init__(self, filename=None, y=None, sr=None):
         if y is not None:
-            if sr is None or not sr > 0:
-                raise AudioError("audio given as y needs its sampling rate: sr=44100")
+            if not isinstance(sr, numbers.Real) or not 0 < sr < np.inf:
+                raise AudioError(
+                    "audio given as y needs its sampling rate as a number, sr=44100, "
+                    f"not sr={sr!r}"
+                )
             filename, y = None, as_mono(y)
         elif filename is not None:
             y, sr = io.read_audio(filename)
@@ -78,7 +84,10 @@ class Audio:
             y = self.at(operator.sr)
             if len(y) <= operator.hop_length:  # shorter than a frame
                 y = np.pad(y, (0, operator.hop_length + 1 - len(y)))
-            return operator.transform(y, operator.sr)
+            with warnings.catch_warnings():
+                # Of audio shorter than a window, librosa says so for each octave.
+                warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
+                return operator.transform(y, operator.sr)
 
         # The bytes hold its class, its name and all its parameters.
         return self.once(pickle.dumps(operator), compute)
@@ -101,6 +110,11 @@ def as_mono(y):
     elif not np.issubdtype(y.dtype, np.floating):
         raise AudioError(f"audio must be numbers, not {y.dtype}")
     if y.ndim == 2:
+        if y.shape[0] > y.shape[1] > 0:
+            raise AudioError(
+                f"audio of the shape {y.shape} has more channels than samples; give "
+                "y.T if its channels come last, as those of soundfile do"
+            )
         y = y.mean(axis=0)
     if y.ndim != 1 or not y.size:
         raise AudioError(

@@ -1,5 +1,7 @@
 """What estimators share of one piece of music."""
 
+import warnings
+
 import librosa
 import numpy as np
 import pytest
@@ -84,8 +86,34 @@ def test_frames_are_centred_on_their_time():
 def test_nothing_to_analyse():
     with pytest.raises(AudioError, match="nothing to analyse"):
         Audio()
+
+
+@pytest.mark.parametrize("sr", [None, "44100", 0, -1, np.nan, np.inf, [SR]])
+def test_a_sampling_rate_is_a_number(sr):
     with pytest.raises(AudioError, match="needs its sampling rate"):
-        Audio(y=noise())
+        Audio(y=noise(), sr=sr)
+
+
+@pytest.mark.parametrize("sr", [SR, float(SR), np.int64(SR), np.float32(SR)])
+def test_a_number_may_be_of_any_type(sr):
+    assert Audio(y=noise(), sr=sr).duration == 2
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_channels_come_first(channels):
+    y = np.tile(noise()[:, np.newaxis], channels)
+    with pytest.raises(AudioError, match=r"give y\.T"):
+        Audio(y=y, sr=SR)
+    np.testing.assert_allclose(Audio(y=y.T, sr=SR).at(SR), noise(), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [1, 1100, 5000, 11025])
+def test_short_audio_is_nothing_to_warn_of(n_samples):
+    audio = Audio(y=noise()[:n_samples], sr=22050)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for operator in (HCQT("hcqt"), LogMel("mel")):
+            audio.features(operator)
 
 
 def test_blocks_are_as_the_whole():

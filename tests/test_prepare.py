@@ -348,6 +348,26 @@ def test_a_chord_annotation_without_chords(tmp_path, operators):
         transform(tmp_path, operators, jam)
 
 
+@pytest.mark.parametrize("change", ["no chords", "empty", "missing", "H:maj"])
+def test_the_original_is_to_be_corrected_not_its_copies(place, change):
+    features = run(place)
+    for path in (place / "corpus" / "a.jams", *(place / "augmented").glob("*.jams")):
+        jam = io.read_jams(path)
+        if change == "no chords":
+            jam.annotations = jams.AnnotationArray()
+        elif change == "empty":
+            jam.annotations[0] = chords([])
+        else:
+            jam.annotations[0].append(2.9, 0.1, change, 1.0)
+        jam.save(str(path), strict=False)
+        if change == "missing":
+            path.unlink()
+    with pytest.raises(AnnotationError) as caught:
+        run(place)
+    assert str(caught.value).startswith(f"{place / 'corpus' / 'a.jams'}: ")
+    assert names(features) == []
+
+
 @pytest.mark.parametrize("label", ["H:maj", "C:majestic", "c:maj", ""])
 def test_a_label_that_does_not_parse(tmp_path, operators, label):
     jam = annotate(["C:maj", "G:7"])
@@ -406,7 +426,7 @@ def test_audio_that_is_too_short_is_not_the_fault_of_a_label(tmp_path, operators
 
 def test_setup_that_has_not_finished(place):
     (place / "augmented" / "a.json").unlink()
-    with pytest.raises(CremaError, match="a.json"):
+    with pytest.raises(CremaError, match="a.json: no such file; run setup first"):
         run(place)
     assert not (place / "features").exists()
 

@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import re
+import threading
 
 import numpy as np
 
@@ -23,6 +24,12 @@ BLOCK = 1 << 18
 MP3_PADDING = 2400
 #: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
 LONGEST = 1 << 28
+#: Bytes of a WAV, AIFF, W64, RF64 or AU by its header, and those that there are.
+PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
+#: A program that writes to a pipe promises at least so many, as it cannot know.
+STREAMED = 0x7F000000
+#: Held by who has redirected standard error, which all threads share.
+REDIRECTED = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -105,25 +112,28 @@ def read_audio(path, sample_rate=None):
 
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise AudioError(f"{path}: no such audio file")
+        raise AudioError(f"{path}: no such audio file; add it or leave it out")
     opened = False
     try:
-        with soundfile.SoundFile(path) as stream:
+        # libmpg123 prints notes about MP3, and about what only has the name of one.
+        with quiet(), soundfile.SoundFile(path) as stream:
             opened = True
             expected, rate = stream.frames, stream.samplerate
             # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
             missing = {"MP3": MP3_PADDING, "OGG": math.inf}.get(stream.format, 0)
-            # libsndfile takes a WAV or AIFF for as long as its file is, and says so.
-            told = r"^\s*(?:data|SSND) : (\d+) \(should be"
-            cut = re.search(told, stream.extra_info, re.M)
-            cut = cut and int(cut[1]) < 0xFFFFFFFF
+            # libsndfile takes what was cut off for as long as its file is, and says so.
+            cut = re.search(PROMISED, stream.extra_info, re.M)
+            cut = cut and int(cut[2]) < int(cut[1]) < STREAMED
             if cut or (stream.format == "OGG" and not ends(path)):
                 raise AudioError(f"{path}: truncated; replace the file or leave it out")
             # Mixing down block by block keeps one channel in memory, not all.
             # A damaged header can promise any length.
             y = np.empty(min(max(0, expected), LONGEST), np.float32)
             n_samples, finite = 0, True
-            # Not stream.blocks(), which repeats a block where an MP3 breaks off.
+            # Not stream.blocks(), which repeats a block where an MP3 breaks off. And no
+            # seeking, which soundfile does after each read of what can seek: it makes
+            # the MP3 decoder forget what the next 20 ms need.
+            stream.seekable = lambda: False
             block = np.empty((BLOCK, stream.channels), np.float32)
             while len(block) == BLOCK:
                 block = stream.read(BLOCK, dtype="float32", always_2d=True)
@@ -137,7 +147,12 @@ def read_audio(path, sample_rate=None):
             y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        if opened:
+        # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
+        # name of an MP3 and is none is 7, of which it says that it does not exist.
+        code = getattr(error, "code", None)
+        if code == 7:
+            reason = "not a format that libsndfile knows"
+        if opened or code == 3:
             raise AudioError(
                 f"{path}: truncated or damaged ({reason}); replace the file or leave "
                 "it out"
@@ -150,14 +165,27 @@ def read_audio(path, sample_rate=None):
         raise AudioError(f"{path}: holds no audio")
     if len(y) < expected - missing:
         raise AudioError(
-            f"{path}: truncated, {len(y)} of {expected} samples could be read; "
-            "replace the file or leave it out"
+            f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
+            "read; replace the file or leave it out"
         )
     if not finite:
         raise AudioError(f"{path}: holds samples that are not finite numbers")
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what libraries write to standard error from it, not what they raise."""
+    with REDIRECTED, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # there may be no standard error
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            with open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), 2)
+            stack.callback(os.dup2, kept, 2)
+        yield
 
 
 def ends(path):
@@ -241,12 +269,17 @@ def read_jams(path):
 
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise AnnotationError(f"{path}: no such annotation file")
+        raise AnnotationError(
+            f"{path}: no such annotation file; add it or leave the track out of the "
+            "index"
+        )
     try:
         return jams.load(path, validate=True, strict=True)
     except Exception as error:  # jams, json, gzip and jsonschema each raise their own
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise AnnotationError(f"{path}: is not valid JAMS ({reason[0]})") from error
+        raise AnnotationError(
+            f"{path}: is not valid JAMS ({brief(error)}); correct it or leave the "
+            "track out of the index"
+        ) from error
 
 
 def write_jams(path, jam):
@@ -263,10 +296,16 @@ def write_jams(path, jam):
         try:
             jam.save(os.fspath(temporary), strict=True)
         except jams.JamsError as error:
-            reason = str(error).strip().splitlines()[0]
             raise AnnotationError(
-                f"{path}: would not be valid JAMS ({reason})"
+                f"{path}: would not be valid JAMS ({brief(error)})"
             ) from error
+
+
+def brief(error):
+    """Return what is wrong with a JAMS, without the schema that says what is right."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # What follows a label is a regular expression of 300 characters.
+    return re.sub(" does not match .*", " does not match the schema", lines[0])
 
 
 def read_json(path):

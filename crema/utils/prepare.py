@@ -8,7 +8,7 @@ is the sign that the copies are complete.
 import functools
 import hashlib
 
-from crema.exceptions import AnnotationError, AudioError, ConfigError
+from crema.exceptions import AnnotationError, AudioError, ConfigError, CremaError
 from crema.utils import cli, index, io, rng, setup
 from crema.version import __version__
 
@@ -117,8 +117,13 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
         "crema": __version__,
         "pump": hashlib.sha256(pump_path.read_bytes()).hexdigest(),
     }
+    record = augmented_dir / f"{track_id}.json"
+    if not record.is_file():
+        raise CremaError(f"{record}: no such file; run setup first")
     copies = setup.copies_of(augmented_dir, track_id)
     io.remove_track(feature_dir, track_id, ".h5")
+    # Copies are made of the original and come before it, but only it can be corrected.
+    read_annotations(corpus.jams(track_id), operators)
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
     for name, source in [*sources, (track_id, corpus)]:
@@ -147,15 +152,11 @@ def transform(audio, annotation, operators):
         A file cannot be read, or holds nothing for a task, or a label that does not
         parse.
     """
-    import jams
     from pumpp.task import BaseTaskTransformer
 
     y, sample_rate = io.read_audio(audio)
-    jam = io.read_jams(annotation)
+    jam = read_annotations(annotation, operators)
     jam.file_metadata.duration = len(y) / sample_rate
-    # An empty annotation says nothing; pumpp would read in it that nothing sounds.
-    jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
-    require_annotations(jam, operators, annotation)
     data = {}
     for operator in operators.ops:
         if not isinstance(operator, BaseTaskTransformer):
@@ -175,14 +176,34 @@ def transform(audio, annotation, operators):
     return data
 
 
-def require_annotations(jam, operators, path):
-    """Raise AnnotationError unless `jam` has an annotation for every task.
+def read_annotations(path, operators):
+    """Read the annotations of a track, of which each task must find one.
 
     pumpp would take a track without one for a track in which nothing happens.
+
+    Parameters
+    ----------
+    path : path-like
+        The JAMS file.
+    operators : pumpp.Pump
+        The tasks.
+
+    Returns
+    -------
+    jams.JAMS
+        Without annotations that are empty.
+
+    Raises
+    ------
+    AnnotationError
+        The file cannot be read, or lacks an annotation.
     """
     import jams
     from pumpp.task import BaseTaskTransformer
 
+    jam = io.read_jams(path)
+    # An empty annotation says nothing; pumpp would read in it that nothing sounds.
+    jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
     for operator in operators.ops:
         if not isinstance(operator, BaseTaskTransformer):
             continue
@@ -194,3 +215,4 @@ def require_annotations(jam, operators, path):
                 f"{path}: has no {operator.namespace} annotation; add one or leave the "
                 "track out of the index"
             )
+    return jam
