@@ -18,6 +18,14 @@ include: "rules/report.smk"
 include: "rules/release.smk"
 
 
+# Not worth a place in a cluster's queue.
+localrules:
+    all,
+    pump,
+    curves,
+    scores,
+
+
 rule all:
     default_target: True
     input:

@@ -70,8 +70,10 @@ for estimator in ESTIMATORS:
         f"../training/{estimator}/config.schema.yaml",
     )
 
-CORPUS = index.Corpus(**config["corpus"])
 DEMO = "corpora/demo"
+if os.path.abspath(config["corpus"]["directory"]) == os.path.abspath(DEMO):
+    config["corpus"]["directory"] = DEMO  # as the rule that makes it spells it
+CORPUS = index.Corpus(**config["corpus"])
 RECORD = f"{config['work']}/{{estimator}}/augmented/{{track}}.json"
 FEATURES = f"{config['work']}/{{estimator}}/features/{{track}}.h5"
 

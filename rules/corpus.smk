@@ -1,19 +1,28 @@
 """Corpora that this repository can make itself.
 
-in   nothing but crema/corpus
+in   nothing but the code in crema/corpus
 out  corpora/demo/TRACK.flac and .jams
 """
 
 from crema.corpus.demo import catalogue
 
+DEMO_CODE = [
+    *sorted(map(str, pathlib.Path("crema/corpus/demo").glob("*.py"))),
+    "crema/corpus/render.py",
+    "crema/utils/rng.py",
+]
 DEMO_TRACKS = [piece.track_id for piece in catalogue()]
 
 
 rule demo_corpus:
+    input:
+        code=DEMO_CODE,
     output:
         expand(f"{DEMO}/{{track}}.{{ext}}", track=DEMO_TRACKS, ext=["flac", "jams"]),
     log:
         "logs/demo_corpus.log",
+    benchmark:
+        "logs/demo_corpus.tsv"
     conda:
         "../envs/training.yaml"
     resources:

@@ -19,6 +19,9 @@ rule curves:
         "logs/{estimator}/curves.log",
     conda:
         "../envs/training.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
     shell:
         "python -m crema.utils.figures curves {input.history} {output} &> {log:q}"
 
@@ -37,5 +40,8 @@ rule scores:
         "logs/{estimator}/scores.log",
     conda:
         "../envs/training.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
     shell:
         "python -m crema.utils.figures scores {input.scores} {output} &> {log:q}"

@@ -116,3 +116,9 @@ def test_links_between_documents_lead_somewhere():
 def test_profiles_are_yaml():
     for profile in (ROOT / "profiles").glob("*/profile.yaml"):
         assert yaml.safe_load(profile.read_text())["rerun-incomplete"] is True
+
+
+def test_networks_leave_the_choice_of_the_backend_to_keras():
+    for path in [*ROOT.glob("crema/**/*.py"), *ROOT.glob("training/*/*.py")]:
+        imported = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.M)
+        assert path == ROOT / "crema" / "backend.py" or "tensorflow" not in imported

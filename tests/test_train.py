@@ -2,8 +2,10 @@
 
 import collections
 import gc
+import importlib.util
 import itertools
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import time
 
 import h5py
 import numpy as np
+import pandas
 import pytest
 
 from crema.exceptions import DataError
@@ -212,7 +215,8 @@ def train(prepared, resources, *options, **popen):
     command += ["--threads", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
     command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
     command += ["--channels", "4", "--validation-fraction", "0.3"]
-    command += ["--reduce-patience", "1", *options]
+    # So large a step that the loss grows and the rate is halved.
+    command += ["--reduce-patience", "1", "--learning-rate", "0.3", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
     )
@@ -276,6 +280,9 @@ def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
 def test_a_killed_training_ends_as_an_uninterrupted_one(
     prepared, uninterrupted, tmp_path
 ):
+    # What counts epochs must have had an effect for its counter to be worth saving.
+    whole = pandas.read_csv(uninterrupted / "history.csv")
+    assert whole["learning_rate"].nunique() > 1
     history = killed(prepared, tmp_path)
     assert not (tmp_path / "model.h5").exists()
     # What a workflow does before it starts the job again.
@@ -294,6 +301,15 @@ def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
     assert 2 <= done < 500
     record = json.loads((tmp_path / "trainings.jsonl").read_text())
     assert record["epochs"] == done and record["best_epoch"] <= done
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="no JAX here")
+def test_the_network_trains_on_another_backend(prepared, tmp_path):
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    finish(train(prepared, tmp_path, "--epochs", "1", env=environment))
+    (loss,) = pandas.read_csv(tmp_path / "history.csv")["loss"]
+    assert 0 < loss < 20
+    assert all(np.isfinite(value).all() for value in weights(tmp_path).values())
 
 
 def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):

@@ -20,9 +20,9 @@ from crema.utils import train
 TARGET = "training/chord/resources/test_data.json"
 
 
-def stale(directory):
+def stale(directory, *options, target=TARGET):
     """Return how often each rule would run."""
-    done = snakemake(directory, "-n", target=TARGET)
+    done = snakemake(directory, "-n", *options, target=target)
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
     if "Nothing to be done" in text:
@@ -165,6 +165,44 @@ def test_what_does_not_matter_runs_nothing(built):
             path.write_bytes(content) if content else path.unlink()
 
 
+def test_a_checkout_of_another_revision_and_back_runs_nothing(built):
+    def git(*words):
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *who, *words], cwd=built, check=True)
+
+    code = built / "crema" / "utils" / "train.py"
+    git("stash", "-q")  # what other tests left
+    git("checkout", "-qb", "other")
+    code.write_text(code.read_text() + "\n# changed\n")
+    git("commit", "-qam", "other")
+    assert stale(built) == {"train": 1, "evaluate": 1}
+    git("checkout", "-q", "-")
+    assert stale(built) == {}
+
+
+def test_the_demo_corpus_is_found_however_it_is_spelt(built):
+    demo = "index: {{train: 'training/{{estimator}}/index_train.json', test: "
+    demo += "'training/{{estimator}}/index_test.json'}}\ncorpus: {{directory: {}}}"
+    for spelling in ("./corpora/demo/", built / "corpora" / "demo"):
+        with configured(built, demo.format(spelling)):
+            assert stale(built)["demo_corpus"] == 1
+
+
+def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
+    profile = ["--workflow-profile", "profiles/slurm", "--forceall"]
+    counts = stale(built, *profile)
+    assert counts == stale(built, "--forceall")
+    assert counts["setup"] == counts["prepare"] == TRAIN
+
+
+def test_the_report_shows_curves_and_scores(built):
+    done = snakemake(built, "--report", "report.html", target="all")
+    assert done.returncode == 0, done.stderr
+    report = (built / "report.html").read_text()
+    for name in ("curves.svg", "scores.svg", "test_data.csv"):
+        assert f"training/chord/resources/{name}" in report
+
+
 def test_a_dry_run_says_why(built):
     def edit(text):
         return text.replace("epochs: 1", "epochs: 3")
@@ -197,7 +235,11 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     counts = stale(directory)
     # The job that was running, and those that had not begun, are what is left.
     assert 1 <= counts["setup"] <= TRAIN - 1
+    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
+    done = snakemake(directory, target=targets)
+    assert done.returncode == 0, done.stderr
     assert all(path.read_bytes() == text for path, text in records.items())
+    assert stale(directory, target=targets) == {}
 
 
 def training_tracks(directory):
@@ -296,6 +338,11 @@ def test_index_errors(built):
             assert re.search(message, refused(built))
     with changed(index, lambda text: "[]"):
         assert "a split must not be empty" in refused(built)
+
+
+def test_a_target_for_an_unknown_track(built):
+    text = refused(built, target="work/chord/features/nobody.h5")
+    assert "track 'nobody' is not in corpora/tiny/index_train.json" in text
 
 
 def test_a_lone_file_is_named(built):

@@ -4,9 +4,10 @@ r"""Stage 2, chord: train the structured convolutional-recurrent network.
         --feature-dir work/chord/features --pump training/chord/resources/pump.pkl \
         --resources training/chord/resources
 
-The network does what that of B. McFee and J. P. Bello does, "Structured training for
-large-vocabulary chord recognition", ISMIR 2017, but for all twelve roots at once;
-README.md describes it.
+The network has the stages and the structured heads of B. McFee and J. P. Bello,
+"Structured training for large-vocabulary chord recognition", ISMIR 2017; unlike theirs,
+it learns its weights for one root, and applies them to all twelve.  README.md describes
+it.
 """
 
 from crema import exceptions
