@@ -211,12 +211,55 @@ def test_beats_are_decoded_with_position_and_confidence():
     assert [o.value for o in annotation][10:40] == [
         positions[np.abs(times - time).argmin()] for time in found[10:40]
     ]
-    # The confidence of a beat is all that is said of the 70 ms to either side of it.
-    for observation in annotation:
-        frame = round(observation.time * RATE)
-        around = said["beat.beat"][max(0, frame - 7) : frame + 8].sum()
-        assert observation.confidence == pytest.approx(min(1, around / 2.5), abs=0.05)
-    assert annotation.data[5].confidence < 0.9 < annotation.data[-5].confidence
+
+
+def test_confidence_is_the_weight_of_the_readings_with_that_beat():
+    times = np.arange(1, 59, 0.5)
+    every = posterior(times, 60, missing=0)
+    others = posterior(times[::2], 60, missing=0)
+
+    def confidences(doubt):
+        said = np.maximum(others, doubt * every)[:, np.newaxis]
+        (annotation,) = Untrained().decode(
+            {"beat.beat": said, "beat.downbeat": 0 * said}, 60.0
+        )
+        found = np.asarray([o.time for o in annotation])
+        sure = np.abs(found[:, np.newaxis] - times[::2]).min(axis=1) < 0.1
+        values = np.asarray([o.confidence for o in annotation])
+        assert ((values >= 0) & (values <= 1)).all()
+        return values[sure], values[~sure]
+
+    sure, doubtful = confidences(0.8)
+    assert doubtful.max() < sure.min() and sure.min() > 0.9
+    surer, _ = confidences(0.05)
+    assert surer.min() > 0.95
+
+
+def test_confidence_falls_where_no_beats_are_heard():
+    times = np.arange(1, 59, 0.5)
+    said = posterior(times, 60, missing=0)
+    said[: 30 * int(RATE)] *= 0.22
+    (annotation,) = Untrained().decode(
+        {"beat.beat": said[:, np.newaxis], "beat.downbeat": said[:, np.newaxis]}, 60.0
+    )
+    faint, clear = (
+        np.mean([o.confidence for o in annotation if start < o.time < start + 15])
+        for start in (5, 40)
+    )
+    assert faint < 0.5 < 0.9 < clear
+
+
+def test_bars_in_doubt_are_not_halved():
+    """To take every other beat would be right half the time, but is less probable."""
+    times = np.arange(1, 119, 0.5)
+    said = posterior(times, 120, missing=0)
+    likely, other = (posterior(times[k::4], 120, missing=0) for k in (0, 2))
+    bars = np.maximum(0.35 * likely, 0.24 * other)
+    (annotation,) = Untrained().decode(
+        {"beat.beat": said[:, np.newaxis], "beat.downbeat": bars[:, np.newaxis]}, 120.0
+    )
+    downbeats = np.asarray([o.time for o in annotation if o.value == 1])
+    assert mir_eval.beat.f_measure(times[::4], downbeats) > 0.95
 
 
 @pytest.mark.parametrize("between, bpm", [(0.3, 60), (0.8, 120)])

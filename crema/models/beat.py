@@ -9,19 +9,28 @@ That sequence, the one of twice the interval, and those that keep to a narrower 
 tempi are then counted in bars of two, three and four beats, and in bars of any length.
 Posteriors are not independent from beat to beat: a network that is unsure whether
 a song goes at 60 or at 120 is so in all of it, and the product of all its doubts would
-be a certainty.  So what is chosen between them is not the most probable, but what is
-expected to agree best with an annotation by the measure that is used for beats.
+be a certainty.  So what is chosen between these readings is not the most probable, but
+the one that is expected to agree best with an annotation by the measure that is used
+for beats (minimum Bayes risk): its beats with the posteriors; its downbeats with the
+other readings, each by its weight, in which a whole piece tells more than its doubts
+about every single bar.
 
 References
 ----------
 F. Krebs, S. Böck and G. Widmer, "An efficient state-space model for joint tempo and
 meter tracking", ISMIR 2015.
+
+S. Kumar and W. Byrne, "Minimum Bayes-risk decoding for statistical machine
+translation", HLT-NAACL 2004.
 """
+
+from typing import NamedTuple
 
 import jams
 import librosa
 import numpy as np
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from scipy.special import softmax
 
 from crema.exceptions import ModelError
 from crema.models import base
@@ -42,6 +51,12 @@ NEWS = 0.3
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
 CHANGE = 1e-2
+#: How much the weight of a reading grows, in nats: per unit of its expected F-measure,
+#: and per nat of the likelihood of its downbeats.  Measured on 300 songs that the
+#: network had not heard; half or twice as much changes little.
+TRUST, DOWNBEAT_TRUST = 12.0, 0.03
+#: Beats over which support is averaged, and how much is enough for full confidence.
+SUPPORT, ENOUGH = 17, 0.5
 #: Seconds between an estimated and an annotated beat that are taken for one.
 NEAR = 0.07
 #: Posteriors are kept this far from 0 and 1.
@@ -81,27 +96,29 @@ class BeatModel(base.Estimator):
     def decode(self, outputs, duration):
         """Decode beats and their positions in bars.
 
-        The confidence of a beat is the probability that one lies as near to it as
-        those who count beats allow: the posteriors around it, of which training gives
-        each event as much as :data:`crema.tasks.beat.WIDTH` frames.  Music without
-        beats has none.
+        The confidence of a beat is the weight of all readings in which it is one; in
+        music of whose beats the network hears little it is reduced in proportion.
         """
         beat, downbeat = (
             outputs[name][:, 0].astype(float) for name in ("beat.beat", "beat.downbeat")
         )
         rate = self.task.sr / self.task.hop_length
-        frames, positions = self.bars(beat, downbeat, rate)
-        near = round(NEAR * rate)
         annotation = jams.Annotation(self.task.namespace, time=0, duration=duration)
-        for frame, position in zip(frames, positions, strict=True):
-            place = peak(beat, frame)
-            around = beat[max(0, frame - near) : frame + near + 1]
-            confidence = min(1.0, float(around.sum()) / WIDTH)
-            annotation.append(min(place / rate, duration), 0, int(position), confidence)
+        readings = list(self.readings(beat, downbeat, rate))
+        if not readings:
+            return [annotation]
+        near = round(NEAR * rate)
+        frames, positions, *_ = readings[choose(readings, near)]
+        confidences = agreement(frames, readings, near) * support(frames, beat, near)
+        for frame, position, confidence in zip(
+            frames, positions, confidences, strict=True
+        ):
+            time = min(peak(beat, frame) / rate, duration)
+            annotation.append(time, 0, int(position), float(confidence))
         return [annotation]
 
-    def bars(self, beat, downbeat, rate):
-        """Find the beats and bars that are expected to agree best with an annotation.
+    def readings(self, beat, downbeat, rate):
+        """Yield what there is to choose from.
 
         Parameters
         ----------
@@ -110,25 +127,24 @@ class BeatModel(base.Estimator):
         rate : float
             Frames per second.
 
-        Returns
-        -------
-        frames, positions : np.ndarray of int, shape=(n_beats,)
-            Frame of each beat, and its position in the bar, from 1.
+        Yields
+        ------
+        Reading
         """
         # An event may peak a frame beside its place.
         near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
-        best, found = -np.inf, (np.zeros(0, dtype=int), np.zeros(0, dtype=int))
+        prior = self.downbeat_prior
         for frames in self.sequences(beat, rate):
             is_beat, is_downbeat = (posterior[frames] for posterior in near)
+            expected = expected_f_measure(is_beat, beat)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
+            share = np.clip(share, FLOOR, 1 - FLOOR)
+            yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
             for meters in (self.meters, *single):
-                positions = bar_positions(share, meters, self.downbeat_prior)
-                score = expected_f_measure(is_beat, beat)
-                score += expected_f_measure(is_downbeat[positions == 1], downbeat)
-                if score > best:
-                    best, found = score, (frames, positions)
-        return found
+                positions = bar_positions(share, meters, prior)
+                likelihood = np.where(positions == 1, yes, no).sum()
+                yield Reading(frames, positions, expected, likelihood)
 
     def sequences(self, beat, rate):
         """Yield the sequences of beats to choose from, as numbers of frames."""
@@ -147,6 +163,89 @@ class BeatModel(base.Estimator):
 
 
 Model = BeatModel
+
+
+class Reading(NamedTuple):
+    """One way to hear a piece.
+
+    Attributes
+    ----------
+    frames, positions : np.ndarray of int, shape=(n_beats,)
+        Frame of each beat, and its position in the bar, from 1.
+    expected : float
+        The F-measure to expect of its beats.
+    likelihood : float
+        Of its downbeats, in nats more than by chance.
+    """
+
+    frames: np.ndarray
+    positions: np.ndarray
+    expected: float
+    likelihood: float
+
+
+def choose(readings, near):
+    """Find the reading that is expected to agree best with an annotation.
+
+    Parameters
+    ----------
+    readings : list of Reading
+        At least one.
+    near : int
+        Frames between two events that are taken for one.
+
+    Returns
+    -------
+    int
+        Its place in the list.
+    """
+    weight = softmax(
+        [TRUST * r.expected + DOWNBEAT_TRUST * r.likelihood for r in readings]
+    )
+    bars = [reading.frames[reading.positions == 1] for reading in readings]
+    agree = [[f_measure(a, b, near) for b in bars] for a in bars]
+    expected = [reading.expected for reading in readings]
+    return int(np.argmax(expected + np.asarray(agree) @ weight))
+
+
+def agreement(frames, readings, near):
+    """Return the weight of the readings in which each beat is one, shape (n_beats,)."""
+    # Readings of the same beats differ in their bars alone.
+    sequences = {id(reading.frames): reading for reading in readings}.values()
+    weight = softmax([TRUST * reading.expected for reading in sequences])
+    hits = [is_near(frames, reading.frames, near) for reading in sequences]
+    return weight @ np.asarray(hits, dtype=float)
+
+
+def support(frames, posterior, near):
+    """Return how well the network hears the beats around each beat, up to 1.
+
+    That one of them lies near a frame is as probable as the sum of the posteriors there
+    says, of which training gives each event :data:`crema.tasks.beat.WIDTH` frames.
+    """
+    total = np.cumsum(np.concatenate([[0], posterior]))
+    last = np.minimum(frames + near + 1, len(posterior))
+    heard = (total[last] - total[np.maximum(frames - near, 0)]) / WIDTH
+    heard = uniform_filter1d(np.minimum(heard, 1), SUPPORT, mode="nearest")
+    return np.minimum(heard / ENOUGH, 1)
+
+
+def is_near(frames, others, near):
+    """Return which frames have one of the others, in order, within so many frames."""
+    if not len(others):
+        return np.zeros(len(frames), dtype=bool)
+    after = np.searchsorted(others, frames)
+    distance = np.minimum(
+        np.abs(frames - others[np.maximum(after - 1, 0)]),
+        np.abs(frames - others[np.minimum(after, len(others) - 1)]),
+    )
+    return distance <= near
+
+
+def f_measure(frames, others, near):
+    """Return the F-measure of events whose distance is more than twice `near`."""
+    total = len(frames) + len(others)
+    return 2 * is_near(frames, others, near).sum() / total if total else 1.0
 
 
 def beat_frames(posterior, rate, deviation, prior, shortest=SHORTEST, longest=LONGEST):
