@@ -4,6 +4,8 @@ import contextlib
 import logging
 import os
 
+from crema.utils import io
+
 #: What the libraries that compute read when they are loaded.
 THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -27,7 +29,9 @@ def keras(threads=None):
         ``keras``.
     """
     quiet()
-    import keras
+    # Neither setting keeps TensorFlow from telling how it was built.
+    with io.quiet():
+        import keras
 
     if threads and keras.backend.backend() == "tensorflow":
         import tensorflow

@@ -18,8 +18,6 @@ from crema.utils import io
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
-#: Names of the annotations of a namespace, in their order; others have its name.
-NAMES = {"key_mode": ("key", "local_key")}
 
 
 def infer(path):
@@ -51,19 +49,15 @@ def named(jam):
     Returns
     -------
     dict of str to jams.Annotation
-        ``chord``, ``beat``, ``key`` (of the whole piece), ``local_key`` (those that
-        follow each other in it), others by namespace; what has the name of one before
-        it gets a number, as in ``chord_2``.
+        By the names that their estimators gave them (``chord``, ``local_key``), or else
+        by namespace; what has the name of one before it gets a number, as in
+        ``chord_2``.
     """
     found, seen = {}, {}
     for annotation in jam.annotations:
-        namespace = annotation.namespace
-        number = seen[namespace] = seen.get(namespace, 0) + 1
-        names = NAMES.get(namespace, (namespace,))
-        name = names[min(number, len(names)) - 1]
-        if number > len(names):
-            name += f"_{number - len(names) + 1}"
-        found[name] = annotation
+        name = getattr(annotation.sandbox, "name", None) or annotation.namespace
+        number = seen[name] = seen.get(name, 0) + 1
+        found[name if number == 1 else f"{name}_{number}"] = annotation
     return found
 
 

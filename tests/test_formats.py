@@ -24,7 +24,9 @@ def jam():
     local.append(0, 1.5, "C:major", 0.25)
     local.append(1.5, 1.5, "A:minor", 0.75)
     made.annotations.append(local)
-    for annotation in made.annotations:
+    names = ("chord", "beat", "key", "local_key")
+    for name, annotation in zip(names, made.annotations, strict=True):
+        annotation.sandbox.name = name
         annotation.annotation_metadata.version = "abc1234.0"
     return made
 
@@ -33,8 +35,11 @@ def test_annotations_have_names(jam):
     assert list(formats.named(jam)) == ["chord", "beat", "key", "local_key"]
     jam.annotations.append(jam.annotations[0])
     jam.annotations.append(jam.annotations[2])
-    assert list(formats.named(jam))[4:] == ["chord_2", "local_key_2"]
+    assert list(formats.named(jam))[4:] == ["chord_2", "key_2"]
     assert formats.named(jam)["chord_2"] is jam.annotations[0]
+    # What others have made has the name of its namespace.
+    jam.annotations.append(jams.Annotation("key_mode", time=0, duration=3))
+    assert list(formats.named(jam))[-1] == "key_mode"
 
 
 def test_lab_is_what_audacity_and_mir_eval_read(jam, tmp_path):

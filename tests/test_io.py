@@ -437,14 +437,14 @@ def test_jams_that_break_the_schema(tmp_path):
     jam.annotations[0].append(0, 1, "Q:maj", None)
     path = tmp_path / "a.jams"
     jam.save(str(path), strict=False)
-    reason = "valid JAMS ('Q:maj' does not match the schema)"
+    reason = "'Q:maj' does not match the schema"
     with pytest.raises(AnnotationError) as caught:
         io.read_jams(path)
-    assert one_line(caught, path) == f"{path}: is not {reason}{LEAVE_OUT}"
+    assert one_line(caught, path) == f"{path}: is not valid JAMS ({reason}){LEAVE_OUT}"
     path.unlink()
     with pytest.raises(AnnotationError) as caught:
         io.write_jams(path, jam)
-    assert one_line(caught, path) == f"{path}: would not be {reason}"
+    assert one_line(caught, path) == f"{path}: would not be valid JAMS: as chord, {reason}"
     assert not names(tmp_path)
 
 

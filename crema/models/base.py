@@ -75,6 +75,11 @@ class Estimator:
         return type(self).__module__.rpartition(".")[2]
 
     @property
+    def names(self):
+        """Names of the annotations that :meth:`decode` makes, one for each."""
+        return (self.name,)
+
+    @property
     def task(self):
         """The task transformer that decodes the first output."""
         return next(
@@ -165,11 +170,12 @@ class Estimator:
         Returns
         -------
         list of jams.Annotation
-            Each from 0 to the duration of the audio, its metadata naming this model.
-            The first is what evaluation scores.
+            Each from 0 to the duration of the audio, its metadata naming this model,
+            its sandbox what it is (:attr:`names`).  The first is what evaluation scores.
         """
         annotations = self.decode(self.posteriors(audio), audio.duration)
-        for annotation in annotations:
+        for name, annotation in zip(self.names, annotations, strict=True):
+            annotation.sandbox.name = name
             metadata = annotation.annotation_metadata
             metadata.annotation_tools = f"crema {__version__}"
             metadata.version = self.version

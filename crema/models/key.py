@@ -20,9 +20,12 @@ class KeyModel(base.Estimator):
     ----------
     classes : dict of str to list of str
         What the classes of each output stand for.
+    names : tuple of str
+        Of the annotations: of the whole track, and of its parts.
     """
 
     classes = {"key.overall": KEYS, "key.local": KEYS}
+    names = ("key", "local_key")
 
     def __init__(self, directory):
         super().__init__(directory)

@@ -296,8 +296,15 @@ def write_jams(path, jam):
         try:
             jam.save(os.fspath(temporary), strict=True)
         except jams.JamsError as error:
+            reason = brief(error)
+            for annotation in jam.annotations:
+                try:
+                    annotation.validate(strict=True)
+                except jams.JamsError as detail:
+                    reason = f"as {annotation.namespace}, {brief(detail)}"
+                    break
             raise AnnotationError(
-                f"{path}: would not be valid JAMS ({brief(error)})"
+                f"{path}: would not be valid JAMS: {reason}"
             ) from error
 
 
