@@ -444,7 +444,8 @@ def test_jams_that_break_the_schema(tmp_path):
     path.unlink()
     with pytest.raises(AnnotationError) as caught:
         io.write_jams(path, jam)
-    assert one_line(caught, path) == f"{path}: would not be valid JAMS: as chord, {reason}"
+    line = one_line(caught, path)
+    assert line == f"{path}: would not be valid JAMS: as chord, {reason}"
     assert not names(tmp_path)
 
 

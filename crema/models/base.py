@@ -170,8 +170,8 @@ class Estimator:
         Returns
         -------
         list of jams.Annotation
-            Each from 0 to the duration of the audio, its metadata naming this model,
-            its sandbox what it is (:attr:`names`).  The first is what evaluation scores.
+            Each from 0 to the duration of the audio; its metadata name this model, its
+            sandbox has one of :attr:`names`.  The first is what evaluation scores.
         """
         annotations = self.decode(self.posteriors(audio), audio.duration)
         for name, annotation in zip(self.names, annotations, strict=True):
