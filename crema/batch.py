@@ -7,7 +7,8 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from crema import backend, network
+from crema import analyze, backend, formats, network
+from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
 from crema.utils import cli
 from crema.version import __version__
@@ -57,11 +58,9 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     CremaError
         No file can be annotated, because of the models or the options.
     """
-    from crema.analyze import versions
-
     maker = {
         "crema": __version__,
-        "models": versions(model, tasks),
+        "models": analyze.versions(model, tasks),
         "made": [
             form,
             *(name for name in ("posteriors", "plot") if getattr(songs[0], name)),
@@ -115,9 +114,6 @@ def annotate(model, tasks, form, song):
     list of pathlib.Path
         What was written.
     """
-    from crema import analyze, formats
-    from crema.audio import Audio
-
     estimators = loaded(model, tasks)
     audio = Audio(song.audio)
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
@@ -146,10 +142,8 @@ def annotate(model, tasks, form, song):
 @functools.cache
 def loaded(model, tasks):
     """Return the estimators of some directories, loaded once in a process."""
-    from crema.analyze import load_models
-
     backend.quiet()
-    return load_models(model, tasks)
+    return analyze.load_models(model, tasks)
 
 
 class Record:

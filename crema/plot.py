@@ -1,16 +1,9 @@
-"""Draw chords, beats and keys over the chroma of the music: ``crema plot``.
+"""Draw chords, beats and keys over the chroma of the music."""
 
-crema plot song.jams                                   # makes song.png
-crema plot song.jams --audio song.mp3 -o picture.png
-"""
-
-import argparse
 import colorsys
-import pathlib
 
 import numpy as np
 
-from crema import batch, exceptions
 from crema.exceptions import CremaError
 from crema.notes import NATURAL, PITCH_CLASSES, split
 from crema.utils import io
@@ -344,63 +337,3 @@ def key_name(label, names):
 def clock(seconds):
     """Return a time as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def find_audio(path):
-    """Find the audio of a JAMS file, beside it or where it was annotated from.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The JAMS file.
-
-    Returns
-    -------
-    str or pathlib.Path or None
-    """
-    for suffix in (".flac", ".wav", ".mp3", ".ogg", ".opus", ".aiff", ".aif"):
-        if path.with_suffix(suffix).is_file():
-            return path.with_suffix(suffix)
-    for audio, entry in batch.Record(path.parent, {}).lines.items():
-        if path.name in entry.get("files", ()) and pathlib.Path(audio).is_file():
-            return audio
-    return None
-
-
-def main(argv=None):
-    """Run the program with the arguments `argv` (default: of the command line)."""
-    parser = argparse.ArgumentParser(
-        prog="crema plot", description="Draw what a JAMS file says of the music."
-    )
-    parser.add_argument("jams", type=pathlib.Path, help="a .jams or .jamz file")
-    parser.add_argument(
-        "--audio",
-        help="its music (default: found beside the JAMS, or where crema had it from)",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=pathlib.Path,
-        metavar="FILE",
-        help=".png, .svg or .pdf (default: NAME.png beside the JAMS)",
-    )
-    args = parser.parse_args(argv)
-    library()
-    jam = io.read_jams(args.jams)
-    where = args.audio or find_audio(args.jams)
-    if where:
-        from crema.audio import Audio
-
-        audio = Audio(where)
-    else:
-        audio = None
-        batch.say(
-            f"{args.jams}: no audio is found, so no chroma is drawn; name --audio"
-        )
-    output = args.output or args.jams.with_suffix(".png")
-    draw(output, jam, audio)
-    batch.say(f"{output} is drawn")
-
-
-if __name__ == "__main__":
-    exceptions.program(main)

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from crema import analyze, backend, batch, exceptions, models
+from crema import analyze, backend, batch, exceptions, models, program
 from crema.audio import as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
@@ -218,11 +218,11 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", tone(2), RATE)
     common = [str(tmp_path / "a.wav"), "--model", str(trained)]
     target = tmp_path / "a.jamz"
-    assert analyze.main([*common, "-o", str(target)]) == 0
+    assert program.main([*common, "-o", str(target)]) == 0
     assert_covers(io.read_jams(target), 2)
-    assert analyze.main(common) == 0
+    assert program.main(common) == 0
     assert '"namespace": "chord"' in capsys.readouterr().out
-    assert analyze.main([*common, "--format", "lab"]) == 0
+    assert program.main([*common, "--format", "lab"]) == 0
     assert capsys.readouterr().out.startswith("0.000\t")
     extras = [
         "--posteriors",
@@ -230,7 +230,7 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
         "--plot",
         str(tmp_path / "p.png"),
     ]
-    assert analyze.main([*common, *extras]) == 0
+    assert program.main([*common, *extras]) == 0
     assert capsys.readouterr().out == ""
     with np.load(tmp_path / "p.npz", allow_pickle=False) as data:
         expected = models.load(trained).outputs(filename=tmp_path / "a.wav")
@@ -254,7 +254,7 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
 def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
-        exceptions.program(lambda: analyze.main(args))
+        exceptions.program(lambda: program.main(args))
     text = str(caught.value.code)
     assert text.startswith("error: ") and message in text and "\n" not in text
     assert not list(pathlib.Path(tmp_path).iterdir())
@@ -265,7 +265,7 @@ def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
 )
 def test_wrong_options_are_refused(args, capsys):
     with pytest.raises(SystemExit):
-        analyze.main(args)
+        program.main(args)
     assert "error: argument --" in capsys.readouterr().err
 
 

@@ -284,12 +284,12 @@ def test_any_audio_gets_an_answer(resources):
 
 
 def test_one_jams_holds_the_annotations_of_all(built, tmp_path):
-    from crema import analyze
+    from crema import analyze, program
 
     (track,) = tracks_of(built, "test")
     audio = built / "corpora" / "tiny" / f"{track}.flac"
     options = ["-o", str(tmp_path / "all.jams"), "--model", str(built / "training")]
-    assert analyze.main([str(audio), *options]) == 0
+    assert program.main([str(audio), *options]) == 0
     jam = io.read_jams(tmp_path / "all.jams")
     loaded = analyze.load_models(built / "training")
     assert [model.name for model in loaded] == ESTIMATORS

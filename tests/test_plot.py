@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import SAMPLE_RATE, annotate, synthesise, write_pair
 
-from crema import batch, exceptions, plot
-from crema.analyze import main
+from crema import batch, exceptions, plot, program
 from crema.audio import Audio
 from crema.exceptions import CremaError
+from crema.program import main
 
 LABELS = ["C:maj", "A:min7/b3", "N", "Gb:maj"]
 
@@ -140,7 +140,7 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch, tmp_path):
 
 def test_the_audio_beside_is_found(tmp_path, capsys):
     write_pair(tmp_path, "song", LABELS)
-    assert main(["plot", str(tmp_path / "song.jams")]) is None
+    assert main(["plot", str(tmp_path / "song.jams")]) == 0
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().err == f"{tmp_path / 'song.png'} is drawn\n"
 
@@ -149,10 +149,10 @@ def test_the_audio_is_found_by_the_record(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     write_pair(tmp_path, "song")
-    assert plot.find_audio(out / "song.jams") is None
+    assert program.find_audio(out / "song.jams") is None
     batch.Record(out, {}).add(str(tmp_path / "song.flac"), [out / "song.jams"])
-    assert plot.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
-    assert plot.find_audio(out / "other.jams") is None
+    assert program.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
+    assert program.find_audio(out / "other.jams") is None
 
 
 def test_without_audio_it_says_so(tmp_path, capsys):

@@ -461,7 +461,7 @@ def call(module, name, *args):
         ("pumpp.core", "Pump.transform"),
         ("pumpp.task.chord", "ChordTransformer.__init__.__globals__"),
         ("crema.pump", "_Unpickler"),
-        ("crema.analyze", "main"),
+        ("crema.program", "main"),
         ("numpy", "load"),
         ("numpy.lib.npyio", "load"),
         ("nowhere", "nothing"),

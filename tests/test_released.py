@@ -37,7 +37,7 @@ def test_the_program_needs_no_tensorflow(tmp_path):
     demo.write(golden.CLIPS[0], tmp_path, seconds=6)
     audio, output = tmp_path / f"{golden.CLIPS[0]}.flac", tmp_path / "out.jams"
     arguments = [str(audio), "-o", str(output)]
-    loaded, _ = modules_of(f"from crema.analyze import main; main({arguments!r})")
+    loaded, _ = modules_of(f"from crema.program import main; main({arguments!r})")
     assert not loaded
     found = json.loads(output.read_text())["annotations"]
     assert {a["namespace"] for a in found} == {"beat", "chord", "key_mode"}

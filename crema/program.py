@@ -1,0 +1,227 @@
+"""The program ``crema``: its commands and options.
+
+crema song.mp3 -o song.jams
+crema *.flac --tasks chord,beat --output-dir annotations --jobs 4
+crema plot song.jams                                   # makes song.png
+crema plot song.jams --audio song.mp3 -o picture.png
+"""
+
+import argparse
+import pathlib
+import sys
+
+from crema import batch, exceptions, formats
+from crema.audio import Audio
+from crema.exceptions import CremaError
+from crema.utils import cli, io
+from crema.version import __version__
+
+
+def main(argv=None):
+    """Run the program with the arguments `argv` (default: of the command line)."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["plot"]:
+        return draw(argv[1:])
+    args = parser().parse_args(argv)
+    form, songs = destinations(args)
+    if args.plot:
+        from crema import plot
+
+        plot.library()
+    return batch.run(songs, args.model, args.tasks, form, args.jobs, args.output_dir)
+
+
+def parser():
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="crema",
+        description="Annotate music: audio files in, JAMS or label files out.",
+        epilog="crema plot song.jams draws what was found; see crema plot --help.",
+    )
+    made.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
+    where = made.add_mutually_exclusive_group()
+    where.add_argument(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="the file to write (default: print to standard output)",
+    )
+    where.add_argument(
+        "--output-dir",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="where to write one NAME.jams per audio file; files that are done by the "
+        "same models are left out",
+    )
+    made.add_argument(
+        "--format",
+        choices=formats.FORMATS,
+        help="jams; lab (Audacity) or csv (Sonic Visualiser), one file per task as in "
+        "NAME.chord.lab; json (default: what -o ends in, else jams)",
+    )
+    for option, suffix, what in (
+        ("--posteriors", ".npz", "the posteriors of each frame"),
+        ("--plot", ".png", "a picture of the annotations over the audio"),
+    ):
+        made.add_argument(
+            option,
+            nargs="?",
+            const=True,
+            type=file_option(suffix),
+            metavar=f"FILE{suffix}",
+            help=f"also write {what}; with --output-dir, no name: NAME{suffix}",
+        )
+    made.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="resources of a trained estimator, or a directory of several such as "
+        "training (may be repeated; default: the models that crema comes with)",
+    )
+    made.add_argument(
+        "--tasks",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="the estimators to use, such as chord,beat (default: all)",
+    )
+    made.add_argument(
+        "--jobs",
+        type=cli.jobs,
+        default=1,
+        metavar="N",
+        help="processes that share the files and the cores (default: 1)",
+    )
+    made.add_argument("--version", action="version", version=f"crema {__version__}")
+    return made
+
+
+def file_option(suffix):
+    """Return a type of option: a file name that ends in `suffix`."""
+
+    def convert(text):
+        if not text.lower().endswith(suffix):
+            raise argparse.ArgumentTypeError(
+                f"{text} does not end in {suffix}; give this option after the audio"
+            )
+        return pathlib.Path(text)
+
+    return convert
+
+
+def destinations(args):
+    """Return the format, and what is to be made of each file.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The options of :func:`parser`.
+
+    Returns
+    -------
+    form : str
+        One of :data:`crema.formats.FORMATS`.
+    songs : list of crema.batch.Song
+
+    Raises
+    ------
+    CremaError
+        The options contradict each other, or two files would share an output.
+    """
+    output, directory = args.output, args.output_dir
+    extras = {"posteriors": args.posteriors, "plot": args.plot}
+    form = args.format or (formats.infer(output) if output else "jams")
+    if directory is None:
+        if len(args.audio) > 1:
+            raise CremaError("several audio files need --output-dir instead of -o")
+        for option, value in extras.items():
+            if value is True:
+                raise CremaError(f"--{option} needs the name of a file")
+        return form, [batch.Song(args.audio[0], output, **extras)]
+    for option, value in extras.items():
+        if isinstance(value, pathlib.Path):
+            raise CremaError(
+                f"--{option} takes no name with --output-dir; it is that of the audio"
+            )
+    songs = []
+    for name in args.audio:
+        stem = pathlib.Path(name).stem
+        songs.append(
+            batch.Song(
+                name,
+                directory / f"{stem}.{form}",
+                args.posteriors and directory / f"{stem}.npz",
+                args.plot and directory / f"{stem}.png",
+            )
+        )
+    outputs = [song.annotation for song in songs]
+    if len(set(outputs)) < len(outputs):
+        twice = max(outputs, key=outputs.count)
+        raise CremaError(
+            f"two audio files would be written to {twice}; rename one or use two "
+            "directories"
+        )
+    return form, songs
+
+
+def draw(argv):
+    """Run ``crema plot`` with the arguments `argv`; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="crema plot", description="Draw what a JAMS file says of the music."
+    )
+    parser.add_argument("jams", type=pathlib.Path, help="a .jams or .jamz file")
+    parser.add_argument(
+        "--audio",
+        help="its music (default: found beside the JAMS, or where crema had it from)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=pathlib.Path,
+        metavar="FILE",
+        help=".png, .svg or .pdf (default: NAME.png beside the JAMS)",
+    )
+    args = parser.parse_args(argv)
+    from crema import plot
+
+    plot.library()
+    jam = io.read_jams(args.jams)
+    where = args.audio or find_audio(args.jams)
+    if where:
+        audio = Audio(where)
+    else:
+        audio = None
+        batch.say(
+            f"{args.jams}: no audio is found, so no chroma is drawn; name --audio"
+        )
+    output = args.output or args.jams.with_suffix(".png")
+    plot.draw(output, jam, audio)
+    batch.say(f"{output} is drawn")
+    return 0
+
+
+def find_audio(path):
+    """Find the audio of a JAMS file, beside it or where it was annotated from.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The JAMS file.
+
+    Returns
+    -------
+    str or pathlib.Path or None
+    """
+    for suffix in (".flac", ".wav", ".mp3", ".ogg", ".opus", ".aiff", ".aif"):
+        if path.with_suffix(suffix).is_file():
+            return path.with_suffix(suffix)
+    for audio, entry in batch.Record(path.parent, {}).lines.items():
+        if path.name in entry.get("files", ()) and pathlib.Path(audio).is_file():
+            return audio
+    return None
+
+
+def entry_point():
+    """Console script."""
+    exceptions.program(main)
