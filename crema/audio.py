@@ -4,7 +4,6 @@ import numbers
 import pickle
 import warnings
 
-import librosa
 import numpy as np
 
 from crema.exceptions import AudioError
@@ -64,7 +63,7 @@ class Audio:
                 # and only who asks for a third rate reads it again.
                 y = self._at.pop(self._sr, None)
                 y = io.read_audio(self._filename)[0] if y is None else y
-            self._at[sr] = librosa.resample(y, orig_sr=self._sr, target_sr=sr)
+            self._at[sr] = io.resample(y, self._sr, sr)
         return self._at[sr]
 
     def features(self, operator):

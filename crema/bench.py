@@ -4,7 +4,8 @@
 
 prints for each stage the seconds of wall-clock and of processor time, and the
 wall-clock time per minute of audio.  Loading is what happens once in a process; the
-best of `--repeat` runs is printed of all that happens for each piece.
+best of `--repeat` runs is printed of all that happens for each piece.  At the end, the
+memory that all of it took at most.
 """
 
 import argparse
@@ -134,6 +135,17 @@ def main(argv=None):
     print(table(clocks, duration / 60))
     wall = loading.total()[0] + first.total()[0]
     print(f"\nin a new process {wall:.2f} s, in a warm one {best.total()[0]:.2f} s")
+    print(f"at most {peak() / 2**20:.0f} MB of memory")
+
+
+def peak():
+    """Return the bytes of memory that this process has had at most, 0 if unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

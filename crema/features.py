@@ -233,10 +233,17 @@ def to_levels(magnitude, dtype):
     """
     if not magnitude.size:
         return magnitude.astype(dtype)
-    decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=DYNAMIC_RANGE)
-    # Silence has no maximum to be below; it is not as loud as can be.
-    decibels[magnitude <= SILENCE] = -DYNAMIC_RANGE
-    levels = (decibels + DYNAMIC_RANGE) * (LEVELS / DYNAMIC_RANGE)
-    if np.issubdtype(dtype, np.integer):
-        levels = np.rint(levels)
-    return levels.astype(dtype)
+    loudest = magnitude.max()
+    levels = np.empty(magnitude.shape, dtype)
+    # In blocks, because decibels take several times the memory of what they are of.
+    for start in range(0, magnitude.shape[-1], BLOCK):
+        part = magnitude[..., start : start + BLOCK]
+        decibels = librosa.amplitude_to_db(part, ref=loudest, top_db=None)
+        decibels = np.maximum(decibels, -DYNAMIC_RANGE)
+        # Silence has no maximum to be below; it is not as loud as can be.
+        decibels[part <= SILENCE] = -DYNAMIC_RANGE
+        scaled = (decibels + DYNAMIC_RANGE) * (LEVELS / DYNAMIC_RANGE)
+        if np.issubdtype(dtype, np.integer):
+            scaled = np.rint(scaled)
+        levels[..., start : start + BLOCK] = scaled
+    return levels

@@ -5,6 +5,7 @@ does.  The first needs neither Keras nor TensorFlow, whose import takes longer t
 song.
 """
 
+import math
 import os
 import pathlib
 
@@ -12,12 +13,12 @@ import numpy as np
 
 from crema.exceptions import ModelError
 
-#: Frames of the longest track that is computed as a whole.
-LONGEST = 60480
-#: Frames of the excerpts of longer ones.
-EXCERPT = 30240
-#: Frames at either end of an excerpt that are there to be heard, and are not returned.
-CONTEXT = 2880
+#: Seconds of the longest track that is computed as a whole.
+LONGEST = 600
+#: Seconds of the excerpts of longer ones.
+EXCERPT = 300
+#: Seconds at either end of an excerpt that are there to be heard, and are not returned.
+CONTEXT = 28
 #: Excerpts begin at multiples of this, so that a network that pools so many frames, or
 #: a divisor, pools the same frames as in the whole.
 PHASE = 720
@@ -71,10 +72,10 @@ class Network:
         Names, in the order of the network.
     """
 
-    def run(self, arrays, longest=LONGEST, excerpt=EXCERPT, context=CONTEXT):
+    def run(self, arrays, rate, longest=LONGEST, excerpt=EXCERPT, context=CONTEXT):
         """Compute the outputs for one track.
 
-        A track of more than `longest` frames is computed in excerpts that overlap by
+        A track of more than `longest` seconds is computed in excerpts that overlap by
         twice `context`, so that memory is bounded, unless an output is not one value
         per frame.  The result is the same as far as what the network hears at a frame
         ends within `context`.
@@ -83,8 +84,10 @@ class Network:
         ----------
         arrays : dict of np.ndarray, shape=(n_frames, ...)
             Each input by name.
-        longest, excerpt, context : int
-            In frames; the last two are multiples of what the network pools.
+        rate : float
+            Frames per second.
+        longest, excerpt, context : float
+            In seconds; in frames they are rounded up to multiples of :data:`PHASE`.
 
         Returns
         -------
@@ -92,6 +95,10 @@ class Network:
             Each output by name, the first first.
         """
         n_frames = max(map(len, arrays.values()))
+        longest, excerpt, context = (
+            PHASE * math.ceil(seconds * rate / PHASE)
+            for seconds in (longest, excerpt, context)
+        )
         if n_frames <= longest:
             return self.compute(arrays)
         step = excerpt - 2 * context
@@ -137,6 +144,10 @@ class OnnxNetwork(Network):
         level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.graph_optimization_level = level
         options.enable_mem_pattern = False
+        # What the longest piece needed would be kept for the next, by each network.
+        self.options = onnxruntime.RunOptions()
+        shrink = "memory.enable_memory_arena_shrinkage"
+        self.options.add_run_config_entry(shrink, "cpu:0")
         self.session = onnxruntime.InferenceSession(
             os.fspath(path), options, providers=["CPUExecutionProvider"]
         )
@@ -146,7 +157,7 @@ class OnnxNetwork(Network):
     def compute(self, arrays):
         """Compute the outputs for one track at once; see :meth:`run`."""
         feed = {name: arrays[name][np.newaxis] for name in self.inputs}
-        found = self.session.run(self.outputs, feed)
+        found = self.session.run(self.outputs, feed, self.options)
         return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
 
 

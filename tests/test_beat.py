@@ -101,8 +101,12 @@ def beat_times(interval, duration, seed=0, spread=0.01):
     return times[times < duration - 1]
 
 
+#: Intervals of all tempi, from the shortest to the longest.
+ALL = (model.OCTAVES[0][0], model.OCTAVES[-1][-1])
+
+
 def track(values, deviation=0.03):
-    frames = model.beat_frames(values, RATE, deviation, PRIOR)
+    frames = model.beat_frames(values, RATE, deviation, PRIOR, *ALL)
     return np.asarray([model.peak(values, frame) / RATE for frame in frames])
 
 
@@ -130,9 +134,9 @@ def test_a_ritardando_is_followed():
 
 
 def test_music_without_beats_has_none():
-    assert len(model.beat_frames(np.full(3000, 0.01), RATE, 0.03, PRIOR)) == 0
-    assert len(model.beat_frames(np.zeros(0), RATE, 0.03, PRIOR)) == 0
-    assert len(model.beat_frames(np.full(3, 0.01), RATE, 0.03, PRIOR)) == 0
+    assert len(model.beat_frames(np.full(3000, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
+    assert len(model.beat_frames(np.zeros(0), RATE, 0.03, PRIOR, *ALL)) == 0
+    assert len(model.beat_frames(np.full(3, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
 
 
 def test_silence_at_both_ends_has_no_beats():

@@ -20,6 +20,7 @@ def test_stages(trained, tmp_path, capsys):
     assert set(rows) == {*stages, *totals}
     assert float(rows["best piece"]) <= float(rows["first piece"])
     assert "3.0 s of audio, 2 runs" in text and "in a new process" in text
+    assert 50 < int(re.search(r"at most (\d+) MB of memory", text)[1]) < 5000
 
 
 def test_a_clock_adds_up():

@@ -160,7 +160,8 @@ class Estimator:
             data = {}
             for operator in self.extractors:
                 data.update(audio.features(operator))
-            return self.network.run({name: data[name][0] for name in self.inputs})
+            arrays = {name: data[name][0] for name in self.inputs}
+            return self.network.run(arrays, self.task.sr / self.task.hop_length)
 
         return audio.once(self, compute)
 

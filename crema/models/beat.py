@@ -1,19 +1,18 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
-Decoding finds the most probable sequence of beats, whose intervals change little from
-one to the next.  It is a hidden semi-Markov form of the bar pointer model: a state is
-a beat and the interval that led to it, so that a frame costs one step per pair of
-intervals, and positions within an interval cost none.
+Decoding finds, for several ranges of tempo, the most probable sequence of beats, whose
+intervals change little from one to the next.  It is a hidden semi-Markov form of the
+bar pointer model: a state is a beat and the interval that led to it, so that a frame
+costs one step per pair of intervals, and positions within an interval cost none.
 
-That sequence, the one of twice the interval, and those that keep to a narrower range of
-tempi are then counted in bars of two, three and four beats, and in bars of any length.
-Posteriors are not independent from beat to beat: a network that is unsure whether
-a song goes at 60 or at 120 is so in all of it, and the product of all its doubts would
-be a certainty.  So what is chosen between these readings is not the most probable, but
-the one that is expected to agree best with an annotation by the measure that is used
-for beats (minimum Bayes risk): its beats with the posteriors; its downbeats with the
-other readings, each by its weight, in which a whole piece tells more than its doubts
-about every single bar.
+Each sequence is counted in bars of two, three and four beats, and in bars of any
+length.  Posteriors are not independent from beat to beat: a network that is unsure
+whether a song goes at 60 or at 120 is so in all of it, and the product of all its
+doubts would be a certainty.  So what is chosen between these readings is not the most
+probable, but the one that is expected to agree best with an annotation by the measure
+that is used for beats (minimum Bayes risk): its beats with the posteriors; its
+downbeats with the other readings, each by its weight, in which a whole piece tells more
+than its doubts about every single bar.
 
 References
 ----------
@@ -36,13 +35,12 @@ from crema.exceptions import ModelError
 from crema.models import base
 from crema.tasks.beat import METERS, WIDTH
 
-#: Intervals between beats that are considered, in seconds: 37 to 222 beats a minute.
-SHORTEST, LONGEST = 0.27, 1.6
+#: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
+#: a minute.
+OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 #: From one of these intervals to the next, on a logarithmic scale; where that is less
 #: than a frame, they are all the frames.
 STEP = 0.0225
-#: Ranges of intervals, each of an octave, to which alternatives keep.
-OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 #: Bars that a whole piece is tried in, besides bars of all lengths.
 COMMON = (2, 3, 4)
 #: How much of what a posterior tells of a downbeat is news, given those before.
@@ -135,7 +133,12 @@ class BeatModel(base.Estimator):
         near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
-        for frames in self.sequences(beat, rate):
+        for shortest, longest in OCTAVES:
+            frames = beat_frames(
+                beat, rate, self.deviation, self.prior, shortest, longest
+            )
+            if not len(frames):
+                continue
             is_beat, is_downbeat = (posterior[frames] for posterior in near)
             expected = expected_f_measure(is_beat, beat)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
@@ -145,21 +148,6 @@ class BeatModel(base.Estimator):
                 positions = bar_positions(share, meters, prior)
                 likelihood = np.where(positions == 1, yes, no).sum()
                 yield Reading(frames, positions, expected, likelihood)
-
-    def sequences(self, beat, rate):
-        """Yield the sequences of beats to choose from, as numbers of frames."""
-        whole = beat_frames(beat, rate, self.deviation, self.prior)
-        if not len(whole):
-            return
-        yield whole
-        for first in (0, 1):
-            half = whole[first::2]
-            if len(half) > 1 and np.median(np.diff(half)) <= LONGEST * rate:
-                yield half
-        for octave in OCTAVES:
-            frames = beat_frames(beat, rate, self.deviation, self.prior, *octave)
-            if len(frames):
-                yield frames
 
 
 Model = BeatModel
@@ -248,7 +236,7 @@ def f_measure(frames, others, near):
     return 2 * is_near(frames, others, near).sum() / total if total else 1.0
 
 
-def beat_frames(posterior, rate, deviation, prior, shortest=SHORTEST, longest=LONGEST):
+def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     """Find the most probable sequence of beats.
 
     Parameters
