@@ -4,6 +4,7 @@ crema song.mp3 -o song.jams
 crema *.flac --tasks chord,beat --output-dir annotations --jobs 4
 crema plot song.jams                                   # makes song.png
 crema plot song.jams --audio song.mp3 -o picture.png
+crema compare before/test_data.json after/test_data.json
 """
 
 import argparse
@@ -20,8 +21,9 @@ from crema.version import __version__
 def main(argv=None):
     """Run the program with the arguments `argv` (default: of the command line)."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["plot"]:
-        return draw(argv[1:])
+    for name, command in (("plot", draw), ("compare", compare)):
+        if argv[:1] == [name]:
+            return command(argv[1:])
     args = parser().parse_args(argv)
     form, songs = destinations(args)
     if args.plot:
@@ -36,7 +38,8 @@ def parser():
     made = argparse.ArgumentParser(
         prog="crema",
         description="Annotate music: audio files in, JAMS or label files out.",
-        epilog="crema plot song.jams draws what was found; see crema plot --help.",
+        epilog="Other commands: crema plot, which draws what was found; crema compare, "
+        "which compares two evaluations. See crema plot --help, crema compare --help.",
     )
     made.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
     where = made.add_mutually_exclusive_group()
@@ -220,6 +223,23 @@ def find_audio(path):
         if path.name in entry.get("files", ()) and pathlib.Path(audio).is_file():
             return audio
     return None
+
+
+def compare(argv):
+    """Run ``crema compare`` with the arguments `argv`; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="crema compare",
+        description="Tell whether a model is better than another on the same tracks: "
+        "the mean difference of each score, and an interval that holds it with a "
+        "probability of 95 % (bootstrap over the tracks).",
+    )
+    parser.add_argument("before", type=pathlib.Path, help="a test_data.json")
+    parser.add_argument("after", type=pathlib.Path, help="another")
+    args = parser.parse_args(argv)
+    from crema import compare
+
+    print(compare.table(compare.compare(args.before, args.after)))
+    return 0
 
 
 def entry_point():

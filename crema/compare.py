@@ -1,0 +1,134 @@
+"""Whether one evaluation is better than another, or only luckier.
+
+Both have scored the same tracks, so what counts is the difference on each track: the
+spread between easy and hard songs, which is much larger, cancels out.
+"""
+
+import numpy as np
+
+from crema.exceptions import CremaError
+from crema.utils import io, rng
+
+#: Resamples of the tracks.
+RESAMPLES = 10_000
+#: Share of them that the interval holds.
+LEVEL = 0.95
+
+
+def compare(before, after):
+    """Compare two evaluations track by track.
+
+    Parameters
+    ----------
+    before, after : str or path-like
+        Each a ``test_data.json``.
+
+    Returns
+    -------
+    dict of str to dict
+        Of each metric that both have: ``before`` and ``after``, means weighted by
+        duration over the tracks that have a score in both; ``difference`` of the two;
+        ``low`` and ``high``, between which the difference lies with a probability of
+        95 %; ``tracks``, how many there are.
+
+    Raises
+    ------
+    CremaError
+        A file is not a ``test_data.json``, they are of two estimators, or no track has
+        a score in both.
+
+    References
+    ----------
+    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993: percentile
+    intervals, of paired differences.
+    """
+    results = [read(path) for path in (before, after)]
+    names = [result["estimator"] for result in results]
+    if names[0] != names[1]:
+        raise CremaError(
+            f"{before} is of the estimator {names[0]} and {after} of {names[1]}; "
+            "compare two of one"
+        )
+    rows = [{row["track_id"]: row for row in result["tracks"]} for result in results]
+    found = {}
+    for metric in results[0]["summary"]:
+        pairs = [
+            (row["scores"][metric], other["scores"][metric], row["duration"])
+            for track, row in rows[0].items()
+            if (other := rows[1].get(track))
+            and row["scores"].get(metric) is not None
+            and other["scores"].get(metric) is not None
+        ]
+        if pairs:
+            found[metric] = interval(*np.asarray(pairs, dtype=float).T)
+    if not found:
+        raise CremaError(f"{before} and {after} have no scored track in common")
+    return found
+
+
+def interval(before, after, weights):
+    """Return the difference of two weighted means, and how far it is to be trusted.
+
+    Parameters
+    ----------
+    before, after, weights : np.ndarray, shape=(n_tracks,)
+        Scores of the same tracks, and what each track counts.
+
+    Returns
+    -------
+    dict
+        As one of those that :func:`compare` returns.
+    """
+    n = len(weights)
+    drawn = rng.generator(0, "compare", n).integers(n, size=(RESAMPLES, n))
+    difference = after - before
+    means = (difference * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
+    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return {
+        "before": float(np.average(before, weights=weights)),
+        "after": float(np.average(after, weights=weights)),
+        "difference": float(np.average(difference, weights=weights)),
+        "low": float(low),
+        "high": float(high),
+        "tracks": n,
+    }
+
+
+def read(path):
+    """Read a ``test_data.json``.
+
+    Raises
+    ------
+    CremaError
+        It is missing or something else.
+    """
+    result = io.read_json(path)
+    try:
+        result["estimator"], list(result["summary"])
+        for row in result["tracks"]:
+            row["track_id"], row["scores"].get, row["duration"]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CremaError(
+            f"{path}: is no test_data.json, which 03-evaluate.py writes"
+        ) from error
+    return result
+
+
+def table(found):
+    """Format what :func:`compare` returns for a terminal."""
+    width = max(map(len, found)) + 2
+    lines = [
+        f"{'':{width}}{'before':>8}{'after':>8}{'difference':>12}"
+        f"{'95 % interval':>20}{'tracks':>8}"
+    ]
+    for metric, line in found.items():
+        low, high = line["low"], line["high"]
+        # Rounded first: what looks like 0 in the table is not to be told from it.
+        sure = round(low, 3) > 0 or round(high, 3) < 0
+        lines.append(
+            f"{metric:{width}}{line['before']:8.3f}{line['after']:8.3f}"
+            f"{line['difference']:+12.3f}{f'{low:+.3f} to {high:+.3f}':>20}"
+            f"{line['tracks']:8}{'' if sure else '   may be chance'}"
+        )
+    lines.append("means are weighted by duration, over tracks with a score in both")
+    return "\n".join(lines)
