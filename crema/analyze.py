@@ -5,7 +5,7 @@
 
 import pathlib
 
-from crema import models
+from crema import models, origin
 from crema.audio import Audio
 from crema.exceptions import ModelError
 
@@ -57,6 +57,7 @@ def annotate(audio, estimators, title=""):
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
     jam.file_metadata.title = title
+    jam.sandbox.program = origin.program()
     for estimator in estimators:
         jam.annotations.extend(estimator.annotate(audio))
     return jam

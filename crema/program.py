@@ -5,6 +5,7 @@ crema *.flac --tasks chord,beat --output-dir annotations --jobs 4
 crema plot song.jams                                   # makes song.png
 crema plot song.jams --audio song.mp3 -o picture.png
 crema compare before/test_data.json after/test_data.json
+crema info song.jams
 """
 
 import argparse
@@ -21,7 +22,7 @@ from crema.version import __version__
 def main(argv=None):
     """Run the program with the arguments `argv` (default: of the command line)."""
     argv = sys.argv[1:] if argv is None else argv
-    for name, command in (("plot", draw), ("compare", compare)):
+    for name, command in (("plot", draw), ("compare", compare), ("info", info)):
         if argv[:1] == [name]:
             return command(argv[1:])
     args = parser().parse_args(argv)
@@ -38,8 +39,8 @@ def parser():
     made = argparse.ArgumentParser(
         prog="crema",
         description="Annotate music: audio files in, JAMS or label files out.",
-        epilog="Other commands: crema plot, which draws what was found; crema compare, "
-        "which compares two evaluations. See crema plot --help, crema compare --help.",
+        epilog="Other commands: crema plot draws what was found; crema info tells "
+        "where it comes from; crema compare compares two evaluations. Each has --help.",
     )
     made.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
     where = made.add_mutually_exclusive_group()
@@ -239,6 +240,22 @@ def compare(argv):
     from crema import compare
 
     print(compare.table(compare.compare(args.before, args.after)))
+    return 0
+
+
+def info(argv):
+    """Run ``crema info`` with the arguments `argv`; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="crema info",
+        description="Tell where a file comes from: model, data, code and settings.",
+    )
+    parser.add_argument(
+        "file", help="a JAMS file, a test_data.json, or the directory of a model"
+    )
+    args = parser.parse_args(argv)
+    from crema import origin
+
+    print(*origin.outline(origin.info(args.file)), sep="\n")
     return 0
 
 

@@ -219,6 +219,7 @@ def test_scores_are_finite_and_complete(built, resources):
     assert [row["track_id"] for row in result["tracks"]] == tracks
     assert len(tracks) == TEST and result["summary"]
     assert 0 <= result["calibration"]["error"] <= 1
+    assert result["origin"]["model"] == models.load(resources).origin
     assert result["version"] == (resources / "version.txt").read_text().strip()
     for row in result["tracks"]:
         assert row["status"] == "ok", row["reason"]

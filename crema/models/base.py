@@ -1,5 +1,6 @@
 """What every trained estimator does: audio in, posteriors or an annotation out."""
 
+import functools
 import pathlib
 
 from crema import network, pump
@@ -43,13 +44,15 @@ class Estimator:
     def __init__(self, directory):
         directory = pathlib.Path(directory)
         model, operators = network.path(directory), pump.find(directory)
-        for name in (model.name, operators.name, "decoder.json", "version.txt"):
+        needed = (model.name, operators.name, "decoder.json", "version.txt")
+        for name in needed:
             if not (directory / name).is_file():
                 raise ModelError(
                     f"{directory}: holds no trained model ({name} is missing); train "
                     "one with snakemake, or name another directory"
                 )
         hashes.check(directory)
+        self.files = [directory / name for name in needed]
         self.directory = directory
         self.pump = pump.load(operators)
         self.decoder = io.read_json(directory / "decoder.json")
@@ -73,6 +76,15 @@ class Estimator:
     def name(self):
         """Name of the estimator, that of its module."""
         return type(self).__module__.rpartition(".")[2]
+
+    @functools.cached_property
+    def origin(self):
+        """The estimator, its version and one hash for the files that it consists of."""
+        return {
+            "estimator": self.name,
+            "version": self.version,
+            "sha256": hashes.of_all(self.files),
+        }
 
     @property
     def names(self):
@@ -171,12 +183,12 @@ class Estimator:
         Returns
         -------
         list of jams.Annotation
-            Each from 0 to the duration of the audio; its metadata name this model, its
-            sandbox has one of :attr:`names`.  The first is what evaluation scores.
+            Each from 0 to the duration of the audio.  Its sandbox has one of
+            :attr:`names`, and :attr:`origin`.  The first is what evaluation scores.
         """
         annotations = self.decode(self.posteriors(audio), audio.duration)
         for name, annotation in zip(self.names, annotations, strict=True):
-            annotation.sandbox.name = name
+            annotation.sandbox.update(name=name, model=self.origin)
             metadata = annotation.annotation_metadata
             metadata.annotation_tools = f"crema {__version__}"
             metadata.version = self.version

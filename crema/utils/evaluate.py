@@ -6,13 +6,15 @@ reason, and a score that cannot be computed is null, not 0.
 """
 
 import csv
+import pathlib
 import sys
 import traceback
 
 import numpy as np
 
+from crema import models, origin
 from crema.exceptions import CremaError
-from crema.utils import cli, index, io, rng
+from crema.utils import cli, hashes, index, io, rng, version
 
 #: Bins of equal width in which confidence is held against what is correct.
 N_BINS = 10
@@ -66,8 +68,6 @@ def run(args, estimator, score, baseline, correct):
     CremaError
         Index or model cannot be used, or no track at all could be scored.
     """
-    from crema import models
-
     tracks = index.read_index(args.index)
     if args.train_index:
         index.check_splits(index.read_index(args.train_index), tracks)
@@ -95,11 +95,29 @@ def run(args, estimator, score, baseline, correct):
         )
     result = {"estimator": estimator, "version": model.version}
     result |= {"summary": summary, "calibration": calibration(said), "tracks": rows}
+    result["origin"] = origin_of(args, model, corpus, tracks)
     write_table(args.resources / "test_data.csv", rows)
     io.write_json(args.resources / "test_data.json", result)
     print(table(summary, rows))
     print(f"calibration error: {result['calibration']['error']:.3f}")
     print(args.resources / "test_data.json")
+
+
+def origin_of(args, model, corpus, tracks):
+    """Return what decided the scores, for ``crema info``."""
+    pairs = [path(track) for track in tracks for path in (corpus.audio, corpus.jams)]
+    commit, dirty = version.revision(pathlib.Path(__file__).parent)
+    return {
+        "model": model.origin,
+        "settings": io.read_json(args.resources / "settings.json"),
+        "evaluation": {
+            "command": sys.argv,
+            "revision": {"commit": commit, "dirty": dirty},
+            "index": hashes.of(args.index),
+            "corpus": hashes.of_all([path for path in pairs if path.is_file()]),
+            **origin.program(),
+        },
+    }
 
 
 def evaluate(track, corpus, model, score, baseline, correct, estimates):

@@ -13,6 +13,12 @@ def of(path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def of_all(paths):
+    """Return one SHA-256 for the names and contents of some files, in any order."""
+    lines = sorted(f"{path.name}  {of(path)}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def listing(directory):
     """Return the hashes of the files in `directory`, as ``sha256sum`` writes them."""
     paths = sorted(path for path in directory.iterdir() if path.name != SUMS)

@@ -1,0 +1,113 @@
+"""Where a result comes from: the chain from a file back to data, code and settings."""
+
+import importlib.metadata
+import pathlib
+
+from crema import models
+from crema.exceptions import CremaError
+from crema.utils import io
+from crema.version import __version__
+
+#: Libraries that decide what a model says of a piece.
+LIBRARIES = ("librosa", "numpy", "onnxruntime", "pumpp", "scipy", "soundfile", "soxr")
+
+
+def program():
+    """Return the versions of crema and of the libraries that it computes with."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {"crema": __version__, "libraries": versions}
+
+
+def info(path):
+    """Tell where a file comes from.
+
+    Parameters
+    ----------
+    path : path-like
+        What crema wrote: a JAMS file, a ``test_data.json``, or the directory of a
+        trained model.
+
+    Returns
+    -------
+    dict
+        To be printed by :func:`outline`.
+
+    Raises
+    ------
+    CremaError
+        The file is missing, or crema has not written it.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return of_model(path)
+    if path.suffix in (".jams", ".jamz"):
+        return of_jams(path)
+    result = io.read_json(path)
+    if not isinstance(result, dict) or "origin" not in result:
+        raise CremaError(
+            f"{path}: does not say where it comes from; give a JAMS file that crema "
+            "wrote, a test_data.json, or the directory of a model"
+        )
+    known = {name: result.get(name) for name in ("estimator", "version")}
+    return known | result["origin"]
+
+
+def of_model(directory):
+    """Return what is known of a trained model, and whether it is one of crema's own."""
+    estimator = models.load(directory)
+    known = estimator.origin | {"settings": io.read_json(directory / "settings.json")}
+    return known | released(estimator.origin)
+
+
+def of_jams(path):
+    """Return what a JAMS file says of itself, and what is known of its models."""
+    jam = io.read_jams(path)
+    known = {"title": jam.file_metadata.title}
+    known["program"] = getattr(jam.sandbox, "program", None)
+    for number, annotation in enumerate(jam.annotations, 1):
+        name = getattr(annotation.sandbox, "name", None) or annotation.namespace
+        origin = getattr(annotation.sandbox, "model", None)
+        if origin is None:
+            tools = annotation.annotation_metadata.annotation_tools
+            known[f"{number} {name}"] = {"made by": tools or "unknown, not by crema"}
+        else:
+            known[f"{number} {name}"] = dict(origin) | released(origin)
+    if not any("sha256" in part for part in known.values() if isinstance(part, dict)):
+        raise CremaError(
+            f"{path}: no annotation says which model it comes from; crema has not "
+            "written it, or a crema before 0.1"
+        )
+    return known
+
+
+def released(origin):
+    """Return what is known of a model if it is one that crema comes with."""
+    for name, directory in models.find(models.RELEASED).items():
+        if name == origin["estimator"]:
+            ours = models.load(directory)
+            if ours.origin["sha256"] == origin["sha256"]:
+                settings = io.read_json(directory / "settings.json")
+                card = {"card": str(directory / "card.md")}
+                return {"comes with": f"crema {__version__}"} | card | settings
+    return {}
+
+
+def outline(known, indent=0):
+    """Format nested dicts for a terminal; a long list is told by its length."""
+    lines = []
+    for name, value in known.items():
+        head = " " * indent + f"{name}:"
+        if isinstance(value, dict):
+            lines += [head, *outline(value, indent + 2)]
+        elif isinstance(value, list) and len(value) > 8:
+            lines.append(f"{head} {len(value)}, from {value[0]} to {value[-1]}")
+        elif isinstance(value, list):
+            lines.append(f"{head} {' '.join(map(str, value))}")
+        else:
+            lines.append(f"{head} {value}")
+    return lines

@@ -1,0 +1,72 @@
+"""Where a result comes from is told, and told only of what crema has written."""
+
+import numpy as np
+import pytest
+from conftest import annotate
+
+from crema import analyze, models, origin, program
+from crema.exceptions import CremaError
+from crema.utils import io
+
+
+@pytest.fixture(scope="module")
+def tone():
+    return 0.3 * np.sin(np.arange(3 * 22050) / 10)
+
+
+def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
+    jam = analyze.analyze(y=tone, sr=22050)
+    io.write_jams(tmp_path / "a.jams", jam)
+    assert program.main(["info", str(tmp_path / "a.jams")]) == 0
+    text = capsys.readouterr().out
+    for name, directory in models.find(models.RELEASED).items():
+        settings = io.read_json(directory / "settings.json")
+        assert f"estimator: {name}" in text
+        assert models.load(directory).origin["sha256"] in text
+        assert settings["hashes"]["index"] in text
+        assert f"card: {directory / 'card.md'}" in text
+    for fact in ("seed: ", "commit: ", "numpy: ", "corpus: "):
+        assert fact in text
+    # A list of all validation tracks is told by its length.
+    assert max(map(len, text.splitlines())) < 200
+
+
+def test_a_model_of_ones_own(trained, tone, tmp_path):
+    jam = analyze.analyze(y=tone, sr=22050, model=trained)
+    io.write_jams(tmp_path / "a.jams", jam)
+    found = origin.info(tmp_path / "a.jams")["1 chord"]
+    known = origin.info(trained)
+    assert found["sha256"] == known["sha256"] and "comes with" not in known
+    assert known["settings"]["options"]["batch_size"] == 4
+
+
+def test_the_hash_tells_models_apart(trained, tmp_path):
+    for path in trained.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert models.load(tmp_path).origin == models.load(trained).origin
+    (tmp_path / "version.txt").write_text("0000000.7\n")
+    changed = models.load(tmp_path).origin
+    assert changed["sha256"] != models.load(trained).origin["sha256"]
+
+
+def test_what_others_have_written(tmp_path):
+    jam = annotate(["C:maj"])
+    io.write_jams(tmp_path / "a.jams", jam)
+    io.write_json(tmp_path / "a.json", {"summary": {}})
+    for name, message in (
+        ("a.jams", "no annotation says which model"),
+        ("a.json", "does not say where it comes from"),
+        ("gone.json", "no such file"),
+        ("gone.jams", "no such annotation file"),
+    ):
+        with pytest.raises(CremaError, match=f"{name}: .*{message}|{message}"):
+            origin.info(tmp_path / name)
+
+
+def test_outline():
+    known = {"a": {"b": 1, "c": {"d": "x"}}, "short": [1, 2], "long": list(range(9))}
+    assert origin.outline(known) == [
+        *("a:", "  b: 1", "  c:", "    d: x"),
+        *("short: 1 2", "long: 9, from 0 to 8"),
+    ]
