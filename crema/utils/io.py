@@ -137,7 +137,8 @@ def read_audio(path, sample_rate=None):
             block = np.empty((BLOCK, stream.channels), np.float32)
             while len(block) == BLOCK:
                 block = stream.read(BLOCK, dtype="float32", always_2d=True)
-                mono = block.mean(axis=1, dtype=np.float32)
+                # What mean(axis=1) computes, in a fraction of the time.
+                mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
                 finite &= bool(np.isfinite(mono).all())
                 end = n_samples + len(mono)
                 if end > len(y):
