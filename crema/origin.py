@@ -1,9 +1,10 @@
 """Where a result comes from: the chain from a file back to data, code and settings."""
 
+import functools
 import importlib.metadata
 import pathlib
 
-from crema import models
+from crema import formats, models
 from crema.exceptions import CremaError
 from crema.utils import io
 from crema.version import __version__
@@ -12,14 +13,10 @@ from crema.version import __version__
 LIBRARIES = ("librosa", "numpy", "onnxruntime", "pumpp", "scipy", "soundfile", "soxr")
 
 
+@functools.cache
 def program():
     """Return the versions of crema and of the libraries that it computes with."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {"crema": __version__, "libraries": versions}
 
 
@@ -69,8 +66,7 @@ def of_jams(path):
     jam = io.read_jams(path)
     known = {"title": jam.file_metadata.title}
     known["program"] = getattr(jam.sandbox, "program", None)
-    for number, annotation in enumerate(jam.annotations, 1):
-        name = getattr(annotation.sandbox, "name", None) or annotation.namespace
+    for number, (name, annotation) in enumerate(formats.named(jam).items(), 1):
         origin = getattr(annotation.sandbox, "model", None)
         if origin is None:
             tools = annotation.annotation_metadata.annotation_tools
@@ -87,14 +83,13 @@ def of_jams(path):
 
 def released(origin):
     """Return what is known of a model if it is one that crema comes with."""
-    for name, directory in models.find(models.RELEASED).items():
-        if name == origin["estimator"]:
-            ours = models.load(directory)
-            if ours.origin["sha256"] == origin["sha256"]:
-                settings = io.read_json(directory / "settings.json")
-                card = {"card": str(directory / "card.md")}
-                return {"comes with": f"crema {__version__}"} | card | settings
-    return {}
+    from crema.models import base  # takes long to import, and is rarely needed here
+
+    directory = models.find(models.RELEASED).get(origin["estimator"])
+    if not directory or base.sha256(directory) != origin["sha256"]:
+        return {}
+    known = {"comes with": f"crema {__version__}", "card": str(directory / "card.md")}
+    return known | io.read_json(directory / "settings.json")
 
 
 def outline(known, indent=0):

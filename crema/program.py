@@ -22,9 +22,9 @@ from crema.version import __version__
 def main(argv=None):
     """Run the program with the arguments `argv` (default: of the command line)."""
     argv = sys.argv[1:] if argv is None else argv
-    for name, command in (("plot", draw), ("compare", compare), ("info", info)):
-        if argv[:1] == [name]:
-            return command(argv[1:])
+    commands = {"plot": draw, "compare": compare, "info": info}
+    if argv and argv[0] in commands:
+        return commands[argv[0]](argv[1:])
     args = parser().parse_args(argv)
     form, songs = destinations(args)
     if args.plot:

@@ -232,6 +232,12 @@ def snakemake(directory, *options, target, **kwargs):
     )
 
 
+def git(directory, *words):
+    """Run git in a checkout, as somebody."""
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *who, *words], cwd=directory, check=True)
+
+
 @pytest.fixture(scope="session")
 def fresh(corpus, tmp_path_factory):
     """Return a function that makes a checkout with a tiny corpus in it."""
@@ -256,9 +262,8 @@ def fresh(corpus, tmp_path_factory):
         for split, names in splits.items():
             records = [{"track_id": name, "group": name} for name in names]
             (tiny / f"index_{split}.json").write_text(json.dumps(records))
-        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
-            subprocess.run([*git, *command], cwd=directory, check=True)
+            git(directory, *command)
         return directory
 
     return make

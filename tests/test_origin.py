@@ -60,7 +60,7 @@ def test_what_others_have_written(tmp_path):
         ("gone.json", "no such file"),
         ("gone.jams", "no such annotation file"),
     ):
-        with pytest.raises(CremaError, match=f"{name}: .*{message}|{message}"):
+        with pytest.raises(CremaError, match=f"{name}: {message}"):
             origin.info(tmp_path / name)
 
 

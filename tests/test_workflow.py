@@ -12,7 +12,7 @@ import time
 
 import pytest
 import yaml
-from conftest import TRAIN, snakemake
+from conftest import TRAIN, git, snakemake
 from snakemake.utils import update_config
 
 from crema.utils import train
@@ -166,17 +166,13 @@ def test_what_does_not_matter_runs_nothing(built):
 
 
 def test_a_checkout_of_another_revision_and_back_runs_nothing(built):
-    def git(*words):
-        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", *who, *words], cwd=built, check=True)
-
     code = built / "crema" / "utils" / "train.py"
-    git("stash", "-q")  # what other tests left
-    git("checkout", "-qb", "other")
+    git(built, "stash", "-q")  # what other tests left
+    git(built, "checkout", "-qb", "other")
     code.write_text(code.read_text() + "\n# changed\n")
-    git("commit", "-qam", "other")
+    git(built, "commit", "-qam", "other")
     assert stale(built) == {"train": 1, "evaluate": 1}
-    git("checkout", "-q", "-")
+    git(built, "checkout", "-q", "-")
     assert stale(built) == {}
 
 
@@ -214,10 +210,11 @@ def test_a_dry_run_says_why(built):
 
 def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     directory = fresh()
+    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile"]
         + ["config/config.yaml", "config/tiny.yaml", "--"]
-        + [f"work/chord/features/{name}.h5" for name in training_tracks(directory)],
+        + targets,
         cwd=directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -235,7 +232,6 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     counts = stale(directory)
     # The job that was running, and those that had not begun, are what is left.
     assert 1 <= counts["setup"] <= TRAIN - 1
-    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
     done = snakemake(directory, target=targets)
     assert done.returncode == 0, done.stderr
     assert all(path.read_bytes() == text for path, text in records.items())

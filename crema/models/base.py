@@ -10,6 +10,17 @@ from crema.utils import hashes, io
 from crema.version import __version__
 
 
+def files(directory):
+    """Return the paths of what a model consists of: network, pump, decoder, version."""
+    own = (directory / "decoder.json", directory / "version.txt")
+    return [network.path(directory), pump.find(directory), *own]
+
+
+def sha256(directory):
+    """Return one hash for all that a model consists of."""
+    return hashes.of_all(files(directory))
+
+
 class Estimator:
     """A trained model, its pump and its decoder, read from one directory.
 
@@ -43,16 +54,14 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        model, operators = network.path(directory), pump.find(directory)
-        needed = (model.name, operators.name, "decoder.json", "version.txt")
-        for name in needed:
-            if not (directory / name).is_file():
+        model, operators, *_ = paths = files(directory)
+        for path in paths:
+            if not path.is_file():
                 raise ModelError(
-                    f"{directory}: holds no trained model ({name} is missing); train "
-                    "one with snakemake, or name another directory"
+                    f"{directory}: holds no trained model ({path.name} is missing); "
+                    "train one with snakemake, or name another directory"
                 )
         hashes.check(directory)
-        self.files = [directory / name for name in needed]
         self.directory = directory
         self.pump = pump.load(operators)
         self.decoder = io.read_json(directory / "decoder.json")
@@ -83,7 +92,7 @@ class Estimator:
         return {
             "estimator": self.name,
             "version": self.version,
-            "sha256": hashes.of_all(self.files),
+            "sha256": sha256(self.directory),
         }
 
     @property

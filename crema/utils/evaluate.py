@@ -74,6 +74,7 @@ def run(args, estimator, score, baseline, correct):
     corpus = cli.corpus(args)
     rng.seed_everything(args.seed)
     model = models.estimator(estimator)(args.resources)
+    known = origin_of(args, model, corpus, tracks)
     estimates = args.resources / "estimates"
     for stale in estimates.glob("*.jams"):
         stale.unlink()
@@ -93,9 +94,8 @@ def run(args, estimator, score, baseline, correct):
         raise CremaError(
             f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
         )
-    result = {"estimator": estimator, "version": model.version}
+    result = {"estimator": estimator, "version": model.version, "origin": known}
     result |= {"summary": summary, "calibration": calibration(said), "tracks": rows}
-    result["origin"] = origin_of(args, model, corpus, tracks)
     write_table(args.resources / "test_data.csv", rows)
     io.write_json(args.resources / "test_data.json", result)
     print(table(summary, rows))

@@ -13,16 +13,19 @@ def of(path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lines(paths):
+    """Return the hashes of files, as ``sha256sum`` writes them."""
+    return "".join(f"{of(path)}  {path.name}\n" for path in paths)
+
+
 def of_all(paths):
-    """Return one SHA-256 for the names and contents of some files, in any order."""
-    lines = sorted(f"{path.name}  {of(path)}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Return one SHA-256 for the names and contents of files, in their order."""
+    return hashlib.sha256(lines(paths).encode()).hexdigest()
 
 
 def listing(directory):
     """Return the hashes of the files in `directory`, as ``sha256sum`` writes them."""
-    paths = sorted(path for path in directory.iterdir() if path.name != SUMS)
-    return "".join(f"{of(path)}  {path.name}\n" for path in paths)
+    return lines(sorted(path for path in directory.iterdir() if path.name != SUMS))
 
 
 def check(directory):
