@@ -41,6 +41,13 @@ def keras(threads=None):
     return keras
 
 
+def name():
+    """Return the package that Keras computes with."""
+    import keras
+
+    return keras.backend.backend()
+
+
 def quiet():
     """See that Keras finds TensorFlow, and that neither says more than errors."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -23,7 +23,7 @@ EXCERPT_SECONDS = 60
 #: The code that decides the outcome of a training, with the script and its layers; the
 #: same as in CODE of rules/common.smk.
 MODULES = ("train.py", "fit.py", "sampling.py", "rng.py", "../layers/__init__.py")
-LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "tensorflow", "pescador", "h5py")
+LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "pescador", "h5py")
 
 
 def parser(description):
@@ -253,7 +253,10 @@ def describe(args, estimator, model, files, held_out):
                 )
             ).hexdigest(),
         },
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": {
+            name: importlib.metadata.version(name)
+            for name in (*LIBRARIES, backend.name())
+        },
     }
 
 
