@@ -294,6 +294,32 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
     assert not list(tmp_path.glob(".training-*"))
 
 
+def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
+    longer = ("--steps-per-epoch", "5", "--epochs", "2")
+    finish(train(prepared, tmp_path / "whole", *longer))
+    stopped = tmp_path / "stopped"
+    for done, number in enumerate([signal.SIGTERM, signal.SIGINT]):
+        process = train(prepared, stopped, *longer)
+        seen = ""
+        while "Epoch 1/" not in seen and "going on" not in seen:
+            assert (line := process.stdout.readline()), process.communicate()[1]
+            seen += line
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 128 + signal.SIGTERM, errors
+        assert errors.strip().splitlines()[-1].startswith("stopped")
+        assert (f"after epoch 0 and {done} batches" in seen) == bool(done)
+    assert "going on after epoch 0 and 2 batches" in finish(
+        train(prepared, stopped, *longer)
+    )
+    assert_same_weights(tmp_path / "whole", stopped)
+    pandas.testing.assert_frame_equal(
+        pandas.read_csv(stopped / "history.csv"),
+        pandas.read_csv(tmp_path / "whole" / "history.csv"),
+        rtol=1e-5,  # means of means are rounded once more
+    )
+
+
 def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
     history = killed(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
     finish(train(prepared, tmp_path, "--epochs", "1", "--stop-patience", "500"))

@@ -1,7 +1,15 @@
-"""Fitting a model so that it can be killed at any moment and lose one epoch at most."""
+"""Fitting a model so that it can be stopped at any moment, and goes on from there.
 
+What is asked to stop (SIGTERM, as a cluster sends before it takes the machine away, or
+Ctrl-C) saves its state after the batch in hand and loses nothing.  What is killed loses
+the epoch that it was in.  Either ends with the weights of an undisturbed training.
+"""
+
+import contextlib
 import csv
 import json
+import signal
+import sys
 import warnings
 
 import keras
@@ -40,27 +48,56 @@ def fit(model, patches, excerpts, args, monitor, state):
         monitor, factor=0.5, patience=args.reduce_patience, mode="min"
     )
     # Resume comes last: it must see the counters after the others have set them.
-    resume = Resume(state / "state.npz", stop, reduce, args.resources / "history.csv")
-    first_epoch = resume.load()
-    if first_epoch:
-        print(f"going on after epoch {first_epoch}", flush=True)
-    if first_epoch and (resume.finished or first_epoch >= args.epochs):
-        resume.restore(model)
-        model.set_weights(stop.best_weights)
-        return resume.history
+    history_file = args.resources / "history.csv"
+    resume = Resume(
+        state / "state.npz", stop, reduce, history_file, args.steps_per_epoch
+    )
+    epoch, step = resume.load()
     # Inputs by name are right, for one input too.
     warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
-    model.fit(
-        patches.batches(first_epoch, args.steps_per_epoch),
-        shuffle=False,  # they come shuffled
-        steps_per_epoch=args.steps_per_epoch,
-        epochs=args.epochs,
-        initial_epoch=first_epoch,
-        validation_data=Validation(excerpts),
-        callbacks=[reduce, stop, resume],
-        verbose=2,
-    )
+    with told_to_stop(resume.stop_after_batch):
+        if epoch or step:
+            into = f" and {step} batches" if step else ""
+            print(f"going on after epoch {epoch}{into}", flush=True)
+        while epoch < args.epochs and not resume.finished:
+            # The rest of an epoch is for Keras an epoch of that length.
+            until = epoch + 1 if step else args.epochs
+            model.fit(
+                patches.batches(epoch, args.steps_per_epoch, step),
+                shuffle=False,  # they come shuffled
+                steps_per_epoch=args.steps_per_epoch - step,
+                epochs=until,
+                initial_epoch=epoch,
+                validation_data=Validation(excerpts),
+                callbacks=[reduce, stop, resume],
+                verbose=2,
+            )
+            epoch, step = until, 0
+    resume.restore(model)
+    model.set_weights(stop.best_weights)
     return resume.history
+
+
+@contextlib.contextmanager
+def told_to_stop(stop):
+    """Call `stop` at SIGTERM and SIGINT, instead of what they do; once."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle(number, frame):
+        restore()  # who cannot wait says it twice
+        stop()
+
+    for number in signals:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()
 
 
 class Validation(keras.utils.PyDataset):
@@ -80,7 +117,7 @@ class Validation(keras.utils.PyDataset):
 
 
 class Resume(keras.callbacks.Callback):
-    """Save the whole state of a training after each epoch, and restore it.
+    """Save the whole state of a training after each epoch or when told, and restore it.
 
     Keras' own BackupAndRestore keeps weights, optimiser and epoch, but not the
     counters of the other callbacks, so that a resumed training would end elsewhere.
@@ -95,11 +132,15 @@ class Resume(keras.callbacks.Callback):
         and so are the counters of this one.
     history_file : pathlib.Path
         The CSV file for who wants to look on.
+    n_steps : int
+        Batches in an epoch.
 
     Attributes
     ----------
     history : list of dict
         One row per finished epoch.
+    step : int
+        Batches done of the epoch that is not.
     finished : bool
         Whether early stopping ended the training.
     """
@@ -107,46 +148,86 @@ class Resume(keras.callbacks.Callback):
     STOP = ("wait", "best", "best_epoch", "stopped_epoch")
     REDUCE = ("wait", "best", "cooldown_counter")
 
-    def __init__(self, path, stop, reduce, history_file):
+    def __init__(self, path, stop, reduce, history_file, n_steps):
         super().__init__()
         self.path = path
         self.stop, self.reduce = stop, reduce
         self.history_file = history_file
+        self.n_steps = n_steps
         self.history = []
+        self.step = 0
         self.finished = False
+        self.told = False
+        self.before = (0, {})
 
     def load(self):
-        """Return the number of finished epochs, 0 without a saved state."""
+        """Return the numbers of finished epochs and of batches since, 0 without a state."""
         if self.path.is_file():
             with np.load(self.path, allow_pickle=False) as saved:
                 record = json.loads(str(saved["record"]))
             self.history, self.finished = record["history"], record["finished"]
-        return len(self.history)
+            self.step, self.before = record["step"], (record["step"], record["means"])
+        return len(self.history), self.step
+
+    def stop_after_batch(self):
+        """Save the state after this batch, and end the program."""
+        self.told = True
 
     def on_train_begin(self, logs=None):
         """Restore the state, after the other callbacks have reset theirs."""
         if self.path.is_file():
             self.restore(self.model)
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Count, and stop if told to."""
+        self.step += 1
+        left = self.n_steps - self.step
+        # What is stopped in validation, which follows, does the last batch again.
+        if left == 1 or (left and self.told):
+            self.save(self.means(logs))
+        self.leave_if_told()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Stop if told to."""
+        self.leave_if_told()
+
+    def leave_if_told(self):
+        """End the program, after the state was saved."""
+        if self.told:
+            print("stopped; the same command goes on from here", file=sys.stderr)
+            raise SystemExit(128 + signal.SIGTERM)
+
     def on_epoch_end(self, epoch, logs=None):
         """Save the state."""
         row = {"epoch": epoch + 1}
-        row.update((name, float(value)) for name, value in sorted(logs.items()))
+        row.update(sorted(self.means(logs).items()))
         self.history.append(row)
+        self.step, self.before = 0, (0, {})
         self.finished = bool(self.model.stop_training)
         self.save()
         write_history(self.history_file, self.history)
 
-    def save(self):
-        """Write the state to one file, so that all of it is of the same epoch."""
+    def means(self, logs):
+        """Return means over an epoch, of which Keras only knows what it has done now."""
+        steps, earlier = self.before
+        means = {name: float(value) for name, value in logs.items()}
+        for name, value in earlier.items():
+            means[name] += (value - means[name]) * steps / self.step
+        return means
+
+    def save(self, means=None):
+        """Write the state to one file, so that all of it is of the same moment."""
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # within an epoch the variables are elsewhere
         record = {"history": self.history, "finished": self.finished}
+        record |= {"step": self.step, "means": means or {}}
         record["stop"] = {key: getattr(self.stop, key) for key in self.STOP}
         record["reduce"] = {key: getattr(self.reduce, key) for key in self.REDUCE}
         arrays = {"record": np.asarray(json.dumps(record))}
         for name, variable in state_variables(self.model):
             arrays[name] = keras.ops.convert_to_numpy(variable)
-        for number, weights in enumerate(self.stop.best_weights):
-            arrays[f"best{number}"] = weights
+        for name, weights in numbered("best", self.stop.best_weights or []):
+            arrays[name] = weights
         with io.atomic(self.path) as temporary:
             np.savez(temporary, **arrays)
 
@@ -156,8 +237,9 @@ class Resume(keras.callbacks.Callback):
             record = json.loads(str(saved["record"]))
             for name, variable in state_variables(model):
                 variable.assign(saved[name])
-            numbers = range(len(model.get_weights()))
-            self.stop.best_weights = [saved[f"best{number}"] for number in numbers]
+            if record["history"]:
+                best = numbered("best", model.weights)
+                self.stop.best_weights = [saved[name] for name, _ in best]
         for callback, name in ((self.stop, "stop"), (self.reduce, "reduce")):
             for key, value in record[name].items():
                 setattr(callback, key, value)
@@ -166,12 +248,14 @@ class Resume(keras.callbacks.Callback):
 def state_variables(model):
     """Yield ``(name, variable)`` of a model, seeds included, and of its optimiser."""
     model.optimizer.build(model.trainable_variables)
-    for group, variables in (
-        ("model", model.variables),
-        ("optimizer", model.optimizer.variables),
-    ):
-        for number, variable in enumerate(variables):
-            yield f"{group}{number}", variable
+    yield from numbered("model", model.variables)
+    yield from numbered("optimizer", model.optimizer.variables)
+
+
+def numbered(name, values):
+    """Yield ``(nameN, value)`` for each of some values."""
+    for number, value in enumerate(values):
+        yield f"{name}{number}", value
 
 
 def write_history(path, history):

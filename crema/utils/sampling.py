@@ -140,8 +140,10 @@ class Patches:
         self.n_active = n_active
         self.rate = rate
 
-    def batches(self, first_epoch, n_steps):
+    def batches(self, first_epoch, n_steps, skip=0):
         """Yield ``(inputs, targets)``, `n_steps` batches per epoch, for ever.
+
+        The first epoch goes on after `skip` batches.
 
         Raises
         ------
@@ -152,7 +154,8 @@ class Patches:
         while True:
             step = 0
             for step, batch in enumerate(self.epoch(epoch), 1):
-                yield batch
+                if step > skip:
+                    yield batch
                 if step == n_steps:
                     break
             if step < n_steps:
@@ -162,7 +165,7 @@ class Patches:
                     f"track is as long as a patch of {self.n_frames} frames; make "
                     "patch_duration shorter"
                 )
-            epoch += 1
+            epoch, skip = epoch + 1, 0
 
     def epoch(self, epoch):
         """Yield the batches of one epoch, without end."""
