@@ -3,9 +3,10 @@
 ``python -m crema.analyze`` is that program (:mod:`crema.program`).
 """
 
+import concurrent.futures
 import pathlib
 
-from crema import models, origin
+from crema import models, network, origin
 from crema.audio import Audio
 from crema.exceptions import ModelError
 
@@ -58,8 +59,12 @@ def annotate(audio, estimators, title=""):
     jam.file_metadata.duration = audio.duration
     jam.file_metadata.title = title
     jam.sandbox.program = origin.program()
-    for estimator in estimators:
-        jam.annotations.extend(estimator.annotate(audio))
+    # One decodes, which takes one core, while the network of the next is computed; but
+    # not where memory for both is too much.
+    at_once = len(estimators) if audio.duration <= network.LONGEST else 1
+    with concurrent.futures.ThreadPoolExecutor(at_once or 1) as pool:
+        for made in pool.map(lambda estimator: estimator.annotate(audio), estimators):
+            jam.annotations.extend(made)
     return jam
 
 

@@ -2,6 +2,7 @@
 
 import numbers
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ class Audio:
 
     It is decoded once, resampled once to each rate that is asked for, and each feature
     is computed once, however many estimators have an operator with the same parameters.
+    Several threads may use it; one computes at a time, with all cores.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class Audio:
         self._filename, self._sr = filename, sr
         self._at = {sr: y}
         self._known = {}
+        self._lock = threading.RLock()
 
     def at(self, sr):
         """Return the samples at a sampling rate, shape=(n_samples,), dtype=float32."""
@@ -93,9 +96,10 @@ class Audio:
 
     def once(self, key, compute):
         """Return what `compute` returned when it was first asked for under `key`."""
-        if key not in self._known:
-            self._known[key] = compute()
-        return self._known[key]
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = compute()
+            return self._known[key]
 
 
 def as_mono(y):

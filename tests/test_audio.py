@@ -1,5 +1,7 @@
 """What estimators share of one piece of music."""
 
+import concurrent.futures
+import time
 import warnings
 
 import librosa
@@ -137,3 +139,16 @@ def test_blocks_are_as_the_whole():
 def test_parameters_that_cannot_work(option):
     with pytest.raises(ConfigError, match="must be at least"):
         LogMel("mel", **option)
+
+
+def test_threads_share_what_is_computed():
+    audio, calls = Audio(y=np.zeros(1000, np.float32), sr=1000), []
+
+    def compute():
+        time.sleep(0.05)
+        calls.append(None)
+        return len(calls)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: audio.once("key", compute), range(4)))
+    assert results == [1] * 4
