@@ -161,7 +161,7 @@ class Resume(keras.callbacks.Callback):
         self.before = (0, {})
 
     def load(self):
-        """Return the numbers of finished epochs and of batches since, 0 without a state."""
+        """Return the numbers of finished epochs and of batches since; 0 at first."""
         if self.path.is_file():
             with np.load(self.path, allow_pickle=False) as saved:
                 record = json.loads(str(saved["record"]))
@@ -208,7 +208,7 @@ class Resume(keras.callbacks.Callback):
         write_history(self.history_file, self.history)
 
     def means(self, logs):
-        """Return means over an epoch, of which Keras only knows what it has done now."""
+        """Return means over an epoch, of which Keras may have seen the end only."""
         steps, earlier = self.before
         means = {name: float(value) for name, value in logs.items()}
         for name, value in earlier.items():
