@@ -3,6 +3,7 @@
 Estimators are the directories of training/ that hold the four numbered scripts.
 """
 
+import functools
 import os
 import pathlib
 import shlex
@@ -88,24 +89,31 @@ def index_file(split):
     return config["index"][split]
 
 
+@functools.cache
+def read_split(train, test):
+    """Read two index files, and check them and the corpus."""
+    tracks = {"train": index.read_index(train), "test": index.read_index(test)}
+    index.check_splits(*tracks.values(), (train, test))
+    # The demo corpus is made by a rule and need not be there yet.
+    if str(CORPUS.directory) != DEMO:
+        CORPUS.check([*tracks["train"], *tracks["test"]])
+    return tracks
+
+
 def read_splits():
-    """Read both indexes of every estimator, and check them and the corpus."""
-    splits = {}
+    """Read the indexes of every estimator; where they are the same files, once."""
     try:
-        for estimator in ESTIMATORS:
-            files = [
-                index_file(split).format(estimator=estimator)
-                for split in ("train", "test")
-            ]
-            train, test = map(index.read_index, files)
-            index.check_splits(train, test, files)
-            splits[estimator] = {"train": train, "test": test}
-            # The demo corpus is made by a rule and need not be there yet.
-            if str(CORPUS.directory) != DEMO:
-                CORPUS.check([*train, *test])
+        return {
+            estimator: read_split(
+                *(
+                    index_file(split).format(estimator=estimator)
+                    for split in ("train", "test")
+                )
+            )
+            for estimator in ESTIMATORS
+        }
     except CremaError as error:
         raise WorkflowError(str(error))
-    return splits
 
 
 TRACKS = read_splits()
@@ -155,6 +163,11 @@ def options(stage):
         return " ".join(words)
 
     return format_options
+
+
+def more(amount):
+    """A resource of which a job that failed asks for more when it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def copy_format(wildcards):

@@ -26,8 +26,8 @@ rule demo_corpus:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         directory=subpath(output[0], parent=True),
     shell:

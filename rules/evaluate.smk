@@ -32,8 +32,8 @@ rule evaluate:
         "../envs/training.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=4 * 60,
+        mem_mb=more(4000),
+        runtime=more(4 * 60),
     params:
         corpus=CORPUS_OPTIONS,
         options=options("evaluate"),

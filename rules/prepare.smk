@@ -18,8 +18,8 @@ rule pump:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         options=options("prepare"),
     shell:
@@ -42,8 +42,8 @@ rule prepare:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         corpus=CORPUS_OPTIONS,
         format=copy_format,

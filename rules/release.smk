@@ -20,8 +20,8 @@ rule release:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         corpus=CORPUS_OPTIONS,
         resources=subpath(input.scores, parent=True),

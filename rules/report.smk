@@ -20,8 +20,8 @@ rule curves:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     shell:
         "python -m crema.utils.figures curves {input.history} {output} &> {log:q}"
 
@@ -41,7 +41,7 @@ rule scores:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     shell:
         "python -m crema.utils.figures scores {input.scores} {output} &> {log:q}"

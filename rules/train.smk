@@ -30,8 +30,8 @@ rule train:
         "../envs/training.yaml"
     threads: 8
     resources:
-        mem_mb=3000,
-        runtime=24 * 60,
+        mem_mb=more(3000),
+        runtime=more(24 * 60),
         gpu=config["gpu"],
     params:
         options=options("train"),
