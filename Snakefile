@@ -16,6 +16,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 include: "rules/release.smk"
+include: "rules/summary.smk"
 
 
 # Not worth a place in a cluster's queue.

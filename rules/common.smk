@@ -4,10 +4,12 @@ Estimators are the directories of training/ that hold the four numbered scripts.
 """
 
 import functools
+import json
 import os
 import pathlib
 import shlex
 import sys
+import time
 
 from jsonschema import ValidationError
 from snakemake.exceptions import WorkflowError
@@ -84,6 +86,10 @@ wildcard_constraints:
     track="[^./]+",
 
 
+LEAVE_OUT = config["index"]["leave_out"]
+LEAVE_OUT_OPTION = shlex.join(["--leave-out", *LEAVE_OUT]) if LEAVE_OUT else ""
+
+
 def index_file(split):
     """The index file of a split, with the wildcard estimator."""
     return config["index"][split]
@@ -92,7 +98,10 @@ def index_file(split):
 @functools.cache
 def read_split(train, test):
     """Read two index files, and check them and the corpus."""
-    tracks = {"train": index.read_index(train), "test": index.read_index(test)}
+    tracks = {
+        "train": index.read_index(train, LEAVE_OUT),
+        "test": index.read_index(test, LEAVE_OUT),
+    }
     index.check_splits(*tracks.values(), (train, test))
     # The demo corpus is made by a rule and need not be there yet.
     if str(CORPUS.directory) != DEMO:

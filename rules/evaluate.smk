@@ -37,7 +37,8 @@ rule evaluate:
     params:
         corpus=CORPUS_OPTIONS,
         options=options("evaluate"),
+        leave_out=LEAVE_OUT_OPTION,
         resources=subpath(output.scores, parent=True),
     shell:
         "python {input.script} {params.corpus} --index {input.index:q}"
-        " --resources {params.resources:q} {params.options} 2>&1 | tee {log:q}"
+        " --resources {params.resources:q} {params.options} {params.leave_out} 2>&1 | tee {log:q}"

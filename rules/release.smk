@@ -24,9 +24,11 @@ rule release:
         runtime=more(30),
     params:
         corpus=CORPUS_OPTIONS,
+        leave_out=LEAVE_OUT_OPTION,
         resources=subpath(input.scores, parent=True),
         directory=subpath(output[0], parent=True),
     shell:
         "python -m crema.utils.release {params.corpus} --index {input.index:q}"
         " --test-index {input.test_index:q} --resources {params.resources:q}"
-        " --notes {input.notes:q} --output {params.directory:q} &> {log:q}"
+        " --notes {input.notes:q} --output {params.directory:q} {params.leave_out}"
+        " &> {log:q}"

@@ -35,9 +35,10 @@ rule train:
         gpu=config["gpu"],
     params:
         options=options("train"),
+        leave_out=LEAVE_OUT_OPTION,
         features=features_directory,
         resources=subpath(output.model, parent=True),
     shell:
         "python {input.script} --index {input.index:q} --feature-dir {params.features:q}"
         " --pump {input.pump:q} --resources {params.resources:q} --threads {threads}"
-        " {params.options} 2>&1 | tee {log:q}"
+        " {params.options} {params.leave_out} 2>&1 | tee {log:q}"

@@ -10,7 +10,10 @@ import subprocess
 import sys
 import time
 
+import jams
+import numpy as np
 import pytest
+import soundfile
 import yaml
 from conftest import TRAIN, git, snakemake
 from snakemake.utils import update_config
@@ -206,6 +209,64 @@ def test_a_dry_run_says_why(built):
     with changed(built / "config" / "tiny.yaml", edit):
         done = snakemake(built, "-n", target=TARGET)
     assert re.search(r"reason: .*Params have changed", done.stdout + done.stderr)
+
+
+def spoil(tiny):
+    """Add six tracks to the training index that cannot be used; return their names."""
+    tracks = sorted(path.stem for path in tiny.glob("*.flac"))
+    y, sample_rate = soundfile.read(tiny / f"{tracks[0]}.flac", dtype="float32")
+    jam = jams.load(str(tiny / f"{tracks[0]}.jams"))
+    nothing, bare = jams.JAMS(), jams.JAMS()
+    nothing.file_metadata.duration = bare.file_metadata.duration = len(y) / sample_rate
+    nothing.annotations.append(jams.Annotation("tag_open", duration=1))
+    undefined = np.where(np.arange(len(y)) == 1000, np.nan, y)
+    bad = {
+        "silent": (0 * y, jam),
+        "second": (y[:sample_rate], jam),
+        "undefined": (undefined, jam),
+        "namespace": (y, nothing),
+        "bare": (y, bare),
+        "truncated": (y, jam),
+    }
+    for name, (samples, annotations) in bad.items():
+        # What FLAC cannot hold, a WAV of the same name can.
+        path = tiny / f"{name}.flac"
+        form = {"format": "WAV", "subtype": "FLOAT"} if name == "undefined" else {}
+        soundfile.write(path, samples, sample_rate, **form)
+        annotations.save(str(tiny / f"{name}.jams"))
+    path = tiny / "truncated.flac"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    index = tiny / "index_train.json"
+    records = json.loads(index.read_text())
+    records += [{"track_id": name, "group": name} for name in bad]
+    index.write_text(json.dumps(records))
+    return sorted(bad)
+
+
+def test_tracks_that_cannot_be_used_are_named_and_can_be_left_out(fresh):
+    directory = fresh()
+    bad = spoil(directory / "corpora" / "tiny")
+    done = snakemake(directory, target=TARGET)
+    assert done.returncode == 1
+    _, summary = done.stderr.split("6 track(s) cannot be used:\n")
+    lines = summary.splitlines()
+    assert [line.strip().partition(":")[0] for line in lines[:6]] == bad
+    for line, reason in zip(
+        lines,
+        ["no chord", "no chord", "1.0 s", "silent", "truncated", "finite"],
+        strict=False,
+    ):
+        assert reason in line
+    features = directory / "work" / "chord" / "features"
+    assert len(list(features.glob("*.h5"))) == 2 * TRAIN
+    # With the line that it gives, the run completes, and makes nothing again.
+    overlay = directory / "config" / "tiny.yaml"
+    (line,) = (line.strip() for line in lines if "leave_out: " in line)
+    overlay.write_text(overlay.read_text().replace("index:\n", f"index:\n  {line}\n"))
+    assert stale(directory) == {"train": 1, "evaluate": 1}
+    assert snakemake(directory, target=TARGET).returncode == 0
+    settings = directory / "training" / "chord" / "resources" / "settings.json"
+    assert json.loads(settings.read_text())["options"]["leave_out"] == bad
 
 
 def test_a_killed_run_goes_on_and_loses_nothing(fresh):

@@ -85,6 +85,17 @@ def track_options(made):
     )
 
 
+def leave_out_option(group):
+    """Add the option that takes tracks out of the index."""
+    group.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="tracks of the index that are not used",
+    )
+
+
 def corpus(args):
     """Return the corpus that the options name."""
     return index.Corpus(args.corpus, args.audio_ext, args.jams_ext)

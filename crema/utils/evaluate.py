@@ -36,6 +36,7 @@ def parser(description):
     cli.corpus_options(made)
     files = made.add_argument_group("files")
     cli.path_option(files, "--index", "FILE", "index_test.json")
+    cli.leave_out_option(files)
     apart = "index_train.json: an error if it shares a track or group with the test"
     cli.path_option(files, "--train-index", "FILE", apart, required=False)
     model = "the trained model; test_data.json and estimates/ go there too"
@@ -68,7 +69,7 @@ def run(args, estimator, score, baseline, correct):
     CremaError
         Index or model cannot be used, or no track at all could be scored.
     """
-    tracks = index.read_index(args.index)
+    tracks = index.read_index(args.index, args.leave_out)
     if args.train_index:
         index.check_splits(index.read_index(args.train_index), tracks)
     corpus = cli.corpus(args)

@@ -18,13 +18,15 @@ from crema.exceptions import CorpusError
 from crema.utils import io
 
 
-def read_index(path):
+def read_index(path, leave_out=()):
     """Read an index.
 
     Parameters
     ----------
     path : str or path-like
         An ``index_train.json`` or ``index_test.json``.
+    leave_out : iterable of str
+        Tracks to take out of it.
 
     Returns
     -------
@@ -59,6 +61,8 @@ def read_index(path):
         raise CorpusError(
             f'{path}: is not a list of {{"track_id": "...", "group": "..."}} records'
         ) from error
+    for track_id in leave_out:
+        index.pop(track_id, None)
     if not index:
         raise CorpusError(f"{path}: lists no track; a split must not be empty")
     return index
@@ -173,6 +177,6 @@ class Corpus:
         if problems:
             more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
             raise CorpusError(
-                f"{self.directory}: {', '.join(problems[:3])}{more}; add the files or "
-                "take the tracks out of the index"
+                f"{self.directory}: {', '.join(problems[:3])}{more}; add the files, or "
+                "name the tracks in index: leave_out:"
             )

@@ -47,8 +47,8 @@ def release(args):
         )
     settings = io.read_json(resources / "settings.json")
     splits = {
-        "train": index.read_index(args.index),
-        "test": index.read_index(args.test_index),
+        "train": index.read_index(args.index, args.leave_out),
+        "test": index.read_index(args.test_index, args.leave_out),
     }
     index.check_splits(splits["train"], splits["test"])
     held_out = settings["validation"]
@@ -171,6 +171,7 @@ def main(argv=None):
     cli.path_option(parser, "--resources", "DIR", "a trained and evaluated model")
     cli.path_option(parser, "--index", "FILE", "index_train.json")
     cli.path_option(parser, "--test-index", "FILE", "index_test.json")
+    cli.leave_out_option(parser)
     cli.path_option(parser, "--output", "DIR", "where the release goes")
     cli.path_option(parser, "--notes", "FILE", "limits and licence, for the card")
     parser.add_argument(

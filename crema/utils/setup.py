@@ -9,13 +9,15 @@ import functools
 import pathlib
 import warnings
 
-from crema.exceptions import ConfigError, CremaError
+from crema.exceptions import AudioError, ConfigError, CremaError
 from crema.utils import cli, io, rng
 
 # muda asks setuptools where its files are, and setuptools answers with a warning.
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 FORMATS = ("flac", "ogg", "wav")
+#: Seconds; what is shorter, or silent throughout, is in a corpus by mistake.
+SHORTEST = 2
 
 
 def parser(description):
@@ -96,9 +98,15 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
     rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
     io.remove_track(directory, track_id, ".json")
     y, sample_rate = io.read_audio(corpus.audio(track_id))
+    seconds = len(y) / sample_rate
+    if seconds < SHORTEST or not y.any():
+        what = f"{seconds:.1f} s long" if seconds < SHORTEST else "silent throughout"
+        raise AudioError(
+            f"{corpus.audio(track_id)}: is {what}; replace the file or leave it out"
+        )
     jam = io.read_jams(corpus.jams(track_id))
     # What is written must tell the truth of the audio that it lies beside.
-    jam.file_metadata.duration = len(y) / sample_rate
+    jam.file_metadata.duration = seconds
     muda.jam_pack(jam, _audio={"y": y, "sr": sample_rate})
     copies = []
     for number, copy in enumerate(deformer.transform(jam) if deformer else ()):

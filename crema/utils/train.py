@@ -38,6 +38,7 @@ def parser(description):
     files = made.add_argument_group("files")
     held_out = "index_train.json; validation tracks are held out of it by group"
     cli.path_option(files, "--index", "FILE", held_out)
+    cli.leave_out_option(files)
     cli.path_option(files, "--feature-dir", "DIR", "where 01-prepare.py put features")
     cli.path_option(files, "--pump", "FILE", "the pump.pkl")
     made_here = "where model.h5, version.txt, history.csv, ... go"
@@ -104,7 +105,7 @@ def run(args, estimator, network, decoder, monitor):
 
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     check(args)
-    tracks = index.read_index(args.index)
+    tracks = index.read_index(args.index, args.leave_out)
     kept, held_out = sampling.hold_out(
         tracks, args.validation_fraction, args.seed, args.index
     )

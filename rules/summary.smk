@@ -1,0 +1,31 @@
+"""After a run that failed: which tracks cannot be used, why, and how to go on without.
+
+in   logs/ESTIMATOR/STAGE/TRACK.log of this run, whose last line is an error
+"""
+
+BEGUN = time.time()
+
+
+def unusable_tracks():
+    """The reasons of this run against tracks, by track."""
+    found = {}
+    for log in pathlib.Path("logs").glob("*/*/*.log"):
+        if log.parts[1] in ESTIMATORS and log.stat().st_mtime >= BEGUN:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if lines and lines[-1].startswith("error: "):
+                found[log.stem] = lines[-1].removeprefix("error: ")
+    return found
+
+
+onerror:
+    unusable = unusable_tracks()
+    if unusable:
+        tracks = json.dumps(sorted({*unusable, *LEAVE_OUT}), ensure_ascii=False)
+        print(
+            f"{len(unusable)} track(s) cannot be used:",
+            *(f"  {track}: {unusable[track]}" for track in sorted(unusable)),
+            "Mend them, or leave them out by this line under index: in the configuration:",
+            f"  leave_out: {tracks}",
+            sep="\n",
+            file=sys.stderr,
+        )
