@@ -66,7 +66,12 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
             *(name for name in ("posteriors", "plot") if getattr(songs[0], name)),
         ],
     }
-    record = Record(directory, maker)
+    with Record(directory, maker) as record:
+        return annotate_all(songs, record, model, tasks, form, jobs)
+
+
+def annotate_all(songs, record, model, tasks, form, jobs):
+    """Annotate what a record does not hold; see :func:`run`."""
     waiting = [song for song in songs if not record.holds(song.audio)]
     skipped = len(songs) - len(waiting)
     if skipped:
@@ -147,7 +152,7 @@ def loaded(model, tasks):
 
 
 class Record:
-    """What is done in an output directory.
+    """What is done in an output directory, which one process at a time writes to.
 
     Parameters
     ----------
@@ -160,18 +165,52 @@ class Record:
     def __init__(self, directory, maker):
         self.path = directory and pathlib.Path(directory, RECORD)
         self.maker = maker
-        self.lines = {}
-        self.begin = ""
-        if self.path and self.path.is_file():
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            # A line may have been cut off together with the power.
-            self.begin = "" if text.endswith("\n") else "\n"
-            for line in text.splitlines():
-                try:
-                    entry = json.loads(line)
-                    self.lines[entry["audio"]] = entry
-                except (ValueError, TypeError, KeyError):
-                    continue
+        self.stream = None
+        self.lines = self.read()
+
+    def read(self):
+        """Return the entries of the record, by audio file."""
+        if not self.path or not self.path.is_file():
+            return {}
+        lines = {}
+        for line in self.path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+                lines[entry["audio"]] = entry
+            except (ValueError, TypeError, KeyError):
+                continue  # it may have been cut off together with the power
+        return lines
+
+    def __enter__(self):
+        """Keep other processes away.
+
+        Raises
+        ------
+        CremaError
+            One writes there already, or nobody can.
+        """
+        if self.path:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.stream = open(self.path, "a", encoding="utf-8")
+            except OSError as error:
+                why = f"cannot write {self.path}: {error.strerror}"
+                raise CremaError(why) from error
+            if not locked(self.stream):
+                self.stream.close()
+                raise CremaError(
+                    f"{self.path.parent}: another crema is writing there; wait for it, "
+                    "or name another --output-dir"
+                )
+            self.lines = self.read()
+            if self.path.read_bytes()[-1:] not in (b"", b"\n"):
+                self.stream.write("\n")
+        return self
+
+    def __exit__(self, *_):
+        """Let others in."""
+        if self.stream:
+            self.stream.close()
 
     def holds(self, audio):
         """Return whether a file is done: by this maker, and after it last changed."""
@@ -187,15 +226,29 @@ class Record:
 
     def add(self, audio, files):
         """Note that a file is done."""
-        if self.path:
+        if self.stream:
             entry = {
                 "audio": os.path.abspath(audio),
                 "files": [file.name for file in files],
                 "by": self.maker,
             }
-            with open(self.path, "a", encoding="utf-8") as stream:
-                stream.write(f"{self.begin}{json.dumps(entry)}\n")
-            self.begin = ""
+            self.stream.write(f"{json.dumps(entry)}\n")
+            self.stream.flush()
+
+
+def locked(stream):
+    """Lock an open file until it is closed; return whether nobody else had."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems know no locks
+        return True
+    return True
 
 
 def report(failures, total):

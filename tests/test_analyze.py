@@ -333,6 +333,13 @@ def test_other_models_or_formats_do_it_again(batches):
     assert batches("a.wav", form="lab") == []
 
 
+def test_one_process_at_a_time_writes_to_a_directory(batches):
+    out = batches.directory / "out"
+    with batch.Record(out, {}), pytest.raises(CremaError, match="another crema"):
+        batches("a.wav")
+    assert batches("a.wav") == ["a.wav"]
+
+
 def test_a_file_of_the_same_name_elsewhere_is_another(batches):
     batches("a.wav")
     (batches.directory / "other").mkdir()

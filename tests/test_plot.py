@@ -150,7 +150,8 @@ def test_the_audio_is_found_by_the_record(tmp_path):
     out.mkdir()
     write_pair(tmp_path, "song")
     assert program.find_audio(out / "song.jams") is None
-    batch.Record(out, {}).add(str(tmp_path / "song.flac"), [out / "song.jams"])
+    with batch.Record(out, {}) as record:
+        record.add(str(tmp_path / "song.flac"), [out / "song.jams"])
     assert program.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
     assert program.find_audio(out / "other.jams") is None
 
