@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
-.PHONY: demo install test test-cluster lint lock clean
+.PHONY: demo install test test-cluster test-faults lint lock clean
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES) training/chord/resources/test_data.json
@@ -27,6 +27,10 @@ test: install lint
 # On a real SLURM: as root, on Debian. ONLY="-k same" runs a part.
 test-cluster: install
 	$(BIN)/python -m pytest -rs tests/cluster.py $(ONLY)
+
+# Kills and full disks in every stage.
+test-faults: install
+	$(BIN)/python -m pytest tests/faults.py $(ONLY)
 
 lint: install
 	$(BIN)/ruff check .

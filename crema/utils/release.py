@@ -60,12 +60,13 @@ def release(args):
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     exported = export.to_onnx(network.load(resources / "model.h5").model)
-    (made / "model.onnx").write_bytes(exported.SerializeToString())
+    with io.atomic(made / "model.onnx") as temporary:
+        temporary.write_bytes(exported.SerializeToString())
     io.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
     io.write_json(made / "settings.json", settings)
     io.write_json(made / "splits.json", splits)
     for name in ("decoder.json", "version.txt"):
-        shutil.copy(resources / name, made / name)
+        io.write_text(made / name, (resources / name).read_text(encoding="utf-8"))
     io.write_text(made / "card.md", card(settings, scores, splits, args.notes))
     io.write_text(made / hashes.SUMS, hashes.listing(made))
     models.load(made)
