@@ -28,9 +28,9 @@ test: install lint
 test-cluster: install
 	$(BIN)/python -m pytest -rs tests/cluster.py $(ONLY)
 
-# Kills and full disks in every stage.
+# Kills and full disks in every stage, and damaged files.
 test-faults: install
-	$(BIN)/python -m pytest tests/faults.py $(ONLY)
+	$(BIN)/python -m pytest tests/faults.py tests/mutations.py $(ONLY)
 
 lint: install
 	$(BIN)/ruff check .
