@@ -5,6 +5,7 @@ what is wrong, in which file or track, and what to do about it.  Programs run
 their ``main`` through :func:`program`, which prints that line and no traceback.
 """
 
+import os
 import sys
 
 
@@ -52,8 +53,13 @@ def program(main):
     """
     try:
         status = main()
+        sys.stdout.flush()
     except CremaError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Whoever read has seen enough, and Python must not try again as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         sys.exit(f"error: {error.strerror or error}{where}")

@@ -1,8 +1,12 @@
 """Where a result comes from is told, and told only of what crema has written."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from conftest import annotate
+from conftest import ROOT, annotate
 
 from crema import analyze, models, origin, program
 from crema.exceptions import CremaError
@@ -70,3 +74,19 @@ def test_outline():
         *("a:", "  b: 1", "  c:", "    d: x"),
         *("short: 1 2", "long: 9, from 0 to 8"),
     ]
+
+
+def test_whoever_reads_may_stop_before_the_end():
+    code = "import sys\nfrom crema import exceptions\n"
+    code += "exceptions.program(lambda: print('line\\n' * 100_000))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline() == "line\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
