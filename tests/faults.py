@@ -24,6 +24,9 @@ from conftest import CHORD, ROOT, SONGS
 from crema.utils import index, io
 
 KILLS = 20
+#: They hold a time, the hash of what does, or the number of trainings, and one that was
+#: killed after its end is one.
+COUNTING = ("trainings.jsonl", "settings.json", "SHA256SUMS", "version.txt")
 
 
 def words(*args):
@@ -136,10 +139,14 @@ def contents(directory):
                     )
                 )
             found[name] = values
+        elif path.suffix == ".csv" and path.stem == "history":
+            # Means over an epoch that was taken up again are rounded once more.
+            table = np.loadtxt(path, delimiter=",", skiprows=1)
+            found[name] = {"rounded": np.vectorize("{:.4g}".format)(table)}
         elif path.suffix == ".flac":
             found[name] = {"y": soundfile.read(path)[0]}
-        elif path.name in ("trainings.jsonl", "settings.json", "SHA256SUMS"):
-            found[name] = {}  # hold a time, or the hash of what does
+        elif path.name in COUNTING:
+            found[name] = {}
         elif path.name == "test_data.json":
             whole = io.read_json(path)
             found[name] = {k: json.dumps(whole[k]) for k in ("summary", "tracks")}
