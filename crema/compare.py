@@ -11,6 +11,8 @@ from crema.utils import io, rng
 
 #: Resamples of the tracks.
 RESAMPLES = 10_000
+#: Draws of a track that are held in memory.
+AT_ONCE = 5_000_000
 #: Share of them that the interval holds.
 LEVEL = 0.95
 
@@ -80,9 +82,17 @@ def interval(before, after, weights):
         As one of those that :func:`compare` returns.
     """
     n = len(weights)
-    drawn = rng.generator(0, "compare", n).integers(n, size=(RESAMPLES, n))
+    draw = rng.generator(0, "compare", n)
     difference = after - before
-    means = (difference * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
+
+    def resampled(count):
+        drawn = draw.integers(n, size=(count, n))
+        return (difference * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
+
+    # So many at once that memory does not grow with the tracks.
+    step = max(1, AT_ONCE // n)
+    counts = [min(step, RESAMPLES - begun) for begun in range(0, RESAMPLES, step)]
+    means = np.concatenate([resampled(count) for count in counts])
     low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return {
         "before": float(np.average(before, weights=weights)),
