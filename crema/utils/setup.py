@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 FORMATS = ("flac", "ogg", "wav")
 #: Seconds; what is shorter, or silent throughout, is in a corpus by mistake.
-SHORTEST = 2
+SHORTEST = 1.5
 
 
 def parser(description):
