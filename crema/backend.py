@@ -33,7 +33,7 @@ def keras(threads=None):
     with io.quiet():
         import keras
 
-    if threads and keras.backend.backend() == "tensorflow":
+    if threads and name() == "tensorflow":
         import tensorflow
 
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

@@ -166,10 +166,10 @@ class Record:
         self.path = directory and pathlib.Path(directory, RECORD)
         self.maker = maker
         self.stream = None
-        self.lines = self.read()
 
-    def read(self):
-        """Return the entries of the record, by audio file."""
+    @functools.cached_property
+    def lines(self):
+        """The entries of the record, by audio file."""
         if not self.path or not self.path.is_file():
             return {}
         lines = {}
@@ -202,7 +202,6 @@ class Record:
                     f"{self.path.parent}: another crema is writing there; wait for it, "
                     "or name another --output-dir"
                 )
-            self.lines = self.read()
             if self.path.read_bytes()[-1:] not in (b"", b"\n"):
                 self.stream.write("\n")
         return self

@@ -87,7 +87,6 @@ wildcard_constraints:
 
 
 LEAVE_OUT = config["index"]["leave_out"]
-LEAVE_OUT_OPTION = shlex.join(["--leave-out", *LEAVE_OUT]) if LEAVE_OUT else ""
 
 
 def index_file(split):
@@ -172,6 +171,23 @@ def options(stage):
         return " ".join(words)
 
     return format_options
+
+
+def leave_out(*splits):
+    """The option for the tracks that are left out of some splits, and no others."""
+
+    def format_option(wildcards):
+        listed = {
+            track
+            for split in splits
+            for track in index.read_index(
+                index_file(split).format(estimator=wildcards.estimator)
+            )
+        }
+        tracks = [track for track in LEAVE_OUT if track in listed]
+        return shlex.join(["--leave-out", *tracks]) if tracks else ""
+
+    return format_option
 
 
 def more(amount):

@@ -37,7 +37,7 @@ rule evaluate:
     params:
         corpus=CORPUS_OPTIONS,
         options=options("evaluate"),
-        leave_out=LEAVE_OUT_OPTION,
+        leave_out=leave_out("test"),
         resources=subpath(output.scores, parent=True),
     shell:
         "python {input.script} {params.corpus} --index {input.index:q}"

@@ -24,7 +24,7 @@ rule release:
         runtime=more(30),
     params:
         corpus=CORPUS_OPTIONS,
-        leave_out=LEAVE_OUT_OPTION,
+        leave_out=leave_out("train", "test"),
         resources=subpath(input.scores, parent=True),
         directory=subpath(output[0], parent=True),
     shell:

@@ -35,7 +35,7 @@ rule train:
         gpu=config["gpu"],
     params:
         options=options("train"),
-        leave_out=LEAVE_OUT_OPTION,
+        leave_out=leave_out("train"),
         features=features_directory,
         resources=subpath(output.model, parent=True),
     shell:

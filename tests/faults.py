@@ -1,6 +1,6 @@
 """Kills and full disks in every stage: nothing is lost, and nothing half is kept.
 
-``make test-faults`` runs this; it takes a quarter of an hour.  Each stage is killed
+``make test-faults`` runs this, for twenty minutes.  Each stage is killed
 (SIGKILL) at 20 random moments, one run after the other in the same directory; the run
 after that must complete, and leave what an undisturbed one leaves.
 """

@@ -211,6 +211,26 @@ def test_a_dry_run_says_why(built):
     assert re.search(r"reason: .*Params have changed", done.stdout + done.stderr)
 
 
+def test_a_test_track_that_is_left_out_trains_nothing_again(built):
+    tiny = built / "corpora" / "tiny"
+    used = training_tracks(built) + [
+        row["track_id"] for row in json.loads((tiny / "index_test.json").read_text())
+    ]
+    other = next(p.stem for p in sorted(tiny.glob("*.flac")) if p.stem not in used)
+
+    def add(text):
+        return json.dumps([*json.loads(text), {"track_id": other, "group": other}])
+
+    def leave_out(text):
+        return text.replace("index:\n", f"index:\n  leave_out: [{other}]\n")
+
+    with (
+        changed(tiny / "index_test.json", add),
+        changed(built / "config" / "tiny.yaml", leave_out),
+    ):
+        assert stale(built) == {"evaluate": 1}
+
+
 def spoil(tiny):
     """Add six tracks to the training index that cannot be used; return their names."""
     tracks = sorted(path.stem for path in tiny.glob("*.flac"))

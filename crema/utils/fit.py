@@ -15,6 +15,7 @@ import warnings
 import keras
 import numpy as np
 
+from crema import backend
 from crema.utils import io
 
 
@@ -217,7 +218,7 @@ class Resume(keras.callbacks.Callback):
 
     def save(self, means=None):
         """Write the state to one file, so that all of it is of the same moment."""
-        if keras.backend.backend() == "jax":
+        if backend.name() == "jax":
             self.model.jax_state_sync()  # within an epoch the variables are elsewhere
         record = {"history": self.history, "finished": self.finished}
         record |= {"step": self.step, "means": means or {}}
