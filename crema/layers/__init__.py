@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -89,6 +90,63 @@ class Upsample(keras.layers.Layer):
     def get_config(self):
         """Return the parameters."""
         return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="crema")
+class Colour(keras.layers.Layer):
+    """In training, filter what a harmonic constant-Q transform hears, at random.
+
+    Called on the transform in decibels, shape ``(batch, n_frames, n_bins,
+    n_harmonics)``, scaled so that silence is 0; returns the same shape.  Each patch has
+    a curve of its own over the frequencies, a sum of a few cosines, that lowers them by
+    up to twice `depth`, and the same frequency equally in all harmonics.  What falls
+    below silence is silent.  Outside training nothing is changed.
+
+    Parameters
+    ----------
+    depth : float
+        Greatest distance of the curve from its mean, on the scale of the input.
+    offsets : list of int
+        Bins from the first of the first harmonic to that of each.
+    seed : int
+        Decides the curves.
+    """
+
+    #: Slowest waves of the curve over all bins, and how many there are.
+    WAVES = 5
+
+    def __init__(self, depth, offsets, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.depth, self.offsets, self.seed = depth, list(offsets), seed
+        self.draw = keras.random.SeedGenerator(seed)
+
+    def call(self, x, training=False):
+        """Return the filtered transform."""
+        if not training:
+            return x
+        n_bins = x.shape[2]
+        place = np.arange(n_bins + max(self.offsets)) / (n_bins + max(self.offsets))
+        waves = np.cos(np.pi * np.arange(1, self.WAVES + 1)[:, np.newaxis] * place)
+        size = (ops.shape(x)[0], self.WAVES)
+        weights = keras.random.uniform(size, -1, 1, seed=self.draw)
+        weights = weights * self.depth / self.WAVES**0.5
+        curve = ops.matmul(weights, ops.cast(waves, x.dtype))
+        curve = curve - ops.max(curve, axis=1, keepdims=True)
+        gain = ops.stack([curve[:, o : o + n_bins] for o in self.offsets], axis=-1)
+        return ops.maximum(x + gain[:, np.newaxis], 0)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the result."""
+        return input_shape
+
+    def to_onnx(self, op, x):
+        """Write the layer; see :mod:`crema.export`."""
+        return op("Identity", x)
+
+    def get_config(self):
+        """Return the parameters."""
+        own = {"depth": self.depth, "offsets": [*self.offsets], "seed": self.seed}
+        return {**super().get_config(), **own}
 
 
 def pitch_classes(x, hcqt, local_filters, semitone_filters, activation):
