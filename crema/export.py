@@ -321,8 +321,13 @@ def _convolution(op, layer, x):
     return activation(op, layer, x)
 
 
-def _pooling(kind):
+def _pooling(kind, reduction):
     def pool(op, layer, x):
+        axes = [axis for axis, size in enumerate(layer.pool_size, 1) if size > 1]
+        sizes = [layer.pool_size[axis - 1] for axis in axes]
+        whole = sizes == [op.shapes[x][axis] for axis in axes]
+        if whole and layer.padding == "valid":  # and nothing has to be transposed
+            return op(reduction, x, axes, keepdims=1)
         return spatial(op, layer, kind, x, layer.pool_size, strides=layer.strides)
 
     return pool
@@ -337,10 +342,10 @@ def _global_pooling(kind):
 
 
 LAYERS |= {
-    layers.AveragePooling1D: _pooling("AveragePool"),
-    layers.AveragePooling2D: _pooling("AveragePool"),
-    layers.MaxPooling1D: _pooling("MaxPool"),
-    layers.MaxPooling2D: _pooling("MaxPool"),
+    layers.AveragePooling1D: _pooling("AveragePool", "ReduceMean"),
+    layers.AveragePooling2D: _pooling("AveragePool", "ReduceMean"),
+    layers.MaxPooling1D: _pooling("MaxPool", "ReduceMax"),
+    layers.MaxPooling2D: _pooling("MaxPool", "ReduceMax"),
     layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
     layers.GlobalAveragePooling2D: _global_pooling("ReduceMean"),
     layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),

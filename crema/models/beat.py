@@ -270,29 +270,27 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     intervals = np.unique(np.rint(intervals).astype(int))
     cost = transition_cost(intervals, deviation)
     block, longest = int(intervals[0]), int(intervals[-1])
-    # score[t, i]: of the best sequence that ends in a beat at t, i before which was
+    # score[i, t]: of the best sequence that ends in a beat at t, i before which was
     # another; the frames before the first belong to no sequence.
-    score = np.full((longest + n_frames, len(intervals)), -np.inf, dtype=np.float32)
-    before = np.full((n_frames, len(intervals)), -1, dtype=np.int16)
+    score = np.full((len(intervals), longest + n_frames), -np.inf, dtype=np.float32)
     for start in range(0, n_frames, block):
         # Nothing in a block can follow on anything in it, so it is done at once.
         now = np.arange(start, min(start + block, n_frames))
-        previous = score[longest + now[:, np.newaxis] - intervals]
-        reached = previous - cost.T
-        best = reached.argmax(axis=2)
-        gain = np.take_along_axis(reached, best[:, :, np.newaxis], axis=2)[:, :, 0]
+        reached = np.take(score, longest + now - intervals[:, np.newaxis], axis=1)
+        reached -= cost[:, :, np.newaxis]
         # A sequence may begin at any beat, at no cost.
-        begins = gain <= 0
-        score[longest + now] = odds[now, np.newaxis] + np.where(begins, 0, gain)
-        before[now] = np.where(begins, -1, best)
-    score = score[longest:]
+        score[:, longest + now] = odds[now] + np.maximum(reached.max(axis=0), 0)
     if score.max() <= 0:
         return np.zeros(0, dtype=int)
-    frame, state = np.unravel_index(score.argmax(), score.shape)
-    frames = [frame]
-    while before[frame, state] >= 0:
-        frame, state = frame - intervals[state], before[frame, state]
-        frames.append(frame)
+    frames = []
+    state, frame = np.unravel_index(score.argmax(), score.shape)
+    gain = 1
+    while gain > 0:
+        frames.append(frame - longest)
+        frame -= intervals[state]
+        reached = score[:, frame] - cost[:, state]
+        state = reached.argmax()
+        gain = reached[state]
     return np.asarray(frames[::-1])
 
 

@@ -5,6 +5,8 @@ or ``X`` (a chord outside the vocabulary).  The bass output turns a decoded tag 
 inversion where the bass is another tone of the chord.
 """
 
+import itertools
+
 import jams
 import librosa
 import mir_eval
@@ -44,7 +46,7 @@ class ChordModel(base.Estimator):
     def decode(self, outputs, duration):
         """Decode tags by Viterbi, then the bass within each segment of one tag.
 
-        The confidence of a segment is the mean posterior of its tag in it.
+        The confidence is that of the tag.
         """
         tags = self.task.inverse(outputs[self.output_names[0]], duration=duration)
         inverted = add_inversions(
@@ -85,32 +87,35 @@ def add_inversions(annotation, bass, self_transition, hop):
     last = len(bass)
     for observation in annotation.data:
         begin, stop = observation.time, observation.time + observation.duration
-        start = min(round(begin / hop - 0.5) if begin > 0 else 0, last - 1)
-        end = max(start + 1, min(round(stop / hop - 0.5), last))
+        start = min(frame_at(begin, hop), last - 1)
+        end = max(start + 1, min(frame_at(stop, hop), last))
         if stop >= annotation.duration:
             end = last
         root, tones, _ = mir_eval.chord.encode(observation.value)
         intervals = np.flatnonzero(tones)
-        if root < 0:
-            path = np.zeros(end - start, dtype=int)
-            intervals = np.zeros(1, dtype=int)
-        else:
-            # The floor keeps a frame that hears none of the tones from deciding.
-            probability = bass[start:end, (root + intervals) % 12] + 1e-6
-            transition = librosa.sequence.transition_loop(
-                len(intervals), self_transition
-            )
-            path = segments.best_path(probability, transition)
-        edges = list(segments.runs(path))
-        for first, after in edges:
-            left = begin if first == 0 else (start + first + 0.5) * hop
-            right = stop if after == len(path) else (start + after + 0.5) * hop
+        if root < 0:  # N and X have no bass
+            result.append(*observation)
+            continue
+        # The floor keeps a frame that hears none of the tones from deciding.
+        probability = bass[start:end, (root + intervals) % 12] + 1e-6
+        transition = librosa.sequence.transition_loop(len(intervals), self_transition)
+        path = segments.best_path(probability, transition)
+        places = np.add(start, segments.edges(probability, path))
+        times = [begin, *np.minimum(places[1:-1] * hop, stop), stop]
+        for (first, _), (left, right) in zip(
+            segments.runs(path), itertools.pairwise(times), strict=True
+        ):
             interval = intervals[path[first]]
             inversion = f"/{DEGREES[interval]}" if interval else ""
             result.append(
-                time=left,
-                duration=right - left,
+                time=float(left),
+                duration=float(right - left),
                 value=observation.value + inversion,
                 confidence=observation.confidence,
             )
     return result
+
+
+def frame_at(time, hop):
+    """Return the frame at which a change at `time` is seen first."""
+    return int(time / hop + 1e-6)

@@ -8,6 +8,9 @@ import pumpp
 from crema import segments
 from crema.pump import Dotted
 
+#: Of the confidence of a chord, see :func:`crema.segments.confidence`.
+POWER = 0.9
+
 
 class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
     """Chord tags of pumpp's vocabularies as class indices, field ``name.chord``."""
@@ -48,7 +51,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         -------
         jams.Annotation
             Namespace ``chord``, from 0 to `duration` without gap or overlap.  The
-            confidence of a segment is the mean posterior of its label in it.
+            confidence of a segment is :func:`crema.segments.confidence`.
         """
         return segments.annotate(
             self.namespace,
@@ -57,6 +60,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
             self.transition,
             self.hop_length / self.sr,
             duration,
+            power=POWER,
         )
 
 

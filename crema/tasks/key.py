@@ -17,6 +17,9 @@ MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
 #: How much of what a frame tells of the key the frames before it have not told: a frame
 #: is a tenth of a second, and what is heard around it three.
 NEWS = 0.03
+#: Of the confidence of the key of a whole track, and of a part, see
+#: :func:`crema.segments.confidence`.
+POWER, LOCAL_POWER = 1.5, 2.5
 
 
 def parse(label):
@@ -110,7 +113,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         jams.Annotation
             Namespace ``key_mode``: one key from 0 to `duration`, or those of the
             frames, a Viterbi path if the attribute ``transition`` is set.  The
-            confidence of a segment is the mean posterior of its key in it.
+            confidence of a key is :func:`crema.segments.confidence`.
         """
         hop = self.hop_length / self.sr
         encoded = np.asarray(encoded)
@@ -118,10 +121,12 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
             duration = hop if duration is None else duration
             annotation = jams.Annotation(self.namespace, time=0, duration=duration)
             best = int(encoded.argmax())
-            annotation.append(0, duration, KEYS[best], float(encoded[best]))
+            certainty = segments.confidence(encoded[np.newaxis], best, POWER)
+            annotation.append(0, duration, KEYS[best], certainty)
             return annotation
+        transition = self.transition
         return segments.annotate(
-            self.namespace, encoded, KEYS, self.transition, hop, duration, NEWS
+            self.namespace, encoded, KEYS, transition, hop, duration, NEWS, LOCAL_POWER
         )
 
 
