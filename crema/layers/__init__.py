@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from crema.features import DYNAMIC_RANGE
+
 
 @keras.saving.register_keras_serializable(package="crema")
 class Downsample(keras.layers.Layer):
@@ -149,7 +151,9 @@ class Colour(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def pitch_classes(x, hcqt, local_filters, semitone_filters, activation):
+def pitch_classes(
+    x, hcqt, local_filters, semitone_filters, activation, colour=0.0, seed=0
+):
     """Fold a harmonic constant-Q transform to pitch classes, by learned weights.
 
     5 x 5 filters, filters as wide as a semitone, and then the octaves side by side:
@@ -165,12 +169,20 @@ def pitch_classes(x, hcqt, local_filters, semitone_filters, activation):
         How many of either kind.
     activation : str
         Of the filters.
+    colour : float
+        Decibels by which :class:`Colour` filters the transform in training, if any.
+    seed : int
+        Of these filters.
 
     Returns
     -------
     KerasTensor, shape=(batch, n_frames, 12, n_octaves * semitone_filters)
     """
     layers = keras.layers
+    if colour:
+        octave = 12 * hcqt.over_sample
+        offsets = [octave * (harmonic.bit_length() - 1) for harmonic in hcqt.harmonics]
+        x = Colour(colour / DYNAMIC_RANGE, offsets, seed)(x)
     # Beyond the edges is silence, and no edge that tells one pitch class from another.
     x = layers.BatchNormalization()(layers.ZeroPadding2D(2)(x))
     x = layers.Conv2D(local_filters, 5, activation=activation)(x)

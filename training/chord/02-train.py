@@ -35,20 +35,16 @@ def network(operators, args):
     """
     from keras import Input, Model, layers, losses
 
-    from crema.features import DYNAMIC_RANGE, LEVELS
-    from crema.layers import Colour, around, pitch_classes
+    from crema.features import LEVELS
+    from crema.layers import around, pitch_classes
     from crema.layers.chord import AllPitchClasses, EachPitchClass, Order
 
     hcqt = operators["hcqt"]
     field = hcqt.fields["hcqt.mag"]
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
     x = layers.Rescaling(1 / LEVELS)(levels)
-    if args.colour:
-        octave = 12 * hcqt.over_sample
-        offsets = [octave * (h.bit_length() - 1) for h in hcqt.harmonics]
-        x = Colour(args.colour / DYNAMIC_RANGE, offsets, args.seed)(x)
     filters = args.local_filters, args.semitone_filters
-    x = pitch_classes(x, hcqt, *filters, activation="relu")
+    x = pitch_classes(x, hcqt, *filters, "relu", args.colour, args.seed)
     x = layers.Dense(args.channels, activation="relu")(x)
     x = layers.BatchNormalization()(x)
     for _ in range(args.layers):
@@ -60,8 +56,6 @@ def network(operators, args):
     for _ in range(2):
         gru = layers.GRU(args.recurrent_units, return_sequences=True)
         x = layers.Bidirectional(gru)(x)
-        if args.recurrent_dropout:
-            x = layers.Dropout(args.recurrent_dropout)(x)
     x = AllPitchClasses()(x)
 
     everywhere = layers.AveragePooling2D((1, 12))(x)
@@ -128,8 +122,7 @@ def main(argv=None):
     option("--layers", type=int, default=2, help="over all pitch classes")
     option("--recurrent-units", type=int, default=32, help="per GRU and direction")
     option("--dropout", type=float, default=0.1, help="share of the channels")
-    option("--recurrent-dropout", type=float, default=0.0, help="after each GRU")
-    option("--colour", type=float, default=0.0, help="of the augmentation, in dB")
+    option("--colour", type=float, default=12.0, help="of random filters, in dB")
     args = parser.parse_args(argv)
     train.run(args, "chord", network, decoder, monitor="val_chord_tag.chord_loss")
 
