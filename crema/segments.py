@@ -154,7 +154,7 @@ def edges(posterior, states):
         pair = posterior[start - 1 : start + 1, [states[start - 1], states[start]]]
         logarithm = np.log(np.maximum(pair, FLOOR))
         before, after = logarithm[:, 1] - logarithm[:, 0]
-        crosses = before < 0 < after
+        crosses = before <= 0 <= after != before
         # The frame of a change can be told from its place: it never reaches the next.
         part = min(before / (before - after), 0.999) if crosses else 0.5
         places.append(float(start + part))

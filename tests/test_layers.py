@@ -7,7 +7,7 @@ from crema import backend
 
 keras = backend.keras()
 
-from crema.layers import Downsample, Upsample  # noqa: E402
+from crema.layers import Colour, Downsample, Upsample  # noqa: E402
 from crema.layers.beat import EventCrossentropy  # noqa: E402
 
 
@@ -69,3 +69,40 @@ def test_a_saved_model_finds_the_layer(tmp_path):
     again = keras.models.load_model(tmp_path / "model.h5", compile=False)
     y = np.random.default_rng(0).normal(size=(1, 10, 2)).astype(np.float32)
     np.testing.assert_allclose(again.predict(y, verbose=0), model.predict(y, verbose=0))
+
+
+# --- filters --------------------------------------------------------------------------
+
+
+def spectra(seed=0):
+    """Two spectra that are equal; the second harmonic begins three bins later."""
+    one = np.random.default_rng(seed).uniform(0.6, 1, (1, 4, 8, 2)).astype(np.float32)
+    return np.repeat(one, 2, axis=0)
+
+
+def test_colour_lowers_each_frequency_of_a_patch_alike():
+    x = spectra()
+    change = np.asarray(Colour(0.2, [0, 3])(x, training=True)) - x
+    assert np.ptp(change, axis=1) == pytest.approx(0, abs=1e-6)
+    assert change[:, :, 3:, 0] == pytest.approx(change[:, :, :-3, 1], abs=1e-6)
+    assert change.max() <= 1e-6
+    assert change.min() >= -2 * 0.2 * Colour.WAVES**0.5
+    assert np.abs(change[0] - change[1]).max() > 0.01  # another curve each
+    assert np.ptp(change[0, 0, :, 0]) > 0.01
+
+
+def test_colour_leaves_silence_and_what_is_not_training():
+    x = spectra()
+    x[:, :, 2] = 0.0
+    coloured = np.asarray(Colour(0.2, [0, 3])(x, training=True))
+    assert not coloured[:, :, 2].any()
+    assert coloured.min() >= 0
+    np.testing.assert_array_equal(Colour(0.2, [0, 3])(x), x)
+
+
+def test_colour_is_seeded():
+    one, same, other = (
+        Colour(0.2, [0, 3], seed)(spectra(), training=True) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(np.asarray(one) - np.asarray(other)).max() > 0.01

@@ -10,6 +10,7 @@ import numpy as np
 import pumpp
 import pytest
 from conftest import annotate
+from scipy.stats import norm
 
 from crema import features, pump, segments
 from crema.exceptions import ConfigError, ModelError
@@ -278,7 +279,9 @@ def test_transitions_smooth_a_glitch_away():
     smooth.set_transition(0.95)
     (observation,) = smooth.inverse(with_glitch())
     assert observation.value == smooth.labels[5]
-    assert observation.confidence == pytest.approx((20 * 0.5 + 0.2) / 21)
+    mean = with_glitch().mean(axis=0)
+    expected = mean[5] ** 0.9 / (mean**0.9).sum()
+    assert observation.confidence == pytest.approx(expected)
     smooth.set_transition(None)
     assert len(smooth.inverse(with_glitch()).data) == 3
 
@@ -292,13 +295,41 @@ def test_a_change_that_lasts_survives_the_transitions():
     assert found == [smooth.labels[5], smooth.labels[9]]
 
 
-def test_confidence_is_the_mean_posterior(tags):
-    posterior = np.full((5, 170), 1e-4)
-    posterior[:, 2] = [0.5, 0.7, 0.9, 0.1, 0.1]
-    posterior[:, 4] = [0.1, 0.1, 0.1, 0.6, 0.8]
-    found = tags.inverse(posterior)
-    assert [o.confidence for o in found] == pytest.approx([0.7, 0.7])
-    assert [o.value for o in found] == [tags.labels[2], tags.labels[4]]
+def test_confidence_is_the_mean_posterior_to_a_power():
+    posterior = np.array([[0.8, 0.2], [0.6, 0.4]])
+    assert segments.confidence(posterior, 0) == pytest.approx(0.7)
+    assert segments.confidence(posterior, 1) == pytest.approx(0.3)
+    surer = segments.confidence(posterior, 0, power=2)
+    assert surer == pytest.approx(0.49 / (0.49 + 0.09))
+
+
+def test_a_change_lies_where_the_posteriors_cross():
+    """The first frame of the new state may have begun at any time before it ends."""
+
+    def change(before, after):
+        posterior = np.array([[0.9, 0.1], [1 - before, before], [1 - after, after]])
+        start, place, end = segments.edges(posterior, np.array([0, 0, 1]))
+        assert (start, end) == (0, 3)
+        return place
+
+    assert change(0.2, 0.8) == pytest.approx(2.5)
+    assert change(0.4, 0.99) == pytest.approx(2.081, abs=1e-3)
+    assert change(0.01, 0.6) == pytest.approx(2.919, abs=1e-3)
+    assert 2.99 < change(0.01, 0.5001) < 3
+    # A path may change elsewhere than the posteriors do.
+    assert change(0.6, 0.8) == change(0.1, 0.3) == 2.5
+
+
+def test_a_change_is_where_it_is_in_the_audio():
+    """A posterior that knows the place as well as a normal distribution does."""
+    task, hop = tasks.ChordTags(), 2048 / 22050
+    for truth in np.arange(10, 11, 0.1):
+        by_the_end = norm.cdf(np.arange(1, 21), truth, 0.3)
+        posterior = np.zeros((20, 170))
+        posterior[:, 2], posterior[:, 4] = 1 - by_the_end, by_the_end
+        first, second = task.inverse(posterior)
+        assert first.time + first.duration == second.time
+        assert second.time / hop == pytest.approx(truth, abs=0.1)
 
 
 def test_best_path_is_the_most_probable():
