@@ -150,6 +150,22 @@ def test_an_estimate_without_a_key_is_wrong():
     assert scores["correct"] == scores["local"] == 0
 
 
+def test_local_keys_are_confused_by_their_relation():
+    reference = keys((0, 5, "C:major"), (5, 10, "A:dorian"), (10, 20, "N"))
+    whole = keys((0, 20, "B:major"))
+    local = keys((0, 4, "C:major"), (4, 8, "E:minor"), (8, 20, "N"))
+    assert stage.confused(reference, whole, local) == [
+        ("major", "correct", 4),
+        ("major", "other", 1),
+        ("minor", "fifth", 3),
+        ("minor", "other", 2),
+    ]
+    assert stage.confused(reference, whole) == [
+        ("major", "other", 5),
+        ("minor", "other", 5),
+    ]
+
+
 def test_local_keys_are_scored_by_time():
     reference = keys((0, 5, "C:major"), (5, 10, "D:major"), (10, 20, "N"))
     whole = keys((0, 20, "C:major"))
