@@ -25,11 +25,23 @@ localrules:
     pump,
     curves,
     scores,
+    tracks,
+    confusion,
+    runtimes,
 
 
 rule all:
     default_target: True
     input:
         expand("training/{estimator}/resources/test_data.json", estimator=ESTIMATORS),
-        expand("training/{estimator}/resources/curves.svg", estimator=ESTIMATORS),
-        expand("training/{estimator}/resources/scores.svg", estimator=ESTIMATORS),
+        expand(
+            "training/{estimator}/resources/{figure}",
+            estimator=ESTIMATORS,
+            figure=[
+                "curves.svg",
+                "scores.svg",
+                "tracks.html",
+                "confusion.svg",
+                "runtimes.svg",
+            ],
+        ),

@@ -18,11 +18,7 @@ rule evaluate:
         code=CODE["evaluate"],
     output:
         scores="training/{estimator}/resources/test_data.json",
-        table=report(
-            "training/{estimator}/resources/test_data.csv",
-            category="{estimator}",
-            labels={"what": "scores per track"},
-        ),
+        table="training/{estimator}/resources/test_data.csv",
         estimates=directory("training/{estimator}/resources/estimates"),
     log:
         "logs/{estimator}/evaluate.log",

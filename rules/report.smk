@@ -1,8 +1,14 @@
 """Figures for `snakemake --report`.
 
-in   training/ESTIMATOR/resources/: history.csv, test_data.json
-out  training/ESTIMATOR/resources/: curves.svg, scores.svg
+in   training/ESTIMATOR/resources/: history.csv, test_data.json; index_train.json and
+     undeclared, as Snakemake would run a stage again to make them:
+     logs/ESTIMATOR/STAGE.tsv and STAGE/TRACK.tsv, its benchmarks
+out  training/ESTIMATOR/resources/: curves.svg, scores.svg, tracks.html, confusion.svg,
+     runtimes.svg
 """
+
+
+report: "report.rst"
 
 
 rule curves:
@@ -34,7 +40,7 @@ rule scores:
         report(
             "training/{estimator}/resources/scores.svg",
             category="{estimator}",
-            labels={"what": "scores beside the baseline"},
+            labels={"what": "distribution of scores, beside the baseline"},
         ),
     log:
         "logs/{estimator}/scores.log",
@@ -45,3 +51,72 @@ rule scores:
         runtime=more(5),
     shell:
         "python -m crema.utils.figures scores {input.scores} {output} &> {log:q}"
+
+
+rule tracks:
+    input:
+        scores="training/{estimator}/resources/test_data.json",
+        code="crema/utils/figures.py",
+    output:
+        report(
+            "training/{estimator}/resources/tracks.html",
+            category="{estimator}",
+            labels={"what": "scores per track"},
+        ),
+    log:
+        "logs/{estimator}/tracks.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=more(1000),
+        runtime=more(5),
+    shell:
+        "python -m crema.utils.figures tracks {input.scores} {output} &> {log:q}"
+
+
+rule confusion:
+    input:
+        scores="training/{estimator}/resources/test_data.json",
+        code="crema/utils/figures.py",
+    output:
+        report(
+            "training/{estimator}/resources/confusion.svg",
+            category="{estimator}",
+            labels={"what": "confusion, beside the baseline"},
+        ),
+    log:
+        "logs/{estimator}/confusion.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=more(1000),
+        runtime=more(5),
+    shell:
+        "python -m crema.utils.figures confusion {input.scores} {output} &> {log:q}"
+
+
+rule runtimes:
+    input:
+        # The last stage: a run of any has it run too.
+        scores="training/{estimator}/resources/test_data.json",
+        index=index_file("train"),
+        code="crema/utils/figures.py",
+    output:
+        report(
+            "training/{estimator}/resources/runtimes.svg",
+            category="{estimator}",
+            labels={"what": "runtimes of the stages"},
+        ),
+    log:
+        "logs/{estimator}/runtimes.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=more(1000),
+        runtime=more(5),
+    params:
+        logs="logs/{estimator}",
+        leave_out=leave_out("train"),
+    shell:
+        "python -m crema.utils.figures runtimes {input.index:q} {output}"
+        " --logs {params.logs} {params.leave_out} &> {log:q}"

@@ -374,6 +374,21 @@ def test_an_empty_estimate_scores_zero():
     assert scores["f_measure"] == 0 and scores["offset_seconds"] is None
 
 
+def test_beats_are_confused_by_position():
+    reference = beats([1, 2, 3, 4, 5], [1, 2, 3, None, 1.0])
+    estimate = beats([1.02, 2.5, 3.06, 4, 5.1], [1, 2, 1, 2, 3])
+    assert stage.confused(reference, estimate) == [
+        ("1", "1", 1),
+        ("2", "no beat", 1),
+        ("3", "1", 1),
+        ("beat", "2", 1),
+        ("1", "no beat", 1),
+        ("no beat", "2", 1),
+        ("no beat", "3", 1),
+    ]
+    assert stage.confused(beats([1], [1]), beats([])) == [("1", "no beat", 1)]
+
+
 def test_the_baseline_hears_clicks_and_takes_silence():
     y = np.zeros(20 * SR, np.float32)
     y[:: SR // 2] = 1

@@ -8,6 +8,7 @@ import jams
 import numpy as np
 import pytest
 
+from crema.tasks.chord import ChordTags
 from crema.utils import evaluate, index, io
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -123,7 +124,8 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
     rows = {
         track: evaluate.evaluate(
-            *(track, corpus, Fake(), stage.score, stage.baseline, lambda *_: []),
+            *(track, corpus, Fake(), stage.score, stage.baseline),
+            *(lambda *_: [], lambda *_: []),
             tmp_path / "out",
         )[0]
         for track in ("good", "empty", "truncated", "keyless", "absent")
@@ -156,10 +158,11 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
     def broken(y, sr):
         raise ZeroDivisionError("by zero")
 
-    row, said = evaluate.evaluate(
-        "a", corpus, Fake(), stage.score, broken, stage.correct, tmp_path / "out"
+    hooks = stage.score, broken, stage.correct, stage.confused
+    row, said, labelled = evaluate.evaluate(
+        "a", corpus, Fake(), *hooks, tmp_path / "out"
     )
-    assert not said
+    assert not said and not labelled
     assert row["status"] == "failed" and "ZeroDivisionError: by zero" in row["reason"]
 
 
@@ -181,6 +184,39 @@ def test_what_is_correct_of_chords_is_told_with_its_time():
         (0.75, 0, 2),
         (0.5, 0, 3),
     ]
+
+
+def test_chords_are_confused_by_quality_where_the_root_is_right():
+    reference = chords((0, 4, "Db:maj/3"), (4, 6, "A:9"), (6, 7, "N"), (7, 8, "X"))
+    estimate = chords((0, 1, "C#:maj"), (1, 2, "C#:min"), (2, 3, "D:maj"), (3, 4, "N"))
+    for start, label in [(4, "A:7/b7"), (5, "X"), (6, "C:maj"), (7, "C:maj")]:
+        estimate.append(time=start, duration=1, value=label)
+    assert stage.confused(reference, estimate) == [
+        ("maj", "maj", 1),
+        ("maj", "min", 1),
+        ("maj", "other root", 1),
+        ("maj", "N", 1),
+        ("7", "7", 1),
+        ("7", "X", 1),
+        ("N", "other root", 1),
+    ]
+
+
+def test_every_label_of_the_vocabulary_has_its_place_in_the_confusion():
+    known = {label.partition(":")[2] or label for label in ChordTags().labels}
+    assert set(stage.LABELS) == {*known, "other root"}
+
+
+def test_confusion_sums_up_weights_in_the_order_of_the_labels():
+    given = {
+        "model": [("b", "a", 1.5), ("b", "a", 0.5), ("a", "a", 3)],
+        "baseline": [("a", "unforeseen", 2)],
+    }
+    assert evaluate.confusion(given, ("b", "c", "a")) == {
+        "labels": ["b", "a", "unforeseen"],
+        "model": [[0, 2, 0], [0, 3, 0], [0, 0, 0]],
+        "baseline": [[0, 0, 0], [0, 0, 2], [0, 0, 0]],
+    }
 
 
 def test_means_are_weighted_by_duration():

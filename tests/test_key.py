@@ -150,6 +150,22 @@ def test_an_estimate_without_a_key_is_wrong():
     assert scores["correct"] == scores["local"] == 0
 
 
+def test_local_keys_are_confused_by_their_relation():
+    reference = keys((0, 5, "C:major"), (5, 10, "A:dorian"), (10, 20, "N"))
+    whole = keys((0, 20, "B:major"))
+    local = keys((0, 4, "C:major"), (4, 8, "E:minor"), (8, 20, "N"))
+    assert stage.confused(reference, whole, local) == [
+        ("major", "correct", 4),
+        ("major", "other", 1),
+        ("minor", "fifth", 3),
+        ("minor", "other", 2),
+    ]
+    assert stage.confused(reference, whole) == [
+        ("major", "other", 5),
+        ("minor", "other", 5),
+    ]
+
+
 def test_local_keys_are_scored_by_time():
     reference = keys((0, 5, "C:major"), (5, 10, "D:major"), (10, 20, "N"))
     whole = keys((0, 20, "C:major"))
@@ -180,7 +196,6 @@ def test_a_transposed_piece_has_transposed_keys():
     train = load_script(ROOT / "training" / "key" / "02-train.py")
     pump = pumpp.Pump(features.HCQT("hcqt"), key.Keys("key"))
     options = {"local_filters": 2, "semitone_filters": 2, "pooling": 10, "dropout": 0.0}
-    options |= {"colour": 12.0, "seed": 0}
     args = argparse.Namespace(channels=4, dilations=2, **options)
     keras.utils.set_random_seed(0)
     network, _, _ = train.network(pump, args)

@@ -194,12 +194,31 @@ def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
     assert counts["setup"] == counts["prepare"] == TRAIN
 
 
-def test_the_report_shows_curves_and_scores(built):
+def test_the_report_shows_what_was_made(built):
     done = snakemake(built, "--report", "report.html", target="all")
     assert done.returncode == 0, done.stderr
     report = (built / "report.html").read_text()
-    for name in ("curves.svg", "scores.svg", "test_data.csv"):
+    figures = [f"{name}.svg" for name in ("curves", "scores", "confusion", "runtimes")]
+    for name in (*figures, "tracks.html"):
         assert f"training/chord/resources/{name}" in report
+
+
+def test_figures_are_of_the_jobs_that_ran_and_run_none(built):
+    figure = built / "training" / "chord" / "resources" / "runtimes.svg"
+    text = figure.read_text()
+    expected = {"setup": TRAIN, "prepare": TRAIN, "train": 1, "evaluate": 1}
+    for stage, jobs in expected.items():
+        assert f">{stage} ({jobs})<" in text
+    assert stale(built, target="all") == {}
+    # Benchmarks that were removed or written again are no reason to run anything.
+    logs = built / "logs" / "chord"
+    away = logs.rename(logs.with_name("away"))
+    try:
+        assert stale(built, target="all") == {}
+    finally:
+        away.rename(logs)
+    (logs / "train.tsv").touch()
+    assert stale(built, target="all") == {}
 
 
 def test_a_dry_run_says_why(built):

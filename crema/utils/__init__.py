@@ -7,7 +7,7 @@
 :mod:`.evaluate`     stage 3, from audio to scores
 :mod:`.sampling`     patches of features, for stage 2
 :mod:`.fit`          fitting that can be resumed, for stage 2
-:mod:`.figures`      figures of a report
+:mod:`.figures`      figures and tables of a report
 :mod:`.cli`          options that the stages share
 :mod:`.io`           reading and writing files, always whole ones
 :mod:`.index`        corpora, indexes and splits

@@ -44,7 +44,7 @@ def parser(description):
     return made
 
 
-def run(args, estimator, score, baseline, correct):
+def run(args, estimator, score, baseline, correct, confused, labels):
     """Score one model on the test index and write ``test_data.json``.
 
     Parameters
@@ -63,6 +63,12 @@ def run(args, estimator, score, baseline, correct):
         ``correct(reference, *estimates)`` returns what there is to say about the
         confidence of the estimates: rows of a confidence, how correct it was, in
         [0, 1], and its weight.
+    confused : callable
+        ``confused(reference, *estimates)`` returns which label each part of the
+        reference has and which one it was given: rows of both and of their weight.
+        Estimates are those of the model, or that of the baseline.
+    labels : sequence of str
+        The order of these labels in a figure.
 
     Raises
     ------
@@ -79,11 +85,14 @@ def run(args, estimator, score, baseline, correct):
     estimates = args.resources / "estimates"
     for stale in estimates.glob("*.jams"):
         stale.unlink()
-    rows, said = [], []
+    hooks = score, baseline, correct, confused
+    rows, said, given = [], [], {"model": [], "baseline": []}
     for number, track in enumerate(tracks, 1):
-        row, one = evaluate(track, corpus, model, score, baseline, correct, estimates)
+        row, one, labelled = evaluate(track, corpus, model, *hooks, estimates)
         rows.append(row)
         said += one
+        for kind, some in labelled.items():
+            given[kind] += some
         note = row["reason"] or " ".join(
             f"{name} {value:.3f}"
             for name, value in row["scores"].items()
@@ -96,7 +105,8 @@ def run(args, estimator, score, baseline, correct):
             f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
         )
     result = {"estimator": estimator, "version": model.version, "origin": known}
-    result |= {"summary": summary, "calibration": calibration(said), "tracks": rows}
+    result |= {"summary": summary, "calibration": calibration(said)}
+    result |= {"confusion": confusion(given, labels), "tracks": rows}
     write_table(args.resources / "test_data.csv", rows)
     io.write_json(args.resources / "test_data.json", result)
     print(table(summary, rows))
@@ -121,7 +131,7 @@ def origin_of(args, model, corpus, tracks):
     }
 
 
-def evaluate(track, corpus, model, score, baseline, correct, estimates):
+def evaluate(track, corpus, model, score, baseline, correct, confused, estimates):
     """Annotate and score one track.
 
     Returns
@@ -131,10 +141,12 @@ def evaluate(track, corpus, model, score, baseline, correct, estimates):
         where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
     said : list
         What `correct` returned, nothing where the track could not be scored.
+    labelled : dict of list
+        What `confused` returned of the ``model`` and of the ``baseline``, likewise.
     """
     from crema import analyze
 
-    said = []
+    said, labelled = [], {}
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
     row |= {"scores": {}, "baseline": {}}
     try:
@@ -151,6 +163,10 @@ def evaluate(track, corpus, model, score, baseline, correct, estimates):
         row["scores"] = score(reference, *estimated)
         row["baseline"] = score(reference, simple)
         said = correct(reference, *estimated)
+        labelled = {
+            "model": confused(reference, *estimated),
+            "baseline": confused(reference, simple),
+        }
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}
     except CremaError as error:
@@ -159,7 +175,7 @@ def evaluate(track, corpus, model, score, baseline, correct, estimates):
         traceback.print_exc()
         reason = f"track {track}: {type(error).__name__}: {error}"
         row |= {"status": "failed", "reason": reason}
-    return row, said
+    return row, said, labelled
 
 
 def reference_of(path, namespace):
@@ -232,6 +248,37 @@ def calibration(said):
     bins = [{name: float(value) for name, value in one.items()} for one in bins]
     error = sum(b["share"] * abs(b["confidence"] - b["correct"]) for b in bins)
     return {"error": float(error), "bins": bins}
+
+
+def confusion(given, labels):
+    """Sum up which labels were given in place of which.
+
+    Parameters
+    ----------
+    given : dict of list of (str, str, float)
+        Of the ``model`` and of the ``baseline``: the label of the reference, that of
+        the estimate, and their weight.
+    labels : sequence of str
+        The order of the labels; others come after them.
+
+    Returns
+    -------
+    dict
+        ``labels``, those that occur; ``model`` and ``baseline``, matrices of the sums
+        of weights: a row for each label of the reference, a column for each of the
+        estimate.
+    """
+    found = {label for rows in given.values() for row in rows for label in row[:2]}
+    labels = [label for label in labels if label in found]
+    labels += sorted(found.difference(labels))
+    place = {label: number for number, label in enumerate(labels)}
+    result = {"labels": labels}
+    for kind, rows in given.items():
+        matrix = np.zeros((len(labels), len(labels)))
+        for expected, answer, weight in rows:
+            matrix[place[expected], place[answer]] += weight
+        result[kind] = matrix.tolist()
+    return result
 
 
 def summarise(rows):

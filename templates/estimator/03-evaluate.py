@@ -7,7 +7,11 @@ The score is that of mir_eval; the baseline needs no training.
 """
 
 from crema import exceptions
+from crema.notes import PITCH_CLASSES
 from crema.utils import evaluate
+
+#: Here, a root, and none, which mir_eval calls -1.
+LABELS = (*PITCH_CLASSES, "N")
 
 
 def score(reference, estimate):
@@ -55,6 +59,20 @@ def correct(reference, estimate):
     ]
 
 
+def confused(reference, estimate):
+    """Return rows of a label, which one was given in its place, and their weight.
+
+    From them follows the figure of what is taken for what; here of roots, in seconds.
+    """
+    from mir_eval import chord
+
+    return [
+        (*(LABELS[chord.encode(obs.value)[0]] for obs in (expected, found)), seconds)
+        for expected, found, seconds in evaluate.overlaps(reference, estimate)
+        if expected.value != "X"
+    ]
+
+
 def baseline(y, sr):
     """Take the strongest pitch class of each frame.
 
@@ -89,7 +107,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "NAME", score, baseline, correct)
+    evaluate.run(args, "NAME", score, baseline, correct, confused, LABELS)
 
 
 if __name__ == "__main__":

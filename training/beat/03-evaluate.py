@@ -15,6 +15,8 @@ from crema.utils import evaluate
 
 #: Seconds between two beats that are one to the F-measure of mir_eval.
 WINDOW = 0.07
+#: Positions in the bar, and what has no beat on the other side.
+LABELS = (*map(str, range(1, 8)), "no beat")
 
 
 def score(reference, estimate):
@@ -74,14 +76,37 @@ def score(reference, estimate):
 
 def correct(reference, estimate):
     """Return the confidence of each beat, whether it is one, and the weight 1."""
+    hits = matched(reference, estimate).values()
+    return [(obs.confidence, j in hits, 1) for j, obs in enumerate(estimate.data)]
+
+
+def confused(reference, estimate):
+    """Return the position of each beat, that of the beat estimated there, and 1.
+
+    Beats of one side alone stand against ``no beat``.
+    """
+    expected, found = (
+        ["beat" if obs.value is None else f"{obs.value:g}" for obs in annotation.data]
+        for annotation in (reference, estimate)
+    )
+    pairs = matched(reference, estimate)
+    there = [pairs.get(i) for i in range(len(expected))]
+    rows = [
+        (one, "no beat" if j is None else found[j], 1)
+        for one, j in zip(expected, there, strict=True)
+    ]
+    return rows + [("no beat", one, 1) for j, one in enumerate(found) if j not in there]
+
+
+def matched(reference, estimate):
+    """Return which beat of the estimate is which of the reference, as a dict."""
     import mir_eval
 
     expected, found = (
         np.asarray([obs.time for obs in annotation.data])
         for annotation in (reference, estimate)
     )
-    hits = {j for _, j in mir_eval.util.match_events(expected, found, WINDOW)}
-    return [(obs.confidence, j in hits, 1) for j, obs in enumerate(estimate.data)]
+    return dict(mir_eval.util.match_events(expected, found, WINDOW))
 
 
 def baseline(y, sr):
@@ -121,7 +146,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "beat", score, baseline, correct)
+    evaluate.run(args, "beat", score, baseline, correct, confused, LABELS)
 
 
 if __name__ == "__main__":

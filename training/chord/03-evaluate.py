@@ -14,6 +14,12 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
+#: Qualities, as in the vocabulary; no chord; one outside of the vocabulary.
+LABELS = (
+    *("maj", "min", "7", "maj7", "min7", "minmaj7", "maj6", "min6"),
+    *("dim", "dim7", "hdim7", "aug", "sus2", "sus4", "N", "X", "other root"),
+)
+
 
 def score(reference, estimate):
     """Score a chord annotation.
@@ -88,6 +94,23 @@ def correct(reference, estimate):
     return rows
 
 
+def confused(reference, estimate):
+    """Return the quality, that of the estimate if it has the same root, and seconds."""
+    from crema.tasks.chord import ChordTags
+
+    simplify = ChordTags().simplify
+    rows = []
+    for expected, found, seconds in evaluate.overlaps(reference, estimate):
+        root, _, quality = simplify(expected.value).partition(":")
+        other, _, answer = simplify(found.value).partition(":")
+        if answer and other != root:
+            answer = "other root"
+        # What is outside of the vocabulary cannot be right.
+        if root != "X":
+            rows.append((quality or root, answer or other, seconds))
+    return rows
+
+
 def baseline(y, sr):
     """Match chroma against binary templates of 12 major and 12 minor triads.
 
@@ -139,7 +162,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "chord", score, baseline, correct)
+    evaluate.run(args, "chord", score, baseline, correct, confused, LABELS)
 
 
 if __name__ == "__main__":

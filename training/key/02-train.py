@@ -40,7 +40,7 @@ def network(operators, args):
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
     x = layers.Rescaling(1 / LEVELS)(levels)
     filters = args.local_filters, args.semitone_filters
-    x = frames = pitch_classes(x, hcqt, *filters, "elu", args.colour, args.seed)
+    x = frames = pitch_classes(x, hcqt, *filters, activation="elu")
     # A key is a matter of seconds.
     n = x.shape[3]
     x = Downsample(args.pooling)(layers.Reshape((-1, 12 * n))(x))
@@ -114,7 +114,6 @@ def main(argv=None):
     option("--channels", type=int, default=8, help="of each pitch class")
     option("--dilations", type=int, default=3, help="layers, each twice as wide")
     option("--dropout", type=float, default=0.4, help="share of activations")
-    option("--colour", type=float, default=12.0, help="of random filters, in dB")
     args = parser.parse_args(argv)
     train.run(args, "key", network, decoder, monitor="val_loss")
 

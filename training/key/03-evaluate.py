@@ -19,6 +19,9 @@ PROFILES = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
+#: Modes, and the relations of an estimate to its reference.
+RELATIONS = ("correct", "fifth", "relative", "parallel", "other")
+LABELS = ("major", "minor", *RELATIONS)
 
 
 def score(reference, overall, local=None):
@@ -58,7 +61,7 @@ def score(reference, overall, local=None):
     ]
     scores = {"weighted_score": float(mir_eval.key.weighted_score(*names))}
     kind = relation(truth, found) if found >= 0 else "other"
-    for name in ("correct", "fifth", "relative", "parallel", "other"):
+    for name in RELATIONS:
         scores[name] = float(kind == name)
     total = sum(obs.duration for obs in reference.data if key.parse(obs.value) >= 0)
     right = sum(
@@ -98,6 +101,19 @@ def correct(reference, *estimates):
         for expected, found, seconds in evaluate.overlaps(reference, estimate)
         if key.parse(expected.value) >= 0
     ]
+
+
+def confused(reference, *estimates):
+    """Return the mode, the relation of the local key to the reference, and seconds."""
+    from crema.tasks import key
+
+    rows = []
+    for expected, found, seconds in evaluate.overlaps(reference, estimates[-1]):
+        truth, answer = key.parse(expected.value), key.parse(found.value)
+        if truth >= 0:
+            kind = relation(truth, answer) if answer >= 0 else "other"
+            rows.append(("major" if truth < 12 else "minor", kind, seconds))
+    return rows
 
 
 def baseline(y, sr):
@@ -142,7 +158,7 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "key", score, baseline, correct)
+    evaluate.run(args, "key", score, baseline, correct, confused, LABELS)
 
 
 if __name__ == "__main__":
