@@ -4,7 +4,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 
@@ -20,12 +19,15 @@ class Usage:
         The largest resident memory of it, or of a program that it ran, in bytes.
     output : str
         What it printed.
+    times : list of float
+        When it printed each line of this, in seconds after it was started.
     """
 
     wall: float
     processor: float
     memory: int
     output: str
+    times: list
 
 
 def run(command, **options):
@@ -42,18 +44,18 @@ def run(command, **options):
     -------
     Usage
     """
-    with tempfile.TemporaryFile("w+") as log:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+    begin = time.perf_counter()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, **pipes, **options) as process:
+        lines = [(line, time.perf_counter() - begin) for line in process.stdout]
         # resource.getrusage tells of the largest of all children; wait4 of this one.
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-        log.seek(0)
-        output = log.read()
+    output, times = "".join(line for line, _ in lines), [time for _, time in lines]
     if process.returncode:
         tail = "\n".join(output.splitlines()[-20:])
         sys.exit(f"{tail}\n{command[1]} ended with status {process.returncode}")
     # Linux counts in kibibytes, macOS in bytes.
     memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Usage(wall, usage.ru_utime + usage.ru_stime, memory, output)
+    return Usage(wall, usage.ru_utime + usage.ru_stime, memory, output, times)

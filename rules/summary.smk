@@ -24,7 +24,8 @@ onerror:
         print(
             f"{len(unusable)} track(s) cannot be used:",
             *(f"  {track}: {unusable[track]}" for track in sorted(unusable)),
-            "Mend them, or leave them out by this line under index: in the configuration:",
+            "Mend them, or leave them out by this line under index: in the configuration,",
+            "and give the same command again, which makes only what is missing:",
             f"  leave_out: {tracks}",
             sep="\n",
             file=sys.stderr,

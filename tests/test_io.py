@@ -382,7 +382,7 @@ def test_samples_that_are_not_finite(tmp_path, value):
     y = tone()
     y[5000] = value
     soundfile.write(tmp_path / "a.wav", y, RATE, subtype="FLOAT")
-    with pytest.raises(AudioError, match="not finite") as caught:
+    with pytest.raises(AudioError, match="not finite.*leave it out") as caught:
         io.read_audio(tmp_path / "a.wav")
     one_line(caught, tmp_path / "a.wav")
 

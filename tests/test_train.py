@@ -190,6 +190,13 @@ def test_excerpts_are_whole_tracks_and_always_the_same(tmp_path):
     np.testing.assert_array_equal(batches[0][0]["x"], again[0]["x"])
 
 
+@pytest.mark.parametrize(("count", "kept"), [(1, 1), (10, 10), (11, 6), (95, 10)])
+def test_files_are_spread_evenly(count, kept):
+    chosen = sampling.spread(list(range(count)), 10)
+    assert len(chosen) == kept and chosen[0] == 0
+    assert len(set(np.diff(chosen))) <= 1
+
+
 def open_files():
     gc.collect()
     return h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)

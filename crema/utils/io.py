@@ -148,6 +148,7 @@ def read_audio(path, sample_rate=None):
             y = y[:n_samples]
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
+        reason = reason.removeprefix("Error : ")
         # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
         # name of an MP3 and is none is 7, of which it says that it does not exist.
         code = getattr(error, "code", None)
@@ -163,14 +164,17 @@ def read_audio(path, sample_rate=None):
             "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
         ) from error
     if not len(y):
-        raise AudioError(f"{path}: holds no audio")
+        raise AudioError(f"{path}: holds no audio; replace the file or leave it out")
     if len(y) < expected - missing:
         raise AudioError(
             f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
             "read; replace the file or leave it out"
         )
     if not finite:
-        raise AudioError(f"{path}: holds samples that are not finite numbers")
+        raise AudioError(
+            f"{path}: holds samples that are not finite numbers; replace the file or "
+            "leave it out"
+        )
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate

@@ -211,8 +211,10 @@ def read_annotations(path, operators):
             jams.nsconvert.can_convert(annotation, operator.namespace)
             for annotation in jam.annotations
         ):
+            others = sorted({annotation.namespace for annotation in jam.annotations})
+            only = f", only {', '.join(others)}" if others else ""
             raise AnnotationError(
-                f"{path}: has no {operator.namespace} annotation; add one or leave the "
-                "track out of the index"
+                f"{path}: has no {operator.namespace} annotation{only}; add one or "
+                "leave the track out of the index"
             )
     return jam

@@ -294,6 +294,11 @@ def excerpt(field, annotation, start, length):
     return field[annotation]
 
 
+def spread(files, most):
+    """Return at most so many of a list of files, at equal distances."""
+    return files[:: -(-len(files) // most)]
+
+
 def labels(files, field):
     """Yield one field of each file, shape ``(n_annotations, n_frames, ...)``."""
     for path in files:

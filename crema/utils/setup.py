@@ -100,7 +100,8 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
     y, sample_rate = io.read_audio(corpus.audio(track_id))
     seconds = len(y) / sample_rate
     if seconds < SHORTEST or not y.any():
-        what = f"{seconds:.1f} s long" if seconds < SHORTEST else "silent throughout"
+        short = f"{seconds:.2f} s long, less than {SHORTEST} s"
+        what = short if seconds < SHORTEST else "silent throughout"
         raise AudioError(
             f"{corpus.audio(track_id)}: is {what}; replace the file or leave it out"
         )

@@ -23,6 +23,9 @@ EXCERPT_SECONDS = 60
 #: The code that decides the outcome of a training, with the script and its layers; the
 #: same as in CODE of rules/common.smk.
 MODULES = ("train.py", "fit.py", "sampling.py", "rng.py", "../layers/__init__.py")
+#: Tracks whose annotations tell, say, how long a chord lasts; more tell the same, and
+#: take time to read.
+DECODER_TRACKS = 1000
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "pescador", "h5py")
 
 
@@ -92,7 +95,8 @@ def run(args, estimator, network, decoder, monitor):
         the outputs.
     decoder : callable
         ``decoder(files)`` returns, as a dict, what decoding needs to know of the
-        training annotations; `files` are the feature files of the originals.
+        training annotations; `files` are the feature files of originals, at most of
+        ``DECODER_TRACKS``.
     monitor : str
         What early stopping and the learning rate follow; it is minimised.
 
@@ -158,7 +162,8 @@ def run(args, estimator, network, decoder, monitor):
     state = args.resources / f".training-{digest(settings)}"
     history = fit.fit(model, patches, excerpts, args, monitor, state)
 
-    decoded = decoder([paths[0] for paths in files.values()])
+    originals = [paths[0] for paths in files.values()]
+    decoded = decoder(sampling.spread(originals, DECODER_TRACKS))
     io.write_json(args.resources / "decoder.json", decoded)
     fit.write_history(args.resources / "history.csv", history)
     best = min(history, key=lambda row: row[monitor])

@@ -1,0 +1,217 @@
+"""Measure what training costs as its corpus grows.
+
+    python benchmarks/sampling.py FEATURE_DIR INDEX PUMP [--tracks 40 400 10000]
+
+Links the chord features of the tracks in INDEX to so many track ids, as often as it
+takes, and measures for each number, with the settings of config/config.yaml:
+
+- ``02-train.py`` in a process of its own, for an epoch of eight batches, validated on
+  eight tracks: the seconds until it has its first batch (start), those after its epoch
+  (end), and its largest resident memory.  Target, for the most tracks beside the
+  fewest: 5 s more of each and 10 % more memory, at most;
+- patches per second of ``crema.utils.sampling.Patches`` by itself, from the files and
+  with all fields in memory.  The median of rounds that take turns.
+
+Then the network is trained on the largest corpus, as ``benchmarks/training.py`` does:
+fed from the files, it should reach 80 % of the patches per second that it does from
+memory.
+
+Links share the pages that the system keeps of a file in memory: how fast a disk or a
+network is does not show.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+import child
+
+import training
+from crema import pump
+from crema.utils import index, io, sampling
+
+#: Runs a script, and says when it has the first batch to train on.
+RUN = """
+import runpy, sys, time
+from crema.utils import sampling
+
+class Patches(sampling.Patches):
+    def batches(self, *args):
+        for number, batch in enumerate(super().batches(*args)):
+            if not number:
+                print("first batch", time.process_time(), flush=True)
+            yield batch
+
+sampling.Patches = Patches
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+INPUTS = ["hcqt.mag"]
+TARGETS = ["chord_tag.chord", *(f"chord_struct.{x}" for x in ("pitch", "root", "bass"))]
+
+
+def link(args, count, directory):
+    """Link the features to `count` track ids, and write their index."""
+    tracks = index.read_index(args.index)
+    files = sampling.copies(args.features, tracks)
+    (directory / "features").mkdir(parents=True)
+    records = []
+    rounds = range(-(-count // len(tracks)))
+    for number, track in itertools.islice(itertools.product(rounds, tracks), count):
+        name = f"{track}x{number}"
+        records.append({"track_id": name, "group": name})
+        for path in files[track]:
+            os.link(path, directory / "features" / path.name.replace(track, name, 1))
+    index.write_index(directory / "index.json", records)
+
+
+def train(args, settings, count, directory):
+    """Train for an epoch.
+
+    Returns
+    -------
+    start, processor : float
+        Seconds until the first batch, and those of processors.
+    end : float
+        Seconds after the epoch.
+    memory : int
+        The largest, in bytes.
+    """
+    command = [sys.executable, "-c", RUN, training.SCRIPT]
+    command += ["--index", directory / "index.json", "--pump", args.pump]
+    command += ["--feature-dir", directory / "features"]
+    command += ["--resources", directory / "resources"]
+    short = {"epochs": 1, "steps_per_epoch": 8, "validation_fraction": 8 / count}
+    options = {**vars(settings), **short, "threads": args.threads}
+    for key, value in options.items():
+        command += [f"--{key.replace('_', '-')}", str(value)]
+    usage = child.run(command)
+    lines = usage.output.splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("first batch"))
+    end = next(n for n, line in enumerate(lines) if line.startswith("8/8"))
+    processor = float(lines[begin].split()[-1])
+    after = usage.wall - usage.times[end]
+    return usage.times[begin], processor, after, usage.memory
+
+
+class InMemory:
+    """What opens features that were all read before, however often they are linked."""
+
+    def __init__(self):
+        self.fields = {}
+
+    def read(self, files):
+        """Read the fields of all files."""
+        for path in itertools.chain(*files.values()):
+            inode = path.stat().st_ino
+            if inode not in self.fields:
+                with io.open_features(path) as store:
+                    fields = {name: store[name][:] for name in (*INPUTS, *TARGETS)}
+                self.fields[inode] = fields
+
+    @contextlib.contextmanager
+    def open(self, path):
+        """Yield the fields of a file."""
+        yield self.fields[os.stat(path).st_ino]
+
+
+def rate(patches, epoch, steps):
+    """Return patches per second, after the first batch, which opens most files."""
+    stream = patches.batches(epoch, steps + 1)
+    next(stream)
+    begin = time.perf_counter()
+    for _ in itertools.islice(stream, steps):
+        pass
+    seconds = time.perf_counter() - begin
+    stream.close()
+    return steps * patches.batch_size / seconds
+
+
+def rates(args, settings, directories):
+    """Return patches per second from files and from memory, for each corpus."""
+    operator = pump.load(args.pump).ops[0]
+    n_frames = round(settings.patch_duration * operator.sr / operator.hop_length)
+    memory, from_files = InMemory(), io.open_features
+    streams = {}
+    for count, directory in directories.items():
+        tracks = index.read_index(directory / "index.json")
+        files = sampling.copies(directory / "features", tracks)
+        memory.read(files)
+        streams[count] = sampling.Patches(
+            files, INPUTS, TARGETS, n_frames, settings.batch_size, settings.seed
+        )
+    found = {count: ([], []) for count in directories}
+    for epoch, count in itertools.product(range(args.rounds), directories):
+        for kind, opener in enumerate((from_files, memory.open)):
+            io.open_features = opener
+            found[count][kind].append(rate(streams[count], epoch, args.steps))
+    io.open_features = from_files
+    return {
+        count: [statistics.median(values) for values in pair]
+        for count, pair in found.items()
+    }
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("features", type=pathlib.Path, metavar="FEATURE_DIR")
+    parser.add_argument("index", type=pathlib.Path, metavar="INDEX")
+    parser.add_argument("pump", type=pathlib.Path, metavar="PUMP")
+    parser.add_argument("--tracks", type=int, nargs="+", default=[40, 400, 10000])
+    parser.add_argument("--rounds", type=int, default=5, help="of each stream")
+    parser.add_argument("--epochs", type=int, default=5, help="of each training")
+    parser.add_argument("--steps", type=int, default=64, help="batches in an epoch")
+    parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
+    beside = "for the links, on the same file system; beside the features by default"
+    parser.add_argument("--directory", type=pathlib.Path, help=beside)
+    args = parser.parse_args()
+    settings = training.chord_settings()
+    beside = args.directory or args.features.resolve().parent
+    with tempfile.TemporaryDirectory(dir=beside) as temporary:
+        measure(args, settings, pathlib.Path(temporary))
+
+
+def measure(args, settings, work):
+    """Measure in the directory `work`."""
+    directories = {count: work / str(count) for count in sorted(args.tracks)}
+    for count, directory in directories.items():
+        link(args, count, directory)
+    print("tracks   start s   (processor)   end s   memory MB", flush=True)
+    costs = {}
+    for count, directory in directories.items():
+        costs[count] = *seconds, memory = train(args, settings, count, directory)
+        row = "{:9.1f} {:13.1f} {:7.1f}".format(*seconds)
+        print(f"{count:6d} {row} {memory / 1e6:11.0f}", flush=True)
+    kinds = ("start", "start, processor", "end")
+    first, last = costs[min(costs)], costs[max(costs)]
+    for what, before, after in zip(kinds, first[:3], last[:3], strict=True):
+        more = after - before
+        ratio = after / before
+        print(f"{what}: {more:+.1f} s (target 5: {more <= 5}), ratio {ratio:.2f}")
+    growth = last[3] / first[3]
+    print(f"memory: ratio {growth:.3f} (target 1.1: {growth <= 1.1})")
+
+    print("tracks   patches/s   from memory   ratio", flush=True)
+    streams = rates(args, settings, directories)
+    for count, (files, memory) in streams.items():
+        print(f"{count:6d} {files:11.0f} {memory:13.0f} {files / memory:7.3f}")
+    flat = streams[max(streams)][0] / streams[min(streams)][0]
+    print(f"ratio of patches/s, most tracks to fewest: {flat:.3f}", flush=True)
+
+    args.features = directories[max(directories)] / "features"
+    args.index = directories[max(directories)] / "index.json"
+    share = training.waiting(args, settings)
+    print(f"in training, files / memory: {1 - share:.3f} (target 0.8: {share <= 0.2})")
+
+
+if __name__ == "__main__":
+    main()
