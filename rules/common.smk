@@ -210,6 +210,7 @@ CORPUS_OPTIONS = (
 # data (io, index, cli, exceptions) is not.
 PUMP_CODE = [
     "crema/pump.py",
+    "crema/stored.py",
     "crema/features.py",
     "crema/notes.py",
     "crema/tasks/{estimator}.py",
