@@ -194,6 +194,33 @@ def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
     assert counts["setup"] == counts["prepare"] == TRAIN
 
 
+def test_a_job_reads_no_index_but_the_one_that_it_needs(built):
+    """On a cluster each job reads the rules again, and an index may be large."""
+    track = training_tracks(built)[0]
+
+    def job(rule, **wildcards):
+        values = ",".join(f"{name}={value}" for name, value in wildcards.items())
+        # As executors spell it (SpawnedJobArgsFactory of Snakemake).
+        options = ["--force", "--nolock", "--allowed-rules", rule, "--mode", "remote"]
+        spec = f"{rule}:estimator=chord,{values}".rstrip(",")
+        return snakemake(built, "-n", "--target-jobs", spec, *options, target=[])
+
+    names = [f"corpora/tiny/index_{split}.json" for split in ("test", "train")]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(changed(built / name, lambda text: "not an index"))
+        for rule in ("setup", "prepare"):
+            done = job(rule, track=track)
+            assert done.returncode == 0, done.stderr
+            assert re.search(rf"^{rule} +1$", done.stdout + done.stderr, re.M)
+        for rule, name in zip(("evaluate", "train"), names, strict=True):
+            done = job(rule)
+            assert done.returncode == 1 and name in done.stdout + done.stderr
+        assert "is not valid JSON" in refused(built)
+    for rule in ("evaluate", "train"):
+        assert job(rule).returncode == 0
+
+
 def test_the_report_shows_curves_and_scores(built):
     done = snakemake(built, "--report", "report.html", target="all")
     assert done.returncode == 0, done.stderr
