@@ -12,10 +12,12 @@ import io
 import json
 import pathlib
 import pickle
+import re
 
 import numpy as np
 import pumpp
 
+from crema import stored
 from crema.exceptions import ModelError
 
 
@@ -79,8 +81,10 @@ def save(pump, path):
     """Pickle a pump to `path`; the same operators give the same bytes."""
     from crema.utils import io as files
 
+    # After the pickle: read without unpickling, and pickle.load stops before it.
+    last = f"crema format {stored.FORMAT}\n".encode()
     with files.atomic(path) as temporary:
-        temporary.write_bytes(pickle.dumps(pump, protocol=4))
+        temporary.write_bytes(pickle.dumps(pump, protocol=4) + last)
 
 
 def find(directory):
@@ -105,18 +109,25 @@ def load(path):
     Raises
     ------
     ModelError
-        The file is missing, is not a pump, or names anything but the classes that a
-        pump consists of; nothing of such a file is run.
+        The file is missing, is of another format, is not a pump, or names anything but
+        the classes that a pump consists of; nothing of such a file is run.
     """
     if pathlib.Path(path).suffix == ".json":
         from crema.utils import io as files
 
         return from_json(files.read_json(path), path)
     try:
-        with open(path, "rb") as stream:
-            pump = _Unpickler(io.BytesIO(stream.read())).load()
+        content = pathlib.Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    if last := re.search(rb"crema format (\d{1,9})\n\Z", content):
+        content = content[: last.start()]
+    stored.check(int(last[1]) if last else 1, path, "run prepare again")
+    stream = io.BytesIO(content)
+    try:
+        pump = _Unpickler(stream).load()
+        if stream.read(1):
+            raise ValueError("it goes on after its end")
     except Exception as error:  # a damaged pickle can raise almost anything
         raise ModelError(
             f"{path}: is not a pump that can be used ({error}); run prepare again"

@@ -95,41 +95,46 @@ def index_file(split):
 
 
 @functools.cache
-def read_split(train, test):
-    """Read two index files, and check them and the corpus."""
-    tracks = {
-        "train": index.read_index(train, LEAVE_OUT),
-        "test": index.read_index(test, LEAVE_OUT),
-    }
-    index.check_splits(*tracks.values(), (train, test))
-    # The demo corpus is made by a rule and need not be there yet.
-    if str(CORPUS.directory) != DEMO:
-        CORPUS.check([*tracks["train"], *tracks["test"]])
-    return tracks
+def read_index(path):
+    """The tracks of an index file."""
+    return index.read_index(path, LEAVE_OUT)
 
 
-def read_splits():
-    """Read the indexes of every estimator; where they are the same files, once."""
+def tracks(estimator, split):
+    """The tracks of a split."""
+    return read_index(index_file(split).format(estimator=estimator))
+
+
+def check_indexes():
+    """Check the indexes of all estimators, and that the corpus has their tracks."""
+    files = (
+        tuple(
+            index_file(split).format(estimator=estimator) for split in ("train", "test")
+        )
+        for estimator in ESTIMATORS
+    )
+    # Where they are the same files, once.
+    for names in dict.fromkeys(files):
+        train, test = map(read_index, names)
+        index.check_splits(train, test, names)
+        # The demo corpus is made by a rule and need not be there yet.
+        if str(CORPUS.directory) != DEMO:
+            CORPUS.check([*train, *test])
+
+
+# A job on a cluster reads these rules in a process of its own, but no index of 100,000
+# tracks unless it asks for one: all that is checked here was, by who submitted it.
+PLANS = workflow.is_main_process
+if PLANS:
     try:
-        return {
-            estimator: read_split(
-                *(
-                    index_file(split).format(estimator=estimator)
-                    for split in ("train", "test")
-                )
-            )
-            for estimator in ESTIMATORS
-        }
+        check_indexes()
     except CremaError as error:
         raise WorkflowError(str(error))
 
 
-TRACKS = read_splits()
-
-
 def pair(wildcards):
     """Audio and annotation of one training track."""
-    if wildcards.track not in TRACKS[wildcards.estimator]["train"]:
+    if PLANS and wildcards.track not in tracks(wildcards.estimator, "train"):
         raise WorkflowError(
             f"track {wildcards.track!r} is not in "
             f"{index_file('train').format(estimator=wildcards.estimator)}"
@@ -139,14 +144,14 @@ def pair(wildcards):
 
 def test_pairs(wildcards):
     """Audio and annotations of all test tracks."""
-    tracks = TRACKS[wildcards.estimator]["test"]
-    return [path for t in tracks for path in (CORPUS.audio(t), CORPUS.jams(t))]
+    names = tracks(wildcards.estimator, "test")
+    return [path for t in names for path in (CORPUS.audio(t), CORPUS.jams(t))]
 
 
 def training_features(wildcards):
     """The features of all training tracks; those of the copies lie beside them."""
-    tracks = TRACKS[wildcards.estimator]["train"]
-    return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in tracks]
+    names = tracks(wildcards.estimator, "train")
+    return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in names]
 
 
 def own_layers(wildcards):
@@ -184,8 +189,8 @@ def leave_out(*splits):
                 index_file(split).format(estimator=wildcards.estimator)
             )
         }
-        tracks = [track for track in LEAVE_OUT if track in listed]
-        return shlex.join(["--leave-out", *tracks]) if tracks else ""
+        names = [track for track in LEAVE_OUT if track in listed]
+        return shlex.join(["--leave-out", *names]) if names else ""
 
     return format_option
 
@@ -210,6 +215,7 @@ CORPUS_OPTIONS = (
 # data (io, index, cli, exceptions) is not.
 PUMP_CODE = [
     "crema/pump.py",
+    "crema/stored.py",
     "crema/features.py",
     "crema/notes.py",
     "crema/tasks/{estimator}.py",

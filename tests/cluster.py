@@ -11,11 +11,9 @@ import subprocess
 import sys
 import time
 
-import h5py
-import numpy as np
 import pytest
 import yaml
-from conftest import TRAIN, git, snakemake
+from conftest import TRAIN, assert_same_features, git, snakemake
 from test_train import assert_same_weights
 
 from crema.utils import io
@@ -154,22 +152,6 @@ def local(fresh):
     done = snakemake(directory, *LOCAL, target=TARGET)
     assert done.returncode == 0, done.stderr[-3000:]
     return directory
-
-
-def assert_same_features(a, b):
-    names = sorted(path.name for path in (a / "work/chord/features").glob("*.h5"))
-    assert len(names) >= TRAIN
-    for name in names:
-        with (
-            h5py.File(a / "work/chord/features" / name) as left,
-            h5py.File(b / "work/chord/features" / name) as right,
-        ):
-            fields = []
-            left.visit(fields.append)
-            assert fields
-            for field in fields:
-                if isinstance(left[field], h5py.Dataset):
-                    np.testing.assert_array_equal(left[field][:], right[field][:])
 
 
 def test_a_cluster_computes_the_same(fresh, local, tmp_path):

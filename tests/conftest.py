@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import jams
 import mir_eval
 import numpy as np
@@ -276,6 +277,24 @@ def built(fresh):
     done = snakemake(directory, target="all")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return directory
+
+
+def assert_same_features(a, b):
+    """Compare the features that the workflow has made in two checkouts, bit for bit."""
+    names = sorted(path.name for path in (a / "work/chord/features").glob("*.h5"))
+    assert len(names) >= TRAIN
+    assert names == sorted(p.name for p in (b / "work/chord/features").glob("*.h5"))
+    for name in names:
+        with (
+            h5py.File(a / "work/chord/features" / name) as left,
+            h5py.File(b / "work/chord/features" / name) as right,
+        ):
+            fields = []
+            left.visit(fields.append)
+            assert fields
+            for field in fields:
+                if isinstance(left[field], h5py.Dataset):
+                    np.testing.assert_array_equal(left[field][:], right[field][:])
 
 
 def build_network(estimator, monkeypatch):

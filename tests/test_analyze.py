@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from crema import analyze, backend, batch, exceptions, models, program
+from crema import analyze, backend, batch, exceptions, models, program, stored
 from crema.audio import as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
@@ -180,6 +182,37 @@ def test_damaged_models_name_the_file(trained, tmp_path, name, damage):
         models.load(tmp_path)
     assert isinstance(caught.value, models.ModelError | io.CremaError)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({}, "an older crema .*; train it again, or use that crema"),
+        ({"format": 1}, "an older crema .*; train it again, or use that crema"),
+        ({"format": 3}, "a newer crema .*; update crema"),
+        ({"format": "x"}, "a newer crema .*; update crema"),
+    ],
+)
+def test_models_of_another_format_say_so(
+    trained, tmp_path, monkeypatch, known, message
+):
+    settings = io.read_json(trained / "settings.json")
+    assert settings.pop("format") == stored.FORMAT
+    io.write_json(tmp_path / "settings.json", settings | known)
+    monkeypatch.setattr(stored, "FORMAT", 2)
+    for use in (models.load, models.find):
+        with pytest.raises(ModelError) as caught:
+            use(tmp_path)
+        text = str(caught.value)
+        assert re.fullmatch(f"{tmp_path}/settings.json: was made by {message}", text)
+
+
+def test_models_without_a_number_are_of_the_first_format(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "model")
+    settings = io.read_json(trained / "settings.json")
+    del settings["format"]
+    io.write_json(tmp_path / "model" / "settings.json", settings)
+    assert models.load(tmp_path / "model").name == "chord"
 
 
 # --- the program ----------------------------------------------------------------------

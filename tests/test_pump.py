@@ -12,7 +12,7 @@ import pytest
 from conftest import annotate
 from scipy.stats import norm
 
-from crema import features, pump, segments
+from crema import features, pump, segments, stored
 from crema.exceptions import ConfigError, ModelError
 from crema.tasks import chord as tasks
 
@@ -444,6 +444,27 @@ def test_files_that_are_no_pump(tmp_path, saved):
     for value in (1, [1.5], features.HCQT()):
         saved.write_bytes(pickle.dumps(value))
         assert "holds no pump" in refused(saved)
+
+
+def test_a_pump_of_another_format_says_so(saved, monkeypatch):
+    # To everybody else it is the pickle that it was, and without a number it is of 1.
+    assert type(pickle.loads(saved.read_bytes())) is pumpp.Pump
+    numbered = saved.read_bytes()
+    saved.write_bytes(pickle.dumps(chord_pump()))
+    assert pump.load(saved).fields == chord_pump().fields
+    monkeypatch.setattr(stored, "FORMAT", 2)
+    for content in (saved.read_bytes(), numbered):
+        saved.write_bytes(content)
+        text = refused(saved)
+        assert "an older crema" in text and text.endswith("run prepare again")
+    # What is of the next format need not unpickle here.
+    saved.write_bytes(b"unknown\ncrema format 3\n")
+    text = refused(saved)
+    assert "a newer crema" in text and text.endswith("update crema")
+    pump.save(chord_pump(), saved)
+    assert pump.load(saved).fields == chord_pump().fields
+    monkeypatch.undo()
+    assert "a newer crema" in refused(saved)
 
 
 def call(module, name, *args):

@@ -327,6 +327,43 @@ def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
     )
 
 
+#: At the first batch of the second validation SIGTERM comes.
+STOPPED_IN_VALIDATION = """
+import runpy, signal, sys
+from crema import backend
+backend.keras(1)
+from crema.utils import fit
+def told(resume, batch, logs=None):
+    if resume.history and batch == 0:
+        signal.raise_signal(signal.SIGTERM)
+        print("told in validation", flush=True)
+fit.Resume.on_test_batch_begin = told
+sys.argv = sys.argv[1:]  # as if the script had been called
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_training_that_is_stopped_in_validation_goes_on(
+    prepared, uninterrupted, tmp_path
+):
+    program = ("-c", STOPPED_IN_VALIDATION, str(TRAIN))
+    process = train(prepared, tmp_path, program=program)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert output.strip().endswith("told in validation")
+    assert errors.strip().splitlines()[-1].startswith("stopped")
+    # An epoch ends with its validation: this one is not over, though its batches are.
+    assert len(pandas.read_csv(tmp_path / "history.csv")) == 1
+    output = finish(train(prepared, tmp_path))
+    assert "going on after epoch 1 and 1 batches" in output
+    assert_same_weights(uninterrupted, tmp_path)
+    pandas.testing.assert_frame_equal(
+        pandas.read_csv(tmp_path / "history.csv"),
+        pandas.read_csv(uninterrupted / "history.csv"),
+        rtol=1e-5,  # means of means are rounded once more
+    )
+
+
 def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
     history = killed(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
     finish(train(prepared, tmp_path, "--epochs", "1", "--stop-patience", "500"))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from conftest import TRAIN, git, snakemake
+from conftest import TRAIN, assert_same_features, git, snakemake
 from snakemake.utils import update_config
 
 from crema.utils import train
@@ -194,6 +194,33 @@ def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
     assert counts["setup"] == counts["prepare"] == TRAIN
 
 
+def test_a_job_reads_no_index_but_the_one_that_it_needs(built):
+    """On a cluster each job reads the rules again, and an index may be large."""
+    track = training_tracks(built)[0]
+
+    def job(rule, **wildcards):
+        values = ",".join(f"{name}={value}" for name, value in wildcards.items())
+        # As executors spell it (SpawnedJobArgsFactory of Snakemake).
+        options = ["--force", "--nolock", "--allowed-rules", rule, "--mode", "remote"]
+        spec = f"{rule}:estimator=chord,{values}".rstrip(",")
+        return snakemake(built, "-n", "--target-jobs", spec, *options, target=[])
+
+    names = [f"corpora/tiny/index_{split}.json" for split in ("test", "train")]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(changed(built / name, lambda text: "not an index"))
+        for rule in ("setup", "prepare"):
+            done = job(rule, track=track)
+            assert done.returncode == 0, done.stderr
+            assert re.search(rf"^{rule} +1$", done.stdout + done.stderr, re.M)
+        for rule, name in zip(("evaluate", "train"), names, strict=True):
+            done = job(rule)
+            assert done.returncode == 1 and name in done.stdout + done.stderr
+        assert "is not valid JSON" in refused(built)
+    for rule in ("evaluate", "train"):
+        assert job(rule).returncode == 0
+
+
 def test_the_report_shows_what_was_made(built):
     done = snakemake(built, "--report", "report.html", target="all")
     assert done.returncode == 0, done.stderr
@@ -308,9 +335,9 @@ def test_tracks_that_cannot_be_used_are_named_and_can_be_left_out(fresh):
     assert json.loads(settings.read_text())["options"]["leave_out"] == bad
 
 
-def test_a_killed_run_goes_on_and_loses_nothing(fresh):
-    directory = fresh()
-    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
+@contextlib.contextmanager
+def running(directory, targets):
+    """A run in a process of its own, which has begun and has more to do."""
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile"]
         + ["config/config.yaml", "config/tiny.yaml", "--"]
@@ -322,11 +349,49 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     )
     augmented = directory / "work" / "chord" / "augmented"
     deadline = time.time() + 120
-    while len(list(augmented.glob("*.json"))) < 2:
-        assert process.poll() is None and time.time() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        while len(list(augmented.glob("*.json"))) < 2:
+            assert process.poll() is None and time.time() < deadline
+            time.sleep(0.05)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_a_second_run_at_the_same_time_is_refused(built, fresh):
+    directory = fresh()
+    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
+    with running(directory, targets) as first:
+        # To be refused must not take the lock away, and what is downstream is refused.
+        for target in (targets, TARGET):
+            second = snakemake(directory, target=target)
+            assert first.poll() is None
+            assert second.returncode == 1
+            assert "Directory cannot be locked" in second.stdout + second.stderr
+        assert first.wait(timeout=600) == 0
+    assert_same_features(built, directory)
+    augmented = [one / "work" / "chord" / "augmented" for one in (built, directory)]
+    for left, right in zip(*(sorted(a.iterdir()) for a in augmented), strict=True):
+        assert left.name == right.name
+        if left.suffix != ".flac":
+            assert left.read_bytes() == right.read_bytes(), left.name
+        else:
+            np.testing.assert_array_equal(
+                soundfile.read(left)[0], soundfile.read(right)[0]
+            )
+    # The lock ends with the run that held it.
+    assert stale(directory) == {"train": 1, "evaluate": 1}
+    assert stale(directory, target=targets) == {}
+
+
+def test_a_killed_run_goes_on_and_loses_nothing(fresh):
+    directory = fresh()
+    targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
+    augmented = directory / "work" / "chord" / "augmented"
+    with running(directory, targets):
+        pass  # and is killed
     records = {path: path.read_bytes() for path in augmented.glob("*.json")}
     assert snakemake(directory, "--unlock", target=TARGET).returncode == 0
     counts = stale(directory)

@@ -3,6 +3,7 @@
 import importlib
 import pathlib
 
+from crema import stored
 from crema.exceptions import ModelError
 from crema.utils import io
 
@@ -25,7 +26,8 @@ def load(directory):
     Raises
     ------
     ModelError
-        `directory` holds no complete model, or one of an unknown estimator.
+        `directory` holds no complete model, or one of an unknown estimator or another
+        format.
     """
     settings = pathlib.Path(directory, "settings.json")
     if not settings.is_file():
@@ -53,7 +55,7 @@ def find(directory):
     Raises
     ------
     ModelError
-        There is no model, or there are two of one estimator.
+        There is no model, or there are two of one estimator, or one of another format.
     """
     directory = pathlib.Path(directory)
     found = {}
@@ -75,9 +77,17 @@ def find(directory):
 
 
 def name_of(settings):
-    """Return the name of the estimator that a ``settings.json`` belongs to."""
+    """Return the name of the estimator that a ``settings.json`` belongs to.
+
+    Raises
+    ------
+    ModelError
+        It names none, or is that of a model of another format.
+    """
     record = io.read_json(settings)
-    name = record.get("estimator") if isinstance(record, dict) else None
+    record = record if isinstance(record, dict) else {}
+    stored.check(record.get("format", 1), settings, "train it again, or use that crema")
+    name = record.get("estimator")
     if not (isinstance(name, str) and name.isidentifier()):
         raise ModelError(f"{settings}: names no estimator; train the model again")
     return name

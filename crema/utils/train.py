@@ -13,7 +13,7 @@ import pathlib
 import shutil
 import sys
 
-from crema import backend
+from crema import backend, stored
 from crema.exceptions import ConfigError, DataError
 from crema.utils import cli, index, io, rng, sampling, version
 from crema.version import __version__
@@ -237,6 +237,7 @@ def describe(args, estimator, model, files, held_out):
     return {
         "estimator": estimator,
         "crema": __version__,
+        "format": stored.FORMAT,
         "options": options,
         "validation": held_out,
         "tracks": len(files),
