@@ -17,6 +17,7 @@ import numpy as np
 import pandas
 import pytest
 
+from crema import backend
 from crema.exceptions import DataError
 from crema.utils import io, sampling
 
@@ -373,7 +374,7 @@ def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
     assert record["epochs"] == done and record["best_epoch"] <= done
 
 
-#: Backends draw initial weights and dropout each in its own way.
+#: Backends draw initial weights, dropout and filters each in its own way.
 FROM_SAME_WEIGHTS = """
 import pathlib, sys
 import numpy as np
@@ -400,7 +401,7 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
         tests=str(ROOT / "tests"), initial=str(tmp_path / "initial.npz")
     )
     options = ("--epochs", "1", "--steps-per-epoch", "10", "--dropout", "0")
-    options += ("--learning-rate", "0.001")
+    options += ("--learning-rate", "0.001", "--colour", "0")
     losses = []
     for name in ("tensorflow", "jax"):
         environment = {**os.environ, "KERAS_BACKEND": name}
@@ -449,3 +450,41 @@ def test_an_empty_validation_split_is_an_error(prepared, tmp_path):
     assert process.returncode == 1
     assert errors.startswith("error: ") and "validation_fraction" in errors
     assert str(prepared / "index.json") in errors
+
+
+def test_validation_hears_the_mean_of_the_weights():
+    keras = backend.keras()
+    from crema.utils import fit
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), loss="mse")
+    seen, validated = [], []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(model.get_weights()[0].item())
+
+        def on_test_batch_end(self, batch, logs=None):
+            validated.append(model.get_weights()[0].item())
+
+    x = y = np.ones((3, 1), np.float32)
+    average = fit.Average()
+    model.fit(
+        *(x, 5 * y),
+        batch_size=1,
+        epochs=2,
+        shuffle=False,
+        verbose=0,
+        validation_data=(x, y),
+        validation_batch_size=3,
+        callbacks=[Watch(), average],
+    )
+    mean, expected = seen[0], []
+    for count, weight in enumerate(seen, 1):
+        mean += (1 - count / (count + 10)) * (weight - mean)
+        expected.append(mean)
+    assert validated == pytest.approx([expected[2], expected[5]])
+    assert average.mean[0].item() == pytest.approx(expected[5])
+    # The next batch goes on from the weights of the last, not from their mean.
+    assert model.get_weights()[0].item() == pytest.approx(seen[-1])
+    assert abs(expected[5] - seen[-1]) > 0.01

@@ -18,6 +18,10 @@ import numpy as np
 from crema import backend
 from crema.utils import io
 
+#: How much of the mean of the weights a batch leaves as it is, at most; at first less,
+#: so that it spans the last tenth of the batches.
+MOMENTUM, WARM_UP = 0.998, 10
+
 
 def fit(model, patches, excerpts, args, monitor, state):
     """Fit a compiled model, going on from `state` if a killed training left one.
@@ -25,7 +29,7 @@ def fit(model, patches, excerpts, args, monitor, state):
     Parameters
     ----------
     model : keras.Model
-        Compiled; it ends with the weights of the best epoch.
+        Compiled; it ends with the mean weights of the best epoch, see :class:`Average`.
     patches : crema.utils.sampling.Patches
         To train on.
     excerpts : crema.utils.sampling.Excerpts
@@ -48,11 +52,14 @@ def fit(model, patches, excerpts, args, monitor, state):
     reduce = keras.callbacks.ReduceLROnPlateau(
         monitor, factor=0.5, patience=args.reduce_patience, mode="min"
     )
-    # Resume comes last: it must see the counters after the others have set them.
+    average = Average()
     history_file = args.resources / "history.csv"
     resume = Resume(
-        state / "state.npz", stop, reduce, history_file, args.steps_per_epoch
+        state / "state.npz", stop, reduce, average, history_file, args.steps_per_epoch
     )
+    # Early stopping keeps the mean weights, which Average then takes out again; Resume
+    # comes last, and sees counters and weights after the others have set them.
+    callbacks = [reduce, stop, average, resume]
     epoch, step = resume.load()
     # Inputs by name are right, for one input too.
     warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
@@ -70,7 +77,7 @@ def fit(model, patches, excerpts, args, monitor, state):
                 epochs=until,
                 initial_epoch=epoch,
                 validation_data=Validation(excerpts),
-                callbacks=[reduce, stop, resume],
+                callbacks=callbacks,
                 verbose=2,
             )
             epoch, step = until, 0
@@ -117,6 +124,63 @@ class Validation(keras.utils.PyDataset):
         return self.excerpts[number]
 
 
+class Average(keras.callbacks.Callback):
+    """Validate with the running mean of the weights, not with those of the last batch.
+
+    Each batch pulls the weights towards the few tracks that it holds, and with them the
+    loss in validation; their mean lies between, and gets better at once where the
+    others do only when the learning rate is lowered.
+
+    Attributes
+    ----------
+    count : int
+        Batches so far.
+    mean : list of np.ndarray, or None
+        The mean of each weight of the model.
+
+    References
+    ----------
+    B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by
+    averaging", SIAM Journal on Control and Optimization, 1992.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.mean, self.own = 0, None, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Go on with the mean."""
+        weights = weights_of(self.model)
+        self.count += 1
+        keep = min(MOMENTUM, self.count / (self.count + WARM_UP))
+        self.mean = self.mean or weights
+        self.mean = [
+            mean + np.float32(1 - keep) * (weight - mean)
+            for mean, weight in zip(self.mean, weights, strict=True)
+        ]
+
+    def on_test_begin(self, logs=None):
+        """Put the mean in, for the validation and for early stopping."""
+        self.own = weights_of(self.model)
+        self.model.set_weights(self.mean)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Go on from the weights of the last batch."""
+        self.model.set_weights(self.own)
+
+
+def weights_of(model):
+    """Return the weights of a model that is being trained."""
+    sync(model)
+    return model.get_weights()
+
+
+def sync(model):
+    """Bring the variables of a model up to date, within an epoch too."""
+    if backend.name() == "jax":
+        model.jax_state_sync()  # it keeps them elsewhere
+
+
 class Resume(keras.callbacks.Callback):
     """Save the whole state of a training after each epoch or when told, and restore it.
 
@@ -130,7 +194,9 @@ class Resume(keras.callbacks.Callback):
     stop : keras.callbacks.EarlyStopping
         Its counters and best weights are part of the state,
     reduce : keras.callbacks.ReduceLROnPlateau
-        and so are the counters of this one.
+        and so are the counters of this one
+    average : Average
+        and these means.
     history_file : pathlib.Path
         The CSV file for who wants to look on.
     n_steps : int
@@ -149,10 +215,10 @@ class Resume(keras.callbacks.Callback):
     STOP = ("wait", "best", "best_epoch", "stopped_epoch")
     REDUCE = ("wait", "best", "cooldown_counter")
 
-    def __init__(self, path, stop, reduce, history_file, n_steps):
+    def __init__(self, path, stop, reduce, average, history_file, n_steps):
         super().__init__()
         self.path = path
-        self.stop, self.reduce = stop, reduce
+        self.stop, self.reduce, self.average = stop, reduce, average
         self.history_file = history_file
         self.n_steps = n_steps
         self.history = []
@@ -218,17 +284,17 @@ class Resume(keras.callbacks.Callback):
 
     def save(self, means=None):
         """Write the state to one file, so that all of it is of the same moment."""
-        if backend.name() == "jax":
-            self.model.jax_state_sync()  # within an epoch the variables are elsewhere
+        sync(self.model)
         record = {"history": self.history, "finished": self.finished}
         record |= {"step": self.step, "means": means or {}}
         record["stop"] = {key: getattr(self.stop, key) for key in self.STOP}
         record["reduce"] = {key: getattr(self.reduce, key) for key in self.REDUCE}
+        record["average"] = {"count": self.average.count}
         arrays = {"record": np.asarray(json.dumps(record))}
         for name, variable in state_variables(self.model):
             arrays[name] = keras.ops.convert_to_numpy(variable)
-        for name, weights in numbered("best", self.stop.best_weights or []):
-            arrays[name] = weights
+        arrays |= numbered("best", self.stop.best_weights or [])
+        arrays |= numbered("mean", self.average.mean)
         with io.atomic(self.path) as temporary:
             np.savez(temporary, **arrays)
 
@@ -241,9 +307,11 @@ class Resume(keras.callbacks.Callback):
             if record["history"]:
                 best = numbered("best", model.weights)
                 self.stop.best_weights = [saved[name] for name, _ in best]
-        for callback, name in ((self.stop, "stop"), (self.reduce, "reduce")):
+            mean = numbered("mean", model.weights)
+            self.average.mean = [saved[name] for name, _ in mean]
+        for name in ("stop", "reduce", "average"):
             for key, value in record[name].items():
-                setattr(callback, key, value)
+                setattr(getattr(self, name), key, value)
 
 
 def state_variables(model):
