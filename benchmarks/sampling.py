@@ -20,7 +20,6 @@ Links share the pages that the system keeps of a file in memory: how fast a disk
 network is does not show.
 """
 
-import argparse
 import contextlib
 import itertools
 import os
@@ -135,17 +134,14 @@ def rate(patches, epoch, steps):
 
 def rates(args, settings, directories):
     """Return patches per second from files and from memory, for each corpus."""
-    operator = pump.load(args.pump).ops[0]
-    n_frames = round(settings.patch_duration * operator.sr / operator.hop_length)
+    operators = pump.load(args.pump)
     memory, from_files = InMemory(), io.open_features
     streams = {}
     for count, directory in directories.items():
         tracks = index.read_index(directory / "index.json")
         files = sampling.copies(directory / "features", tracks)
         memory.read(files)
-        streams[count] = sampling.Patches(
-            files, INPUTS, TARGETS, n_frames, settings.batch_size, settings.seed
-        )
+        streams[count] = training.patches(files, INPUTS, TARGETS, operators, settings)
     found = {count: ([], []) for count in directories}
     for epoch, count in itertools.product(range(args.rounds), directories):
         for kind, opener in enumerate((from_files, memory.open)):
@@ -160,17 +156,9 @@ def rates(args, settings, directories):
 
 def main():
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("features", type=pathlib.Path, metavar="FEATURE_DIR")
-    parser.add_argument("index", type=pathlib.Path, metavar="INDEX")
-    parser.add_argument("pump", type=pathlib.Path, metavar="PUMP")
+    parser = training.parser(__doc__)
     parser.add_argument("--tracks", type=int, nargs="+", default=[40, 400, 10000])
     parser.add_argument("--rounds", type=int, default=5, help="of each stream")
-    parser.add_argument("--epochs", type=int, default=5, help="of each training")
-    parser.add_argument("--steps", type=int, default=64, help="batches in an epoch")
-    parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
     beside = "for the links, on the same file system; beside the features by default"
     parser.add_argument("--directory", type=pathlib.Path, help=beside)
     args = parser.parse_args()

@@ -40,22 +40,15 @@ def waiting(args, settings):
     keras = backend.keras(args.threads)
     rng.seed_everything(settings.seed)
     operators = pump.load(args.pump)
+    files = sampling.copies(args.features, index.read_index(args.index))
     model, losses, metrics = load_script().network(operators, settings)
     optimizer = keras.optimizers.Adam(settings.learning_rate, clipnorm=1.0)
     model.compile(optimizer, loss=losses, metrics=metrics)
-    operator = operators.ops[0]
-    patches = sampling.Patches(
-        sampling.copies(args.features, index.read_index(args.index)),
-        [tensor.name for tensor in model.inputs],
-        list(model.output_names),
-        round(settings.patch_duration * operator.sr / operator.hop_length),
-        settings.batch_size,
-        settings.seed,
-        n_active=settings.active_tracks,
-    )
+    inputs = [tensor.name for tensor in model.inputs]
+    stream = patches(files, inputs, list(model.output_names), operators, settings)
 
     def sampled(epoch):
-        return patches.batches(epoch, args.steps)
+        return stream.batches(epoch, args.steps)
 
     batch = next(sampled(0))
 
@@ -114,18 +107,31 @@ def chord_settings():
     return types.SimpleNamespace(**config["chord"]["train"])
 
 
+def patches(files, inputs, targets, operators, settings):
+    """Return the stream of patches that a training with these settings has."""
+    operator = operators.ops[0]
+    n_frames = round(settings.patch_duration * operator.sr / operator.hop_length)
+    sizes = n_frames, settings.batch_size, settings.seed, settings.active_tracks
+    return sampling.Patches(files, inputs, targets, *sizes)
+
+
+def parser(description):
+    """Return the parser of a benchmark that trains."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    made.add_argument("features", type=pathlib.Path, metavar="FEATURE_DIR")
+    made.add_argument("index", type=pathlib.Path, metavar="INDEX")
+    made.add_argument("pump", type=pathlib.Path, metavar="PUMP")
+    made.add_argument("--epochs", type=int, default=5, help="of each kind of training")
+    made.add_argument("--steps", type=int, default=64, help="batches in an epoch")
+    made.add_argument("--threads", type=int, default=0, help="0 for all cores")
+    return made
+
+
 def main():
     """Measure one training."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("features", type=pathlib.Path, metavar="FEATURE_DIR")
-    parser.add_argument("index", type=pathlib.Path, metavar="INDEX")
-    parser.add_argument("pump", type=pathlib.Path, metavar="PUMP")
-    parser.add_argument("--epochs", type=int, default=5, help="of each kind")
-    parser.add_argument("--steps", type=int, default=64, help="batches in an epoch")
-    parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
-    args = parser.parse_args()
+    args = parser(__doc__).parse_args()
     waiting(args, chord_settings())
 
 

@@ -123,8 +123,8 @@ def best_path(posterior, transition, news=1.0):
 
 def runs(states):
     """Yield ``(start, end)`` of each longest run of equal values."""
-    edges = np.flatnonzero(np.diff(states)) + 1
-    yield from itertools.pairwise([0, *edges.tolist(), len(states)])
+    changes = np.flatnonzero(np.diff(states)) + 1
+    yield from itertools.pairwise([0, *changes.tolist(), len(states)])
 
 
 def edges(posterior, states):

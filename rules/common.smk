@@ -94,6 +94,11 @@ def index_file(split):
     return config["index"][split]
 
 
+def index_of(estimator, split):
+    """The index file of a split of one estimator."""
+    return index_file(split).format(estimator=estimator)
+
+
 @functools.cache
 def read_index(path):
     """The tracks of an index file."""
@@ -102,15 +107,13 @@ def read_index(path):
 
 def tracks(estimator, split):
     """The tracks of a split."""
-    return read_index(index_file(split).format(estimator=estimator))
+    return read_index(index_of(estimator, split))
 
 
 def check_indexes():
     """Check the indexes of all estimators, and that the corpus has their tracks."""
     files = (
-        tuple(
-            index_file(split).format(estimator=estimator) for split in ("train", "test")
-        )
+        tuple(index_of(estimator, split) for split in ("train", "test"))
         for estimator in ESTIMATORS
     )
     # Where they are the same files, once.
@@ -137,7 +140,7 @@ def pair(wildcards):
     if PLANS and wildcards.track not in tracks(wildcards.estimator, "train"):
         raise WorkflowError(
             f"track {wildcards.track!r} is not in "
-            f"{index_file('train').format(estimator=wildcards.estimator)}"
+            f"{index_of(wildcards.estimator, 'train')}"
         )
     return [CORPUS.audio(wildcards.track), CORPUS.jams(wildcards.track)]
 
@@ -182,12 +185,12 @@ def leave_out(*splits):
     """The option for the tracks that are left out of some splits, and no others."""
 
     def format_option(wildcards):
+        if not LEAVE_OUT:
+            return ""
         listed = {
             track
             for split in splits
-            for track in index.read_index(
-                index_file(split).format(estimator=wildcards.estimator)
-            )
+            for track in index.read_index(index_of(wildcards.estimator, split))
         }
         names = [track for track in LEAVE_OUT if track in listed]
         return shlex.join(["--leave-out", *names]) if names else ""
