@@ -50,13 +50,10 @@ rule scores:
         mem_mb=more(1000),
         runtime=more(5),
     shell:
-        "python -m crema.utils.figures scores {input.scores} {output} &> {log:q}"
+        "python -m crema.utils.figures {rule} {input.scores} {output} &> {log:q}"
 
 
-rule tracks:
-    input:
-        scores="training/{estimator}/resources/test_data.json",
-        code="crema/utils/figures.py",
+use rule scores as tracks with:
     output:
         report(
             "training/{estimator}/resources/tracks.html",
@@ -65,19 +62,9 @@ rule tracks:
         ),
     log:
         "logs/{estimator}/tracks.log",
-    conda:
-        "../envs/training.yaml"
-    resources:
-        mem_mb=more(1000),
-        runtime=more(5),
-    shell:
-        "python -m crema.utils.figures tracks {input.scores} {output} &> {log:q}"
 
 
-rule confusion:
-    input:
-        scores="training/{estimator}/resources/test_data.json",
-        code="crema/utils/figures.py",
+use rule scores as confusion with:
     output:
         report(
             "training/{estimator}/resources/confusion.svg",
@@ -86,13 +73,6 @@ rule confusion:
         ),
     log:
         "logs/{estimator}/confusion.log",
-    conda:
-        "../envs/training.yaml"
-    resources:
-        mem_mb=more(1000),
-        runtime=more(5),
-    shell:
-        "python -m crema.utils.figures confusion {input.scores} {output} &> {log:q}"
 
 
 rule runtimes:
