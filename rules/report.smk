@@ -49,8 +49,10 @@ rule scores:
     resources:
         mem_mb=more(1000),
         runtime=more(5),
+    params:
+        figure="scores",
     shell:
-        "python -m crema.utils.figures {rule} {input.scores} {output} &> {log:q}"
+        "python -m crema.utils.figures {params.figure} {input.scores} {output} &> {log:q}"
 
 
 use rule scores as tracks with:
@@ -62,6 +64,8 @@ use rule scores as tracks with:
         ),
     log:
         "logs/{estimator}/tracks.log",
+    params:
+        figure="tracks",
 
 
 use rule scores as confusion with:
@@ -73,6 +77,8 @@ use rule scores as confusion with:
         ),
     log:
         "logs/{estimator}/confusion.log",
+    params:
+        figure="confusion",
 
 
 rule runtimes:
