@@ -32,7 +32,8 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     Returns
     -------
     jams.JAMS
-        The annotations of each model, and the duration of the audio in seconds.
+        The annotations of each model, and the duration of the audio in seconds.  Where
+        chords and beats are both asked for, chords change on beats.
 
     Raises
     ------
@@ -63,8 +64,10 @@ def annotate(audio, estimators, title=""):
     # not where memory for both is too much.
     at_once = len(estimators) if audio.duration <= network.LONGEST else 1
     with concurrent.futures.ThreadPoolExecutor(at_once or 1) as pool:
-        for made in pool.map(lambda estimator: estimator.annotate(audio), estimators):
-            jam.annotations.extend(made)
+        each = pool.map(lambda estimator: estimator.annotate(audio), estimators)
+        made = {one.name: some for one, some in zip(estimators, each, strict=True)}
+    for estimator in estimators:
+        jam.annotations.extend(estimator.revise(made))
     return jam
 
 

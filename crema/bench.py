@@ -101,11 +101,15 @@ def run(path, estimators):
                 audio.features(operator)
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
+    made = {}
     for estimator in estimators:
         with clock.stage(f"network: {estimator.name}"):
             estimator.posteriors(audio)
         with clock.stage(f"decoding: {estimator.name}"):
-            jam.annotations.extend(estimator.annotate(audio))
+            made[estimator.name] = estimator.annotate(audio)
+    with clock.stage("revising"):
+        for estimator in estimators:
+            jam.annotations.extend(estimator.revise(made))
     with tempfile.TemporaryDirectory() as directory, clock.stage("write JAMS"):
         io.write_jams(pathlib.Path(directory, "out.jams"), jam)
     return clock, audio.duration

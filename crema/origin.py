@@ -72,7 +72,9 @@ def of_jams(path):
             tools = annotation.annotation_metadata.annotation_tools
             known[f"{number} {name}"] = {"made by": tools or "unknown, not by crema"}
         else:
-            known[f"{number} {name}"] = dict(origin) | released(origin)
+            beats = getattr(annotation.sandbox, "beats", None)
+            by = {"boundaries on the beats of": beats["version"]} if beats else {}
+            known[f"{number} {name}"] = dict(origin) | by | released(origin)
     if not any("sha256" in part for part in known.values() if isinstance(part, dict)):
         raise CremaError(
             f"{path}: no annotation says which model it comes from; crema has not "

@@ -65,6 +65,52 @@ def annotate(
     return annotation
 
 
+def align(annotation, times, reach):
+    """Move the boundaries between segments to times at which they are likelier.
+
+    Parameters
+    ----------
+    annotation : jams.Annotation
+        Segments without gap or overlap.
+    times : sequence of float
+        In seconds, in order.
+    reach : float
+        How far a boundary moves at most, in seconds.  Of several boundaries, the
+        nearest has a time for itself, so that no segment vanishes.
+
+    Returns
+    -------
+    jams.Annotation
+    """
+    result = jams.Annotation(
+        annotation.namespace,
+        annotation_metadata=annotation.annotation_metadata,
+        sandbox=annotation.sandbox,
+        time=annotation.time,
+        duration=annotation.duration,
+    )
+    places = np.array([segment.time for segment in annotation.data])
+    places = np.append(places, annotation.time + annotation.duration)
+    times = np.asarray(times, dtype=float)
+    if len(times):
+        nearest_time = nearest(places, times)
+        moved = times[nearest_time]
+        own = nearest(times, places)[nearest_time] == np.arange(len(places))
+        own &= np.abs(moved - places) <= reach
+        own[[0, -1]] = False
+        places = np.where(own, moved, places)
+    for segment, (start, end) in zip(
+        annotation.data, itertools.pairwise(places.tolist()), strict=True
+    ):
+        result.append(start, end - start, segment.value, segment.confidence)
+    return result
+
+
+def nearest(values, among):
+    """Return for each value the index of the nearest of others, which are in order."""
+    return np.searchsorted((among[1:] + among[:-1]) / 2, values)
+
+
 def confidence(posterior, state, power=1.0):
     """Say how certain it is that one state holds in all of some frames.
 

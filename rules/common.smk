@@ -163,6 +163,12 @@ def own_layers(wildcards):
     return [path] if os.path.exists(path) else []
 
 
+def beside(wildcards):
+    """What tells the versions of the models that annotate beside the one evaluated."""
+    directories = config[wildcards.estimator]["evaluate"].get("beside", [])
+    return [os.path.join(directory, "version.txt") for directory in directories]
+
+
 def features_directory(wildcards):
     """Where the features of all training tracks are."""
     return os.path.dirname(FEATURES).format(estimator=wildcards.estimator)
@@ -176,7 +182,7 @@ def options(stage):
         for key, value in config[wildcards.estimator][stage].items():
             words.append(f"--{key.replace('_', '-')}")
             words += map(str, value if isinstance(value, list) else [value])
-        return " ".join(words)
+        return shlex.join(words)
 
     return format_options
 

@@ -16,6 +16,7 @@ rule evaluate:
         version="training/{estimator}/resources/version.txt",
         script="training/{estimator}/03-evaluate.py",
         code=CODE["evaluate"],
+        beside=beside,
     output:
         scores="training/{estimator}/resources/test_data.json",
         table="training/{estimator}/resources/test_data.csv",

@@ -15,7 +15,7 @@ def test_stages(trained, tmp_path, capsys):
     text = capsys.readouterr().out
     rows = dict(re.findall(r"^(.*?)  +(\d+\.\d+)  .*$", text, re.M))
     stages = ["read", "resample", "features: hcqt", "network: chord"]
-    stages += ["decoding: chord", "write JAMS"]
+    stages += ["decoding: chord", "revising", "write JAMS"]
     assert set(rows) == {"import", "load models", "loading", *stages, "each piece"}
     total = sum(float(rows[stage]) for stage in stages)
     assert abs(float(rows["each piece"]) - total) < 0.005

@@ -8,6 +8,7 @@ import jams
 import numpy as np
 import pytest
 
+from crema.models import base
 from crema.tasks.chord import ChordTags
 from crema.utils import evaluate, index, io
 
@@ -98,14 +99,37 @@ def test_the_baseline_takes_silence_and_short_clips():
         assert last.time + last.duration == pytest.approx(annotation.duration)
 
 
-class Fake:
+class Fake(base.Estimator):
     """A model that answers the same chord to everything."""
 
-    name, version = "fake", "abc1234.0"
+    name, version, origin = "fake", "abc1234.0", {"estimator": "fake"}
     task = types.SimpleNamespace(namespace="chord")
 
-    def annotate(self, audio):
-        return [chords((0, audio.duration, "C:maj"))]
+    def __init__(self):
+        pass
+
+    def posteriors(self, audio):
+        return {}
+
+    def decode(self, outputs, duration):
+        return [chords((0, duration, "C:maj"))]
+
+
+class Pulse(Fake):
+    """Another estimator, in whose beats the first finds its chord wrong."""
+
+    name, origin = "pulse", {"estimator": "pulse"}
+
+
+class Reviser(Fake):
+    """One that listens to it."""
+
+    def revise(self, made):
+        label = "D:min" if "pulse" in made else "C:maj"
+        (own,) = made["fake"]
+        mended = chords((0, own.duration, label))
+        mended.sandbox = own.sandbox
+        return [mended]
 
 
 def test_one_bad_track_does_not_lose_the_others(tmp_path):
@@ -124,7 +148,7 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
     rows = {
         track: evaluate.evaluate(
-            *(track, corpus, Fake(), stage.score, stage.baseline),
+            *(track, corpus, Fake(), [], stage.score, stage.baseline),
             *(lambda *_: [], lambda *_: []),
             tmp_path / "out",
         )[0]
@@ -160,10 +184,27 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
 
     hooks = stage.score, broken, stage.correct, stage.confused
     row, said, labelled = evaluate.evaluate(
-        "a", corpus, Fake(), *hooks, tmp_path / "out"
+        "a", corpus, Fake(), [], *hooks, tmp_path / "out"
     )
     assert not said and not labelled
     assert row["status"] == "failed" and "ZeroDivisionError: by zero" in row["reason"]
+
+
+@pytest.mark.parametrize(("others", "root"), [([], 0), ([Pulse()], 1)])
+def test_what_is_scored_is_revised_by_the_models_beside(tmp_path, others, root):
+    corpus = index.Corpus(tmp_path)
+    jam = jams.JAMS()
+    jam.file_metadata.duration = 10
+    jam.annotations.append(chords((0, 10, "D:min")))
+    io.write_audio(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
+    io.write_jams(corpus.jams("a"), jam)
+    hooks = stage.score, stage.baseline, stage.correct, stage.confused
+    row, said, _ = evaluate.evaluate(
+        "a", corpus, Reviser(), others, *hooks, tmp_path / "out"
+    )
+    assert row["scores"]["root"] == root and len(said) == 1
+    kept = io.read_jams(tmp_path / "out" / "a.jams")
+    assert len(kept.annotations) == 2 + len(others)
 
 
 def test_calibration_is_how_far_confidence_is_from_what_is_correct():

@@ -25,7 +25,8 @@ class Estimator:
     """A trained model, its pump and its decoder, read from one directory.
 
     Subclasses override :meth:`decode` where an output is more than what the task
-    transformer of the first output makes of it.
+    transformer of the first output makes of it, and :meth:`revise` where other
+    estimators can help.
 
     Parameters
     ----------
@@ -203,6 +204,21 @@ class Estimator:
             metadata.version = self.version
             metadata.data_source = "program"
         return annotations
+
+    def revise(self, made):
+        """Mend one's own annotations by what other estimators say of the same piece.
+
+        Parameters
+        ----------
+        made : dict of str to list of jams.Annotation
+            What :meth:`annotate` of each estimator made, by name.  Not to be changed.
+
+        Returns
+        -------
+        list of jams.Annotation
+            Those of this estimator; by default as they are.
+        """
+        return made[self.name]
 
     def decode(self, outputs, duration):
         """Make annotations of what :meth:`outputs` returns.

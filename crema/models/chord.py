@@ -19,6 +19,10 @@ from crema.notes import PITCH_CLASSES
 #: Scale degree of each interval above the root, in semitones, that a chord can have.
 DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
+#: How far from a beat, in seconds, a change is taken to be one on it: as far as a frame,
+#: and not as far as a chord is ever played before its beat.
+REACH = 0.1
+
 
 class ChordModel(base.Estimator):
     """The chord estimator.
@@ -56,6 +60,16 @@ class ChordModel(base.Estimator):
             self.task.hop_length / self.task.sr,
         )
         return [inverted]
+
+    def revise(self, made):
+        """Have chords change on beats, where these are known."""
+        (chords,) = made[self.name]
+        if "beat" not in made:
+            return [chords]
+        beats = made["beat"][0]
+        aligned = segments.align(chords, [beat.time for beat in beats.data], REACH)
+        aligned.sandbox.update(beats=beats.sandbox.model)
+        return [aligned]
 
 
 Model = ChordModel

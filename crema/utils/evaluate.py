@@ -12,7 +12,7 @@ import traceback
 
 import numpy as np
 
-from crema import models, origin
+from crema import analyze, models, origin
 from crema.exceptions import CremaError
 from crema.utils import cli, hashes, index, io, rng, version
 
@@ -41,6 +41,13 @@ def parser(description):
     cli.path_option(files, "--train-index", "FILE", apart, required=False)
     model = "the trained model; test_data.json and estimates/ go there too"
     cli.path_option(files, "--resources", "DIR", model)
+    made.add_argument_group("evaluation").add_argument(
+        "--beside",
+        nargs="*",
+        default=[],
+        metavar="DIR",
+        help="models of other estimators that annotate with it, as in crema",
+    )
     return made
 
 
@@ -81,14 +88,15 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     corpus = cli.corpus(args)
     rng.seed_everything(args.seed)
     model = models.estimator(estimator)(args.resources)
-    known = origin_of(args, model, corpus, tracks)
+    others = analyze.load_models(args.beside) if args.beside else []
+    known = origin_of(args, model, others, corpus, tracks)
     estimates = args.resources / "estimates"
     for stale in estimates.glob("*.jams"):
         stale.unlink()
     hooks = score, baseline, correct, confused
     rows, said, given = [], [], {"model": [], "baseline": []}
     for number, track in enumerate(tracks, 1):
-        row, one, labelled = evaluate(track, corpus, model, *hooks, estimates)
+        row, one, labelled = evaluate(track, corpus, model, others, *hooks, estimates)
         rows.append(row)
         said += one
         for kind, some in labelled.items():
@@ -114,7 +122,7 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     print(args.resources / "test_data.json")
 
 
-def origin_of(args, model, corpus, tracks):
+def origin_of(args, model, others, corpus, tracks):
     """Return what decided the scores, for ``crema info``."""
     pairs = [path(track) for track in tracks for path in (corpus.audio, corpus.jams)]
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
@@ -123,6 +131,7 @@ def origin_of(args, model, corpus, tracks):
         "settings": io.read_json(args.resources / "settings.json"),
         "evaluation": {
             "command": sys.argv,
+            "beside": {other.name: other.origin for other in others},
             "revision": {"commit": commit, "dirty": dirty},
             "index": hashes.of(args.index),
             "corpus": hashes.of_all([path for path in pairs if path.is_file()]),
@@ -131,7 +140,9 @@ def origin_of(args, model, corpus, tracks):
     }
 
 
-def evaluate(track, corpus, model, score, baseline, correct, confused, estimates):
+def evaluate(
+    track, corpus, model, others, score, baseline, correct, confused, estimates
+):
     """Annotate and score one track.
 
     Returns
@@ -144,17 +155,19 @@ def evaluate(track, corpus, model, score, baseline, correct, confused, estimates
     labelled : dict of list
         What `confused` returned of the ``model`` and of the ``baseline``, likewise.
     """
-    from crema import analyze
-
     said, labelled = [], {}
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
     row |= {"scores": {}, "baseline": {}}
     try:
         y, sr = io.read_audio(corpus.audio(track))
         row["duration"] = len(y) / sr
-        jam = analyze.analyze(y=y, sr=sr, model=model)
+        jam = analyze.analyze(y=y, sr=sr, model=[model, *others])
         jam.file_metadata.title = track
-        estimated = list(jam.annotations)
+        estimated = [
+            annotation
+            for annotation in jam.annotations
+            if annotation.sandbox.model["estimator"] == model.name
+        ]
         simple = baseline(y, sr)
         jam.annotations.append(simple)
         io.write_jams(estimates / f"{track}.jams", jam)
