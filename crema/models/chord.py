@@ -19,8 +19,8 @@ from crema.notes import PITCH_CLASSES
 #: Scale degree of each interval above the root, in semitones, that a chord can have.
 DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
-#: How far from a beat, in seconds, a change is taken to be one on it: as far as a frame,
-#: and not as far as a chord is ever played before its beat.
+#: How far from a beat, in seconds, a change is taken to be one on it: about a frame,
+#: and less than what lies between a beat and the syncopation before it.
 REACH = 0.1
 
 
