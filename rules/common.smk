@@ -163,6 +163,11 @@ def own_layers(wildcards):
     return [path] if os.path.exists(path) else []
 
 
+def initial(wildcards):
+    """The weights that a training begins with, where they are not random."""
+    return config[wildcards.estimator]["train"].get("initial") or []
+
+
 def beside(wildcards):
     """What tells the versions of the models that annotate beside the one evaluated."""
     directories = config[wildcards.estimator]["evaluate"].get("beside", [])
@@ -180,6 +185,8 @@ def options(stage):
     def format_options(wildcards):
         words = []
         for key, value in config[wildcards.estimator][stage].items():
+            if value is None:
+                continue
             words.append(f"--{key.replace('_', '-')}")
             words += map(str, value if isinstance(value, list) else [value])
         return shlex.join(words)

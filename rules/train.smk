@@ -16,6 +16,7 @@ rule train:
         script="training/{estimator}/02-train.py",
         code=CODE["train"],
         layers=own_layers,
+        initial=initial,
     output:
         model="training/{estimator}/resources/model.h5",
         decoder="training/{estimator}/resources/decoder.json",

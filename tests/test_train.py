@@ -19,7 +19,7 @@ import pytest
 
 from crema import backend
 from crema.exceptions import DataError
-from crema.utils import io, sampling
+from crema.utils import hashes, io, sampling
 
 ROOT = pathlib.Path(__file__).parents[1]
 TRAIN = ROOT / "training" / "chord" / "02-train.py"
@@ -422,6 +422,37 @@ def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):
         not np.array_equal(value, weights(tmp_path)[name])
         for name, value in weights(uninterrupted).items()
     )
+
+
+def test_a_training_begins_with_the_weights_of_an_earlier_one(
+    prepared, uninterrupted, tmp_path
+):
+    before = uninterrupted / "model.h5"
+    options = ("--initial", str(before), "--learning-rate", "1e-9", "--epochs", "1")
+    finish(train(prepared, tmp_path, *options))
+    after = weights(tmp_path)
+    for name, value in weights(uninterrupted).items():
+        if "moving" not in name:
+            np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
+    settings = io.read_json(tmp_path / "settings.json")
+    assert settings["hashes"]["initial"] == hashes.of(before)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--channels", "6"], "model.h5: does not hold the weights of this network"),
+        (["--initial", "absent.h5"], "absent.h5: is not there"),
+    ],
+)
+def test_weights_to_begin_with_that_do_not_fit_are_refused(
+    prepared, uninterrupted, tmp_path, options, reason
+):
+    before = ["--initial", str(uninterrupted / "model.h5")]
+    process = train(prepared, tmp_path, *before, *options)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert len(errors.strip().splitlines()) == 1 and reason in errors
 
 
 def test_what_lies_beside_the_model(uninterrupted):

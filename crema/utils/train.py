@@ -14,8 +14,8 @@ import shutil
 import sys
 
 from crema import backend, stored
-from crema.exceptions import ConfigError, DataError
-from crema.utils import cli, index, io, rng, sampling, version
+from crema.exceptions import ConfigError, DataError, ModelError
+from crema.utils import cli, hashes, index, io, rng, sampling, version
 from crema.version import __version__
 
 #: Length of a validation excerpt: as many frames of context as most tracks need.
@@ -46,6 +46,8 @@ def parser(description):
     cli.path_option(files, "--pump", "FILE", "the pump.pkl")
     made_here = "where model.h5, version.txt, history.csv, ... go"
     cli.path_option(files, "--resources", "DIR", made_here)
+    before = "model.h5 of an earlier training, whose weights to begin with"
+    cli.path_option(files, "--initial", "FILE", before, required=False)
     option = made.add_argument_group("training").add_argument
     option("--epochs", type=int, default=100, help="at most")
     option("--steps-per-epoch", type=int, default=512, help="batches in an epoch")
@@ -128,6 +130,8 @@ def run(args, estimator, network, decoder, monitor):
         raise ConfigError(
             f"the network cannot be built with these options ({reason})"
         ) from error
+    if args.initial:
+        begin_with(args.initial, model)
     model.compile(
         keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
         loss=losses,
@@ -192,6 +196,22 @@ def run(args, estimator, network, decoder, monitor):
     )
 
 
+def begin_with(path, model):
+    """Load the weights that an earlier training of the same network left."""
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: is not there; initial: names a model.h5 to begin with"
+        )
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras and h5py raise many kinds for a damaged file
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"{path}: does not hold the weights of this network ({reason[0]}); train "
+            "with the network's options of that time, or without initial:"
+        ) from error
+
+
 def check(args):
     """Raise ConfigError where an option cannot work."""
     for name in ("epochs", "steps_per_epoch", "batch_size", "active_tracks"):
@@ -204,7 +224,7 @@ def check(args):
 
 def check_pump(files, path):
     """Raise DataError unless the features come from the pump at `path`."""
-    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = hashes.of(path)
     for paths in files.values():
         with io.open_features(paths[0]) as store:
             found = store.attrs.get("pump")
@@ -234,6 +254,9 @@ def describe(args, estimator, model, files, held_out):
         for paths in files.values()
         for path in paths
     ]
+    read = {"index": args.index, "pump": args.pump}
+    if args.initial:
+        read["initial"] = args.initial
     return {
         "estimator": estimator,
         "crema": __version__,
@@ -244,8 +267,7 @@ def describe(args, estimator, model, files, held_out):
         "copies": len(next(iter(files.values()))) - 1,
         "parameters": model.count_params(),
         "hashes": {
-            "index": hashlib.sha256(args.index.read_bytes()).hexdigest(),
-            "pump": hashlib.sha256(args.pump.read_bytes()).hexdigest(),
+            **{name: hashes.of(path) for name, path in read.items()},
             "features": hashlib.sha256(repr(stats).encode()).hexdigest(),
             "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
             "code": hashlib.sha256(
