@@ -21,8 +21,9 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Side by side, the tests of a file one after the other: they share what they build.
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # On a real SLURM: as root, on Debian. ONLY="-k same" runs a part.
 test-cluster: install
