@@ -171,13 +171,19 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     assert len(kept.annotations) == 2
 
 
-def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
-    corpus = index.Corpus(tmp_path)
+def silent(directory, label):
+    """Return a corpus of one silent track, `a`, with one chord."""
+    corpus = index.Corpus(directory)
     jam = jams.JAMS()
     jam.file_metadata.duration = 10
-    jam.annotations.append(chords((0, 10, "C:maj")))
+    jam.annotations.append(chords((0, 10, label)))
     io.write_audio(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
     io.write_jams(corpus.jams("a"), jam)
+    return corpus
+
+
+def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
+    corpus = silent(tmp_path, "C:maj")
 
     def broken(y, sr):
         raise ZeroDivisionError("by zero")
@@ -192,12 +198,7 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
 
 @pytest.mark.parametrize(("others", "root"), [([], 0), ([Pulse()], 1)])
 def test_what_is_scored_is_revised_by_the_models_beside(tmp_path, others, root):
-    corpus = index.Corpus(tmp_path)
-    jam = jams.JAMS()
-    jam.file_metadata.duration = 10
-    jam.annotations.append(chords((0, 10, "D:min")))
-    io.write_audio(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
-    io.write_jams(corpus.jams("a"), jam)
+    corpus = silent(tmp_path, "D:min")
     hooks = stage.score, stage.baseline, stage.correct, stage.confused
     row, said, _ = evaluate.evaluate(
         "a", corpus, Reviser(), others, *hooks, tmp_path / "out"
