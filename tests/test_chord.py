@@ -1,13 +1,15 @@
-"""The chord network: a transposed piece has transposed chords."""
+"""Chords: a transposed piece has transposed chords, and all outputs have a say."""
 
 import argparse
+import functools
 
 import numpy as np
 import pumpp
 import pytest
 from conftest import ROOT, load_script
 
-from crema import features
+from crema import features, models
+from crema.models.chord import structure
 from crema.notes import transpose
 from crema.tasks import chord
 
@@ -39,3 +41,65 @@ def test_a_transposed_piece_has_transposed_chords():
         )
         assert after[..., 12:] == pytest.approx(before[..., 12:], abs=1e-6)
         assert np.ptp(before) > 1e-3
+
+
+def opinions(tags, root=None, pitch=None):
+    """Posteriors of one frame: tags by name, a root, pitch classes that sound."""
+    labels = released().task.labels
+    outputs = {"chord_tag.chord": np.full((1, len(labels)), 1e-5)}
+    for label, share in tags.items():
+        outputs["chord_tag.chord"][0, labels.index(label)] = share
+    outputs["chord_tag.chord"] /= outputs["chord_tag.chord"].sum()
+    outputs["chord_struct.root"] = np.full((1, 13), 1 / 13)
+    outputs["chord_struct.bass"] = np.full((1, 13), 1 / 13)
+    outputs["chord_struct.pitch"] = np.full((1, 12), 0.5)
+    if root is not None:
+        outputs["chord_struct.root"] = np.eye(13)[[root]]
+    if pitch is not None:
+        outputs["chord_struct.pitch"] = np.isin(np.arange(12), pitch)[None] * 0.8 + 0.1
+    return outputs
+
+
+@functools.cache
+def released():
+    return models.load(models.RELEASED / "chord")
+
+
+@pytest.mark.parametrize(
+    ("tags", "known", "label"),
+    [
+        ({"C:maj": 0.5, "A:min": 0.4}, {}, "C:maj"),
+        ({"C:maj": 0.5, "A:min": 0.4}, {"root": 9}, "A:min"),
+        ({"C:maj": 0.5, "C:sus4": 0.4}, {"pitch": [0, 5, 7]}, "C:sus4"),
+        ({"C:maj": 0.5, "N": 0.4}, {"root": 12}, "N"),
+        ({"C:maj": 0.9, "A:min": 0.01}, {"root": 9}, "C:maj"),
+    ],
+)
+def test_root_and_tones_have_a_say(tags, known, label):
+    outputs = opinions({**tags, "X": 0.05}, **known)
+    before = outputs["chord_tag.chord"].copy()
+    after = released().together(outputs)
+    labels = released().task.labels
+    assert labels[after[0].argmax()] == label
+    assert after.sum() == pytest.approx(1)
+    unknown = labels.index("X")
+    assert after[0, unknown] == pytest.approx(before[0, unknown])
+    assert (outputs["chord_tag.chord"] == before).all()
+
+
+def test_together_stays_finite_at_the_edges():
+    outputs = opinions({"X": 1.0}, root=3, pitch=[1])
+    outputs["chord_tag.chord"] = np.eye(170, dtype=np.float32)[[5, 169]]
+    outputs["chord_struct.pitch"] = np.eye(12, dtype=np.float32)[[0, 0]]
+    for name in ("root", "bass"):
+        outputs[f"chord_struct.{name}"] = np.eye(13, dtype=np.float32)[[12, 0]]
+    after = released().together(outputs)
+    np.testing.assert_allclose(after, outputs["chord_tag.chord"], atol=1e-4)
+
+
+def test_chords_are_taken_apart():
+    roots, basses, tones = structure(["D:min7", "N"])
+    assert roots.tolist() == [2, 12]
+    assert np.flatnonzero(tones[0]).tolist() == [0, 2, 5, 9]
+    assert np.flatnonzero(basses[0]).tolist() == [0, 2, 5, 9]
+    assert not tones[1].any() and np.flatnonzero(basses[1]).tolist() == [12]

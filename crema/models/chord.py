@@ -22,6 +22,11 @@ DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 #: How far from a beat, in seconds, a change is taken to be one on it: about a frame,
 #: and less than what lies between a beat and the syncopation before it.
 REACH = 0.1
+#: What root, bass and pitch classes weigh beside the tags, which weigh 1; measured on
+#: tracks that are held out of training.
+SAY = 0.3
+#: Below this, and above 1 less it, they are not believed.
+FLOOR = 1e-3
 
 
 class ChordModel(base.Estimator):
@@ -36,6 +41,9 @@ class ChordModel(base.Estimator):
         super().__init__(directory)
         self.task.set_transition(self.probability("tag_self_transition"))
         self.bass_self_transition = self.probability("bass_self_transition")
+        labels = self.task.labels
+        self.known = np.flatnonzero([label != "X" for label in labels])
+        self.structure = structure([labels[number] for number in self.known])
 
     @property
     def classes(self):
@@ -52,7 +60,7 @@ class ChordModel(base.Estimator):
 
         The confidence is that of the tag.
         """
-        tags = self.task.inverse(outputs[self.output_names[0]], duration=duration)
+        tags = self.task.inverse(self.together(outputs), duration=duration)
         inverted = add_inversions(
             tags,
             outputs["chord_struct.bass"],
@@ -60,6 +68,42 @@ class ChordModel(base.Estimator):
             self.task.hop_length / self.task.sr,
         )
         return [inverted]
+
+    def together(self, outputs):
+        """Weigh the tags by what the other outputs say of their roots and tones.
+
+        Each output was trained on its own question, and a tag that is rare may be well
+        told by its tones.  They are experts whose opinions are multiplied.
+
+        Parameters
+        ----------
+        outputs : dict of np.ndarray
+            Posteriors by name.
+
+        Returns
+        -------
+        np.ndarray, shape=(n_frames, 170)
+            Posteriors of the tags.  That of X, which has no root and no tones, is as it
+            was.
+
+        References
+        ----------
+        G. E. Hinton, "Training products of experts by minimizing contrastive
+        divergence", Neural Computation, 2002.
+        """
+        roots, basses, tones = self.structure
+        root, bass, pitch = (
+            np.clip(outputs[f"chord_struct.{name}"], FLOOR, 1 - FLOOR)
+            for name in ("root", "bass", "pitch")
+        )
+        said = np.log(root[:, roots]) + np.log(bass @ basses.T)
+        said += np.log(pitch / (1 - pitch)) @ tones.T
+        said -= said.max(axis=1, keepdims=True)
+        tags = np.array(outputs[self.output_names[0]])
+        weight = (tags[:, self.known] + 1e-9) * np.exp(SAY * said)
+        share = tags[:, self.known].sum(axis=1, keepdims=True)
+        tags[:, self.known] = weight * share / weight.sum(axis=1, keepdims=True)
+        return tags
 
     def revise(self, made):
         """Have chords change on beats, where these are known."""
@@ -73,6 +117,29 @@ class ChordModel(base.Estimator):
 
 
 Model = ChordModel
+
+
+def structure(labels):
+    """Take chords apart.
+
+    Parameters
+    ----------
+    labels : list of str
+        Chords in root position, and N.
+
+    Returns
+    -------
+    roots : np.ndarray, shape=(n_labels,), dtype=int
+        0 (C) to 11 (B), and 12 where there is none.
+    basses : np.ndarray, shape=(n_labels, 13)
+        1 for each pitch class that can be the bass: the tones, and none of N.
+    tones : np.ndarray, shape=(n_labels, 12)
+        1 for each pitch class that sounds.
+    """
+    roots, intervals, _ = mir_eval.chord.encode_many(labels)
+    tones = np.array(list(map(np.roll, intervals, roots)), dtype=float)
+    none = tones.sum(axis=1, keepdims=True) == 0
+    return np.where(roots < 0, 12, roots), np.hstack([tones, none]), tones
 
 
 def add_inversions(annotation, bass, self_transition, hop):
