@@ -9,7 +9,7 @@ from crema import segments
 from crema.pump import Dotted
 
 #: Of the confidence of a chord, see :func:`crema.segments.confidence`.
-POWER = 0.9
+POWER = 0.65
 
 
 class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
