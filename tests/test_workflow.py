@@ -82,6 +82,26 @@ def test_a_training_option_trains_again(built):
         assert stale(built) == {"train": 1, "evaluate": 1}
 
 
+def test_weights_to_begin_with_train_again(built):
+    weights = "initial: crema/models/beat/version.txt"  # a file that is there
+
+    def edit(text):
+        return text.replace("epochs: 1", f"epochs: 1\n    {weights}")
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        assert stale(built) == {"train": 1, "evaluate": 1}
+
+
+def test_a_model_beside_evaluates_again(built):
+    def edit(text):
+        return text.replace(
+            "chord:", "chord:\n  evaluate: {beside: [crema/models/beat]}"
+        )
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        assert stale(built) == {"evaluate": 1}
+
+
 def test_the_hop_length_prepares_again_but_augments_nothing(built):
     def edit(text):
         return text.replace("chord:", "chord:\n  prepare:\n    hop_length: 1024")
