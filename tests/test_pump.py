@@ -280,7 +280,7 @@ def test_transitions_smooth_a_glitch_away():
     (observation,) = smooth.inverse(with_glitch())
     assert observation.value == smooth.labels[5]
     mean = with_glitch().mean(axis=0)
-    expected = mean[5] ** 0.9 / (mean**0.9).sum()
+    expected = mean[5] ** tasks.POWER / (mean**tasks.POWER).sum()
     assert observation.confidence == pytest.approx(expected)
     smooth.set_transition(None)
     assert len(smooth.inverse(with_glitch()).data) == 3
