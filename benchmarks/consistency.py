@@ -16,20 +16,13 @@ import mir_eval
 import numpy as np
 import pedalboard
 
-from crema import analyze, deformers
+from crema import analyze, deformers, formats
 from crema.exceptions import CremaError
 from crema.notes import transpose
 from crema.utils import io
 
-#: What is measured: name, and the annotation that it needs.
-MEASURES = {
-    "root": "chord",
-    "majmin": "chord",
-    "sevenths": "chord",
-    "beat F": "beat",
-    "downbeat F": "beat",
-    "key": "key",
-}
+#: What is measured.
+MEASURES = ("root", "majmin", "sevenths", "beat F", "downbeat F", "key")
 
 
 def effect(*plugins):
@@ -75,7 +68,7 @@ def hear(y, sample_rate, estimators, semitones=0, rate=1.0):
         ``key``: a label.
     """
     jam = analyze.analyze(y=y, sr=sample_rate, model=estimators)
-    named = {one.sandbox.name: one for one in jam.annotations}
+    named = formats.named(jam)
     found = {}
     if "chord" in named:
         intervals, labels = named["chord"].to_interval_values()

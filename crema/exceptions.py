@@ -37,6 +37,12 @@ class ModelError(CremaError):
     """A directory does not hold a model that can be used."""
 
 
+def first_line(error):
+    """Return the first line of what an error of a library says, or else its kind."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]
+
+
 def program(main):
     """Run the ``main`` of a command-line program and exit with its status.
 

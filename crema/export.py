@@ -18,7 +18,7 @@ import onnx
 from keras import activations, layers
 from onnx import helper, numpy_helper
 
-from crema.exceptions import ModelError
+from crema.exceptions import ModelError, first_line
 
 #: Version of the operators, and of the file format of the same time.
 OPSET, FORMAT = 20, 9
@@ -67,9 +67,8 @@ def to_onnx(model):
     try:
         onnx.checker.check_model(exported, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"the network cannot be exported to ONNX ({reason})"
+            f"the network cannot be exported to ONNX ({first_line(error)})"
         ) from error
     return exported
 

@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from crema.exceptions import ModelError
+from crema.exceptions import ModelError, first_line
 
 #: Seconds of the longest track that is computed as a whole.
 LONGEST = 600
@@ -57,9 +57,9 @@ def load(path):
             "pip install crema[training]"
         ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{path}: is not a model that can be used ({reason[0]}); train it again"
+            f"{path}: is not a model that can be used ({first_line(error)}); train it "
+            "again"
         ) from error
 
 

@@ -169,9 +169,14 @@ def initial(wildcards):
 
 
 def beside(wildcards):
-    """What tells the versions of the models that annotate beside the one evaluated."""
+    """The versions and the code of the models that annotate beside the one evaluated."""
     directories = config[wildcards.estimator]["evaluate"].get("beside", [])
-    return [os.path.join(directory, "version.txt") for directory in directories]
+    paths = [os.path.join(directory, "version.txt") for directory in directories]
+    for directory in map(pathlib.Path, directories):
+        # crema/models/NAME, training/NAME/resources
+        for name in set(ESTIMATORS).intersection(directory.parts):
+            paths += [f"crema/models/{name}.py", f"crema/tasks/{name}.py"]
+    return paths
 
 
 def features_directory(wildcards):

@@ -100,6 +100,11 @@ def test_a_model_beside_evaluates_again(built):
 
     with changed(built / "config" / "tiny.yaml", edit):
         assert stale(built) == {"evaluate": 1}
+        # Its code, too, decides what is scored.
+        done = snakemake(built, "-n", target=TARGET)
+        evaluated = (done.stdout + done.stderr).split("rule evaluate:")[1]
+        for name in ("models/beat/version.txt", "models/beat.py", "tasks/beat.py"):
+            assert f"crema/{name}" in evaluated
 
 
 def test_the_hop_length_prepares_again_but_augments_nothing(built):

@@ -16,7 +16,13 @@ import threading
 
 import numpy as np
 
-from crema.exceptions import AnnotationError, AudioError, CremaError, DataError
+from crema.exceptions import (
+    AnnotationError,
+    AudioError,
+    CremaError,
+    DataError,
+    first_line,
+)
 
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
@@ -60,7 +66,7 @@ def atomic(path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
+        reason = error.strerror or first_line(error)
         raise CremaError(f"cannot write {path}: {reason}") from error
     finally:
         with contextlib.suppress(OSError):
@@ -315,9 +321,8 @@ def write_jams(path, jam):
 
 def brief(error):
     """Return what is wrong with a JAMS, without the schema that says what is right."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     # What follows a label is a regular expression of 300 characters.
-    return re.sub(" does not match .*", " does not match the schema", lines[0])
+    return re.sub(" does not match .*", " does not match the schema", first_line(error))
 
 
 def read_json(path):
@@ -407,7 +412,7 @@ def open_features(path):
         with h5py.File(path, "r", locking=False) as store:
             yield store
     except (OSError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0].strip("'\"")
+        reason = first_line(error).strip("'\"")
         raise DataError(
             f"{path}: cannot be read ({reason}); delete it and run prepare again"
         ) from error

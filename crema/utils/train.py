@@ -14,7 +14,7 @@ import shutil
 import sys
 
 from crema import backend, stored
-from crema.exceptions import ConfigError, DataError, ModelError
+from crema.exceptions import ConfigError, DataError, ModelError, first_line
 from crema.utils import cli, hashes, index, io, rng, sampling, version
 from crema.version import __version__
 
@@ -126,9 +126,8 @@ def run(args, estimator, network, decoder, monitor):
     try:
         model, losses, metrics = network(operators, args)
     except ValueError as error:
-        reason = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"the network cannot be built with these options ({reason})"
+            f"the network cannot be built with these options ({first_line(error)})"
         ) from error
     if args.initial:
         begin_with(args.initial, model)
@@ -205,10 +204,9 @@ def begin_with(path, model):
     try:
         model.load_weights(path)
     except Exception as error:  # Keras and h5py raise many kinds for a damaged file
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{path}: does not hold the weights of this network ({reason[0]}); train "
-            "with the network's options of that time, or without initial:"
+            f"{path}: does not hold the weights of this network ({first_line(error)}); "
+            "train with the network's options of that time, or without initial:"
         ) from error
 
 
