@@ -300,6 +300,23 @@ def test_second_run_renders_only_what_is_missing_or_stale(run, tmp_path):
         assert (path.stat().st_mtime_ns != audio[path]) == stale
 
 
+def test_renditions_differ_in_everything_but_the_song(run, tmp_path):
+    _, once = run("--tracks", "6", output=tmp_path / "once")
+    assert run("--tracks", "6", "--renditions", "2")[0] == 0
+    twice = tmp_path / "corpus"
+    train, test = split(twice)
+    first, first_test = split(once)
+    again = {f"{track}_2": artist for track, artist in first.items()}
+    assert (train, test) == (first | again, first_test)
+    for track in first:
+        audio = [(twice / f"{name}.flac") for name in (track, f"{track}_2")]
+        assert audio[0].read_bytes() == (once / f"{track}.flac").read_bytes()
+        assert audio[0].read_bytes() != audio[1].read_bytes()
+        jam, other = (jams.load(str(path.with_suffix(".jams"))) for path in audio)
+        assert jam.file_metadata.title == other.file_metadata.title
+        assert jam.sandbox.drawn != other.sandbox.drawn
+
+
 def test_song_does_not_depend_on_the_others(run, tmp_path):
     _, one = run("--tracks", "6")
     _, two = run("--tracks", "9", "--jobs", "2", output=tmp_path / "two")
@@ -326,6 +343,8 @@ def test_unreadable_midi(tmp_path):
 
 
 def test_wrong_arguments(run, source):
+    with pytest.raises(ConfigError, match="--renditions 0"):
+        run("--renditions", "0")
     with pytest.raises(ConfigError, match="--tracks"):
         run("--tracks", "2")
     with pytest.raises(ConfigError, match=r"gone\.sf2"):

@@ -14,8 +14,9 @@ to train on is drawn at random: its key, its tempo, its line-up (:mod:`.arrange`
 tuning, mix and effects (:mod:`.mix`).  The songs of the test split keep key and tempo,
 and are played with a soundfont and effects that training never hears.
 
-A song is always rendered in the same way and stays on its side of the split, however
-many songs are asked for; a second run renders only what is missing or was made with
+With ``--renditions``, each song to train on is drawn that many times.  A song is always
+rendered in the same way and stays on its side of the split, however many songs and
+renditions are asked for; a second run renders only what is missing or was made with
 other settings.
 """
 
@@ -56,7 +57,7 @@ _SOURCES = {
 
 
 class Song(NamedTuple):
-    """One song of the source and how it is to be rendered."""
+    """One song of the source and how it is to be rendered, one time of several."""
 
     id: str
     artist: str
@@ -64,11 +65,17 @@ class Song(NamedTuple):
     soundfonts: list
     drum_soundfonts: list
     settings: dict
+    rendition: int = 1
+
+    @property
+    def name(self):
+        """What its random numbers are drawn for."""
+        return self.id if self.rendition == 1 else f"{self.id}_{self.rendition}"
 
     @property
     def track_id(self):
         """Name of the pair of files in the corpus."""
-        return f"pop909_{self.id}"
+        return f"pop909_{self.name}"
 
 
 def choose(rows, n_tracks, test_fraction, seed):
@@ -196,7 +203,7 @@ def perform(song, tracks, labels):
         What was drawn.
     """
     settings, drawn = song.settings, {}
-    rng = generator(settings["seed"], "performance", song.id)
+    rng = generator(settings["seed"], "performance", song.name)
     if not song.is_test:
         low, high = variation.TRANSPOSITIONS
         drawn["semitones"] = int(rng.integers(low, high + 1))
@@ -237,6 +244,8 @@ def plan(arguments):
         )
     train_fonts, drum_fonts = arguments.soundfont, arguments.drum_soundfont
     test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
+    if arguments.renditions < 1:
+        raise ConfigError(f"--renditions {arguments.renditions}: give at least 1")
     known = {font: identify(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
     songs = []
     for song, artist, is_test in sorted(chosen):
@@ -249,7 +258,10 @@ def plan(arguments):
             "sample_rate": arguments.sample_rate,
             "soundfonts": [known[font] for font in fonts + drums],
         }
-        songs.append(Song(song, artist, is_test, fonts, drums, settings))
+        songs += [
+            Song(song, artist, is_test, fonts, drums, settings, rendition)
+            for rendition in range(1, 2 if is_test else arguments.renditions + 1)
+        ]
     return songs
 
 
@@ -265,6 +277,7 @@ def main(argv=None):
     add("--test-soundfont", type=path, help="by default those of the training songs")
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
     add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
+    add("--renditions", type=int, default=1, help="of each song to train on")
     add("--drums", type=float, default=0.7, help="share of bands with drums")
     arguments = parser.parse_args(argv)
 
