@@ -165,7 +165,7 @@ def own_layers(wildcards):
 
 def initial(wildcards):
     """The weights that a training begins with, where they are not random."""
-    return config[wildcards.estimator]["train"].get("initial") or []
+    return config[wildcards.estimator]["train"].get("initial", [])
 
 
 def beside(wildcards):

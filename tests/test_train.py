@@ -435,7 +435,22 @@ def test_a_training_begins_with_the_weights_of_an_earlier_one(
         if "moving" not in name:
             np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
     settings = io.read_json(tmp_path / "settings.json")
-    assert settings["hashes"]["initial"] == hashes.of(before)
+    assert settings["hashes"]["initial"] == hashes.of_all([before])
+    assert settings["options"]["initial"] == [str(before)]
+
+
+def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp_path):
+    before = uninterrupted / "model.h5"
+    still = ("--learning-rate", "1e-9", "--epochs", "1", "--initial")
+    other = tmp_path / "other"
+    finish(train(prepared, other, "--epochs", "1", "--seed", "8"))
+    both = tmp_path / "both"
+    finish(train(prepared, both, *still, str(before), str(other / "model.h5")))
+    first, second, mean = map(weights, (uninterrupted, other, both))
+    for name, value in mean.items():
+        if "moving" not in name:
+            expected = (first[name] + second[name]) / 2
+            np.testing.assert_allclose(value, expected, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(

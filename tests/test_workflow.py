@@ -83,7 +83,7 @@ def test_a_training_option_trains_again(built):
 
 
 def test_weights_to_begin_with_train_again(built):
-    weights = "initial: crema/models/beat/version.txt"  # a file that is there
+    weights = "initial: [crema/models/beat/version.txt]"  # a file that is there
 
     def edit(text):
         return text.replace("epochs: 1", f"epochs: 1\n    {weights}")

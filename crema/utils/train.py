@@ -13,6 +13,8 @@ import pathlib
 import shutil
 import sys
 
+import numpy as np
+
 from crema import backend, stored
 from crema.exceptions import ConfigError, DataError, ModelError, first_line
 from crema.utils import cli, hashes, index, io, rng, sampling, version
@@ -46,8 +48,14 @@ def parser(description):
     cli.path_option(files, "--pump", "FILE", "the pump.pkl")
     made_here = "where model.h5, version.txt, history.csv, ... go"
     cli.path_option(files, "--resources", "DIR", made_here)
-    before = "model.h5 of an earlier training, whose weights to begin with"
-    cli.path_option(files, "--initial", "FILE", before, required=False)
+    files.add_argument(
+        "--initial",
+        type=pathlib.Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="model.h5 of earlier trainings; the mean of their weights to begin with",
+    )
     option = made.add_argument_group("training").add_argument
     option("--epochs", type=int, default=100, help="at most")
     option("--steps-per-epoch", type=int, default=512, help="batches in an epoch")
@@ -195,19 +203,43 @@ def run(args, estimator, network, decoder, monitor):
     )
 
 
-def begin_with(path, model):
-    """Load the weights that an earlier training of the same network left."""
-    if not path.is_file():
-        raise ModelError(
-            f"{path}: is not there; initial: names a model.h5 to begin with"
-        )
-    try:
-        model.load_weights(path)
-    except Exception as error:  # Keras and h5py raise many kinds for a damaged file
-        raise ModelError(
-            f"{path}: does not hold the weights of this network ({first_line(error)}); "
-            "train with the network's options of that time, or without initial:"
-        ) from error
+def begin_with(paths, model):
+    """Load the mean of the weights that earlier trainings of the same network left.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        A ``model.h5`` each.
+    model : keras.Model
+        Gets the weights.
+
+    Raises
+    ------
+    ModelError
+        A file is not there, or does not hold the weights of this network.
+
+    References
+    ----------
+    M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models
+    improves accuracy without increasing inference time", ICML 2022: of trainings that
+    all began with the same one.
+    """
+    each = []
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: is not there; initial: names a model.h5 to begin with"
+            )
+        try:
+            model.load_weights(path)
+        except Exception as error:  # Keras and h5py raise many kinds for a damaged file
+            raise ModelError(
+                f"{path}: does not hold the weights of this network "
+                f"({first_line(error)}); train with the network's options of that "
+                "time, or without initial:"
+            ) from error
+        each.append(model.get_weights())
+    model.set_weights([np.mean(alike, axis=0) for alike in zip(*each, strict=True)])
 
 
 def check(args):
@@ -246,6 +278,7 @@ def describe(args, estimator, model, files, held_out):
         name: str(value) if isinstance(value, pathlib.Path) else value
         for name, value in sorted(vars(args).items())
     }
+    options["initial"] = list(map(str, args.initial))
     here = pathlib.Path(__file__)
     stats = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
@@ -253,8 +286,7 @@ def describe(args, estimator, model, files, held_out):
         for path in paths
     ]
     read = {"index": args.index, "pump": args.pump}
-    if args.initial:
-        read["initial"] = args.initial
+    initial = {"initial": hashes.of_all(args.initial)} if args.initial else {}
     return {
         "estimator": estimator,
         "crema": __version__,
@@ -266,6 +298,7 @@ def describe(args, estimator, model, files, held_out):
         "parameters": model.count_params(),
         "hashes": {
             **{name: hashes.of(path) for name, path in read.items()},
+            **initial,
             "features": hashlib.sha256(repr(stats).encode()).hexdigest(),
             "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
             "code": hashlib.sha256(
