@@ -1,6 +1,6 @@
 """Measure how long Snakemake takes to plan a large corpus.
 
-    python benchmarks/dry_run.py [--tracks 5000] [--batch 1/20 | --job]
+    python benchmarks/dry_run.py [--tracks 5000] [--batch 1/20 | --job] [OPTION ...]
 
 Copies this checkout to a temporary directory, makes a corpus of so many training
 tracks, and a tenth as many test tracks, of empty files, and measures there the wall
@@ -11,7 +11,8 @@ time and the largest resident memory of ::
 with 11 transposed copies of each track.  Target: less than 90 s and less than 1 GB; of
 a batch of 5000 among 100000, less than 60 s and less than 0.5 GB.  With --job, of what
 a node of a cluster does twice before it runs the jobs of some tracks: less than 10 s
-and less than 0.15 GB, however many tracks there are.
+and less than 0.15 GB, however many tracks there are.  Any other option is one of
+Snakemake's and is handed on, as --max-inventory-time 0.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def main():
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--batch", metavar="I/N", help="a part of them, as docs tell")
     only.add_argument("--job", action="store_true", help="one job, as its node sees it")
-    args = parser.parse_args()
+    args, others = parser.parse_known_args()
     what, seconds, megabytes = ["--", TARGET], 90, 1000
     if args.batch:
         what, seconds, megabytes = ["--batch", f"train={args.batch}", *what], 60, 500
@@ -83,8 +84,8 @@ def main():
         directory = pathlib.Path(temporary)
         copy_checkout(directory)
         make_corpus(directory, args.tracks)
-        command = [sys.executable, "-m", "snakemake", "-n", "--configfile"]
-        command += ["config/config.yaml", "large.yaml", *what]
+        command = [sys.executable, "-m", "snakemake", "-n", *others]
+        command += ["--configfile", "config/config.yaml", "large.yaml", *what]
         usage = child.run(command, cwd=directory)
     jobs = re.findall(r"^total +(\d+)", usage.output, re.MULTILINE)
     print(f"{args.tracks} training tracks, {jobs[-1]} jobs")

@@ -274,11 +274,8 @@ def frames_per_second(operators):
 
 def describe(args, estimator, model, files, held_out):
     """Return all that decides the outcome of a training, as a dict."""
-    options = {
-        name: str(value) if isinstance(value, pathlib.Path) else value
-        for name, value in sorted(vars(args).items())
-    }
-    options["initial"] = list(map(str, args.initial))
+    # As they are written to settings.json, to which a path is text.
+    options = json.loads(json.dumps(vars(args), default=str, sort_keys=True))
     here = pathlib.Path(__file__)
     stats = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
