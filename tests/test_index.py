@@ -43,6 +43,12 @@ def test_a_track_without_group_is_its_own(tmp_path):
     assert index.read_index(path) == {"a": "a", "b": "b"}
 
 
+def test_no_group_is_not_a_group(tmp_path):
+    path = write(tmp_path / "i.json", [{"track_id": "a", "group": None}])
+    assert index.read_index(path) == {"a": None}
+    index.check_splits({"a": None}, {"b": None})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -6,7 +6,8 @@ An index is a JSON list of records, one per track::
     [{"track_id": "song_1", "group": "some artist"}, ...]
 
 ``pandas.read_json`` parses it.  The ``group`` (artist, album, progression family;
-by default the track itself) is what must never stand on both sides of a split.
+by default the track itself) is what must never stand on both sides of a split.  A track
+whose group is null is never held out for validation, as one with labels of our own.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ def read_index(path, leave_out=()):
 
     Returns
     -------
-    dict of str to str
+    dict of str to (str or None)
         The group of each ``track_id``, in the order of the file.
 
     Raises
@@ -51,7 +52,7 @@ def read_index(path, leave_out=()):
         for record in records:
             track_id = record["track_id"]
             group = record.get("group", track_id)
-            if not (isinstance(track_id, str) and isinstance(group, str)):
+            if not (isinstance(track_id, str) and isinstance(group, str | None)):
                 raise TypeError
             if track_id in index:
                 raise CorpusError(f"{path}: track {track_id!r} is listed twice")
@@ -108,7 +109,7 @@ def check_splits(train, test, names=("the training index", "the test index")):
         raise CorpusError(
             f"{len(both)} track(s) {where}, such as {both[0]!r}; remove them from one"
         )
-    groups = set(train.values()) & set(test.values())
+    groups = set(train.values()) & set(test.values()) - {None}
     if groups:
         raise CorpusError(
             f"{len(groups)} group(s) {where}, such as {min(groups)!r}; keep all tracks "

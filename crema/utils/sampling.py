@@ -19,8 +19,8 @@ def hold_out(index, fraction, seed, name="the training index"):
 
     Parameters
     ----------
-    index : dict of str to str
-        The group of each track.
+    index : dict of str to (str or None)
+        The group of each track; where it has none, it is kept.
     fraction : float
         The share of the groups to hold out, at least one group.
     seed : int
@@ -38,7 +38,7 @@ def hold_out(index, fraction, seed, name="the training index"):
     ConfigError
         One side would be empty.
     """
-    groups = sorted(set(index.values()))
+    groups = sorted(set(index.values()) - {None})
     possible = 0 < fraction < 1
     count = max(1, round(fraction * len(groups))) if possible else 0
     if not possible or count >= len(groups):

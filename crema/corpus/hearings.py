@@ -1,0 +1,93 @@
+"""What crema hears in a recording, also when it is changed in ways that are known.
+
+The changes leave chords, beats and key what they are, or move them by a known amount:
+another key, a tuning 30 cents off, another tempo, a coarse MP3, little treble, a hall.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pedalboard
+
+from crema import analyze, deformers, formats
+from crema.notes import transpose
+
+
+class Change(NamedTuple):
+    """A change of audio, and what it does to annotations."""
+
+    apply: Callable
+    """``apply(y, sample_rate)`` returns the changed samples."""
+    semitones: int = 0
+    """How far labels move up."""
+    rate: float = 1.0
+    """By how much time is divided."""
+
+
+def _pitch(semitones):
+    moved = int(semitones)
+    return Change(lambda y, sr: deformers.shift_pitch(y, sr, semitones), moved)
+
+
+def _tempo(rate):
+    return Change(lambda y, sr: deformers.stretch_time(y, sr, rate), rate=rate)
+
+
+def _effect(*plugins):
+    def change(y, sample_rate):
+        made = pedalboard.Pedalboard(list(plugins))(y, sample_rate)
+        return deformers.fix_length(made, len(y))
+
+    return Change(change)
+
+
+#: By name.
+CHANGES = {
+    "3 semitones up": _pitch(3),
+    "4 semitones down": _pitch(-4),
+    "30 cents up": _pitch(0.3),
+    "1.12 times as fast": _tempo(1.12),
+    "0.89 times as fast": _tempo(0.89),
+    "MP3, lowest quality": _effect(pedalboard.MP3Compressor(9.9)),
+    "dull": _effect(pedalboard.HighShelfFilter(1000, gain_db=-24)),
+    "in a hall": _effect(pedalboard.Reverb(0.8, wet_level=0.3)),
+}
+#: No change.
+AS_IT_IS = Change(lambda y, sample_rate: y)
+
+
+def hear(y, sample_rate, estimators, change=AS_IT_IS):
+    """Annotate changed audio, and undo in the annotations what the change did.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,), dtype=float32
+        Audio that is changed already.
+    sample_rate : int
+        Samples per second.
+    estimators : list
+        From :func:`crema.analyze.load_models`.
+    change : Change
+        What was done to it.
+
+    Returns
+    -------
+    dict
+        What the estimators tell, of: ``chord``, intervals in seconds, shape=(n, 2), and
+        labels; ``beat``, times in seconds and positions in the bar, shape=(n,) each;
+        ``key``, the label of the whole piece.
+    """
+    named = formats.named(analyze.analyze(y=y, sr=sample_rate, model=estimators))
+    found = {}
+    if "chord" in named:
+        intervals, labels = named["chord"].to_interval_values()
+        labels = [transpose(label, -change.semitones) for label in labels]
+        found["chord"] = (intervals * change.rate).round(6), labels
+    if "beat" in named:
+        beats = named["beat"].data
+        times = np.array([beat.time * change.rate for beat in beats])
+        found["beat"] = times, np.array([beat.value for beat in beats], dtype=int)
+    if "key" in named:
+        found["key"] = transpose(named["key"].data[0].value, -change.semitones)
+    return found

@@ -1,0 +1,165 @@
+"""Excerpts of recordings in which hearings agree."""
+
+import json
+
+import numpy as np
+import pytest
+
+from crema.corpus import heard
+from crema.corpus.hearings import CHANGES
+from crema.exceptions import CorpusError
+from crema.utils import index, io, sampling
+
+RATE = 22050
+
+
+def hearing(interval, start=0.0, meter=4, first=0, n=60):
+    """Return beats at a steady tempo, the downbeats where told."""
+    return start + interval * np.arange(n), (np.arange(n) - first) % meter + 1
+
+
+def test_the_same_beats_agree():
+    one = hearing(0.5)
+    beats, bars = heard.agree(*one, one[0] + 0.06, one[1])
+    assert beats.all()
+    assert bars.all()
+
+
+@pytest.mark.parametrize("late", [0.08, 0.25])
+def test_other_beats_disagree(late):
+    one = hearing(0.5)
+    beats, bars = heard.agree(*one, one[0] + late, one[1])
+    assert not beats.any()
+    assert not bars.any()
+
+
+def test_twice_the_tempo_disagrees_though_it_has_all_beats():
+    beats, _ = heard.agree(*hearing(0.5), *hearing(0.25, n=120))
+    assert not beats[:-1].any()
+    beats, _ = heard.agree(*hearing(0.25, n=120), *hearing(0.5))
+    assert beats.sum() == 60
+
+
+def test_other_positions_disagree():
+    beats, bars = heard.agree(*hearing(0.5), *hearing(0.5, first=2))
+    assert beats.all()
+    assert not bars.any()
+
+
+def test_silence_agrees_on_nothing():
+    nothing = np.zeros(0), np.zeros(0, dtype=int)
+    assert not np.any(heard.agree(*hearing(0.5), *nothing))
+    assert heard.excerpts([nothing] * 4) == []
+    assert heard.excerpts([nothing, hearing(0.5), nothing]) == []
+
+
+def test_the_hearing_most_like_the_others_is_taken():
+    hearings = [hearing(0.25, n=120), hearing(0.5), hearing(0.5, 0.02), hearing(0.7)]
+    assert heard.choose(hearings) in (1, 2)
+
+
+def test_an_excerpt_is_where_enough_agree():
+    steady = hearing(0.5)
+    # In the middle, from 10 s on and for 5 s, two of five others go their own way.
+    others = [steady] * 3 + [
+        (np.delete(steady[0], slice(20, 30)), np.delete(steady[1], slice(20, 30)))
+    ] * 2
+    ((times, positions),) = heard.excerpts([steady, *others])
+    assert times[0] > 13
+    assert times[-1] == steady[0][-1]
+    assert positions == steady[1][-len(times) :].tolist()
+    # One in five is not enough to doubt.
+    ((times, _),) = heard.excerpts([steady, *others[:4], steady])
+    assert len(times) == len(steady[0])
+
+
+def test_positions_are_told_where_bars_agree():
+    hearings = [
+        hearing(0.5),
+        hearing(0.5),
+        hearing(0.5, first=2),
+        hearing(0.5, meter=3),
+    ]
+    ((times, positions),) = heard.excerpts(hearings)
+    assert len(times) == 60
+    assert set(positions) == {None}
+
+
+def test_names_tell_the_directory(tmp_path):
+    named = heard.names([tmp_path / "a.b" / "1. x.ogg", tmp_path / "c" / "1. x.ogg"])
+    assert list(named) == ["heard_a_b_1_x", "heard_c_1_x"]
+    with pytest.raises(CorpusError, match=r"1_x\.mp3: would be named heard_c_1_x, as"):
+        heard.names([tmp_path / "c" / "1. x.ogg", tmp_path / "c" / "1_x.mp3"])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A corpus of a recording with a pulse, of one without, and of what is none."""
+    directory = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    time = np.arange(26 * RATE) / RATE
+    hit = rng.normal(size=len(time)) * np.exp(-(time % 0.5) / 0.03)
+    bass = np.sin(2 * np.pi * 80 * time) * np.exp(-(time % 2) / 0.2)
+    pulse = 0.2 * hit + 0.4 * bass
+    io.write_audio(directory / "pulse.flac", pulse.astype(np.float32), RATE)
+    io.write_audio(directory / "none.flac", np.zeros(5 * RATE, np.float32), RATE)
+    (directory / "text.flac").write_text("no audio")
+    output = directory / "corpus"
+    output.mkdir()
+    index.write_index(output / "index_train.json", [{"track_id": "a", "group": "a"}])
+    files = [str(directory / f"{name}.flac") for name in ("pulse", "none", "text")]
+    words = [str(output), *files, "--versions", "3"]
+    return words, heard.main(words), output
+
+
+def test_bad_files_do_not_lose_the_others(made, capsys):
+    words, status, output = made
+    assert status == 1
+    tracks = index.read_index(output / "index_train_beat.json")
+    assert tracks.pop("a") == "a"
+    assert set(tracks.values()) == {None}
+    assert len(tracks) == 3
+    assert index.read_index(output / "index_train.json") == {"a": "a"}
+
+
+def test_each_version_has_its_beats(made):
+    _, _, output = made
+    tracks = [t for t in index.read_index(output / "index_train_beat.json") if t != "a"]
+    found = {}
+    for track in tracks:
+        y, rate = io.read_audio(output / f"{track}.flac")
+        (annotation,) = io.read_jams(output / f"{track}.jams").annotations
+        times = np.array([beat.time for beat in annotation.data])
+        assert annotation.duration == pytest.approx(len(y) / rate)
+        assert 0 <= times[0] < 0.11
+        intervals = np.diff(times)
+        assert np.ptp(intervals) < 0.06
+        found[track] = np.mean(intervals), len(times), len(y) / rate
+    first = found[tracks[0]]
+    assert min(abs(first[0] - beat) for beat in (0.5, 1.0)) < 0.002
+    rates = {1.0, *(change.rate for change in CHANGES.values())}
+    for interval, n, seconds in found.values():
+        assert n == first[1]
+        ratio = first[0] / interval
+        assert any(ratio == pytest.approx(rate, rel=0.01) for rate in rates)
+        assert seconds * ratio == pytest.approx(first[2], abs=0.1)
+
+
+def test_a_second_run_makes_nothing(made, monkeypatch):
+    words, _, output = made
+    before = {path: path.stat().st_mtime_ns for path in output.glob("heard_*")}
+    monkeypatch.setattr(heard, "hear", None)
+    assert heard.main(words) == 1
+    assert {path: path.stat().st_mtime_ns for path in output.glob("heard_*")} == before
+    record = json.loads(next(output.glob("heard_*_pulse.json")).read_text())
+    assert len(record["tracks"]) == 3
+
+
+def test_what_was_heard_is_never_held_out(made):
+    _, _, output = made
+    tracks = index.read_index(output / "index_train_beat.json") | {"b": "b"}
+    for seed in range(9):
+        kept, held_out = sampling.hold_out(tracks, 0.5, seed)
+        assert len(held_out) == 1
+        assert set(held_out) < {"a", "b"}
+        assert len(kept) == 4
