@@ -428,6 +428,22 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     assert stale(directory, target=targets) == {}
 
 
+def test_batches_make_the_features_in_turn_and_the_last_one_trains(fresh):
+    directory, model = fresh(), "training/chord/resources/model.h5"
+    tracks = len(training_tracks(directory))
+    # Of all inputs in the order of their names, of which the features come last.
+    done = snakemake(directory, "--batch", "train=5/6", target=model)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    made = {path.name for path in (directory / "work/chord/features").glob("*.h5")}
+    first = {name.partition(".")[0] for name in made}
+    assert 0 < len(first) < tracks
+    assert not (directory / model).exists()
+    left = tracks - len(first)
+    last = stale(directory, "--batch", "train=6/6", target=model)
+    assert last == {"setup": left, "prepare": left, "train": 1}
+    assert stale(directory, "--batch", "train=6/6") == last | {"evaluate": 1}
+
+
 def training_tracks(directory):
     index = directory / "corpora" / "tiny" / "index_train.json"
     return [record["track_id"] for record in json.loads(index.read_text())]
