@@ -19,12 +19,13 @@ from crema import backend, models, network
 from crema.audio import Audio
 from crema.utils import evaluate, index
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = 0.005
 
 
 def load_score(estimator):
     """Return the function ``score`` of an estimator's 03-evaluate.py."""
-    path = pathlib.Path("training", estimator, "03-evaluate.py")
+    path = ROOT / "training" / estimator / "03-evaluate.py"
     spec = importlib.util.spec_from_file_location("stage", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -37,8 +38,10 @@ def exact(directory):
     model = models.load(directory)
     model.network = network.load(directory / "model.h5")
     rounded = model.network.model
-    (old,) = rounded.inputs
-    new = keras.Input(old.shape[1:], dtype="float32", name=old.name)
+    new = [
+        keras.Input(old.shape[1:], dtype="float32", name=old.name)
+        for old in rounded.inputs
+    ]
     model.network.model = keras.models.clone_model(rounded, input_tensors=new)
     model.network.model.set_weights(rounded.get_weights())
     for operator in model.extractors:

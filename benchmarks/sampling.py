@@ -89,7 +89,8 @@ def train(args, settings, count, directory):
     short = {"epochs": 1, "steps_per_epoch": 8, "validation_fraction": 8 / count}
     options = {**vars(settings), **short, "threads": args.threads}
     for key, value in options.items():
-        command += [f"--{key.replace('_', '-')}", str(value)]
+        command.append(f"--{key.replace('_', '-')}")
+        command += map(str, value if isinstance(value, list) else [value])
     usage = child.run(command)
     lines = usage.output.splitlines()
     begin = next(n for n, line in enumerate(lines) if line.startswith("first batch"))

@@ -9,6 +9,7 @@ import pathlib
 from crema import models, network, origin
 from crema.audio import Audio
 from crema.exceptions import ModelError
+from crema.utils import hashes
 
 
 def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
@@ -58,7 +59,8 @@ def annotate(audio, estimators, title=""):
 
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
-    jam.file_metadata.title = title
+    # A file name may hold bytes that are no text; an annotation holds text.
+    jam.file_metadata.title = title.encode(errors="replace").decode()
     jam.sandbox.program = origin.program()
     # One decodes, which takes one core, while the network of the next is computed; but
     # not where memory for both is too much.
@@ -97,12 +99,23 @@ def load_models(model=(), tasks=None):
     ]
 
 
-def versions(model, tasks=None):
-    """Return the version of each model that :func:`load_models` would load, by name."""
+def identify(model, tasks=None):
+    """Tell the models that :func:`load_models` would load from all others.
+
+    Their versions do not: two checkouts count their trainings alike.
+
+    Returns
+    -------
+    dict of str to str
+        One hash for the files of each, by the name of its estimator.  The pump is not
+        among them, as reading it takes seconds; a network is trained with one.
+    """
     return {
-        name: (one / "version.txt").read_text(encoding="utf-8").strip()
+        name: hashes.of_all(
+            [network.path(one), one / "decoder.json", one / "version.txt"]
+        )
         if isinstance(one, pathlib.Path)
-        else one.version
+        else one.origin["sha256"]
         for name, one in choose(model, tasks).items()
     }
 

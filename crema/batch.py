@@ -60,7 +60,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     """
     maker = {
         "crema": __version__,
-        "models": analyze.versions(model, tasks),
+        "models": analyze.identify(model, tasks),
         "made": [
             form,
             *(name for name in ("posteriors", "plot") if getattr(songs[0], name)),
@@ -79,6 +79,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     function = functools.partial(
         annotate, tuple(map(str, model)), tasks and tuple(tasks), form
     )
+    jobs = min(jobs, max(1, len(waiting)))
     share = max(1, network.n_cpus() // jobs)
     failures, done = {}, skipped
     try:
@@ -159,7 +160,7 @@ class Record:
     directory : path-like or None
         Where the outputs are; None stands for nowhere, where nothing is ever done.
     maker : dict
-        Versions of program and models, and what they make.
+        Version of the program, hashes of the models, and what they make.
     """
 
     def __init__(self, directory, maker):

@@ -11,10 +11,10 @@ from crema.utils import io, rng
 
 #: Resamples of the tracks.
 RESAMPLES = 10_000
-#: Draws of a track that are held in memory.
-AT_ONCE = 5_000_000
 #: Share of them that the interval holds.
 LEVEL = 0.95
+#: Draws of a track that are held in memory.
+AT_ONCE = 5_000_000
 
 
 def compare(before, after):

@@ -87,7 +87,7 @@ def picture(jam, audio=None):
     """
     figure_class = library()
     chords, beats, keys = (
-        jam.search(namespace=name) for name in ("chord", "beat", "key_mode")
+        jam.search(namespace=f"{name}$") for name in ("chord", "beat", "key_mode")
     )
     if not (chords or beats or keys):
         raise CremaError("there are no chords, beats or keys to draw")
@@ -146,7 +146,7 @@ def length(jam, audio):
 def title(jam, duration, names):
     """Return what is said of the whole piece: its name, length, key and tempo."""
     parts = [jam.file_metadata.title or "untitled", clock(duration)]
-    keys, beats = jam.search(namespace="key_mode"), jam.search(namespace="beat")
+    keys, beats = (jam.search(namespace=f"{name}$") for name in ("key_mode", "beat"))
     if keys and len(keys[0].data) == 1:
         parts.append(key_name(keys[0].data[0].value, names))
     if beats and len(beats[0].data) > 1:

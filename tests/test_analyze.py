@@ -16,7 +16,7 @@ import soundfile
 from conftest import ROOT
 
 from crema import analyze, backend, batch, exceptions, models, program, stored
-from crema.audio import as_mono
+from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
 from crema.utils import cli, io
@@ -307,6 +307,19 @@ def test_two_models_of_one_estimator_are_refused(trained):
         analyze.load_models([trained, trained])
 
 
+def test_models_of_one_version_are_told_apart(trained, tmp_path):
+    other = shutil.copytree(trained, tmp_path / "other")
+    assert analyze.identify([trained]) == analyze.identify([other])
+    (other / "decoder.json").write_text("{}")
+    assert analyze.identify([trained]) != analyze.identify([other])
+
+
+def test_a_file_name_that_is_no_text(tmp_path):
+    title = b"caf\xe9".decode(errors="surrogateescape")
+    jam = analyze.annotate(Audio(y=np.zeros(100), sr=RATE), [], title)
+    assert jam.file_metadata.title == "caf?"
+
+
 # --- many files, without models -------------------------------------------------------
 
 
@@ -334,7 +347,7 @@ def batches(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(batch, "annotate", annotate)
-    monkeypatch.setattr(analyze, "versions", lambda model, tasks: {"chord": version[0]})
+    monkeypatch.setattr(analyze, "identify", lambda model, tasks: {"chord": version[0]})
     for name in ("a.wav", "b.wav"):
         (tmp_path / name).write_text("audio")
     run.version, run.directory = version, tmp_path

@@ -294,6 +294,14 @@ def test_silence_decodes_to_an_empty_annotation():
     assert annotation.validate(strict=True) and not annotation.data
 
 
+def test_one_beat_makes_no_pulse():
+    said = {name: np.full((2000, 1), 0.01) for name in ("beat.beat", "beat.downbeat")}
+    for values in said.values():
+        values[0] = 0.9
+    (annotation,) = Untrained().decode(said, 20.0)
+    assert not annotation.data
+
+
 def in_file(fields):
     """Return labels as feature files hold them: annotations, frames, values."""
     return {name: labels[np.newaxis, :, np.newaxis] for name, labels in fields.items()}

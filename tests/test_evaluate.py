@@ -171,6 +171,20 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     assert len(kept.annotations) == 2
 
 
+def test_what_fails_at_the_last_counts_nowhere(tmp_path):
+    corpus = silent(tmp_path, "C:maj")
+
+    def broken(*_):
+        raise ValueError("broken")
+
+    hooks = stage.score, stage.baseline, lambda *_: [(0.5, 1.0, 1.0)], broken
+    row, said, labelled = evaluate.evaluate(
+        "a", corpus, Fake(), [], *hooks, tmp_path / "out"
+    )
+    assert row["status"] == "failed" and "ValueError: broken" in row["reason"]
+    assert not row["scores"] and not row["baseline"] and not said and not labelled
+
+
 def silent(directory, label):
     """Return a corpus of one silent track, `a`, with one chord."""
     corpus = index.Corpus(directory)

@@ -155,6 +155,14 @@ def test_a_second_run_makes_nothing(made, monkeypatch):
     assert len(record["tracks"]) == 3
 
 
+def test_what_is_missing_is_made_again(made):
+    words, _, output = made
+    path = next(output.glob("heard_*_0_1.flac"))
+    path.unlink()
+    assert heard.main(words) == 1
+    assert path.is_file()
+
+
 def test_what_was_heard_is_never_held_out(made):
     _, _, output = made
     tracks = index.read_index(output / "index_train_beat.json") | {"b": "b"}

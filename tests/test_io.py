@@ -60,6 +60,66 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, error):
     assert names(tmp_path) == ["x.txt"]
 
 
+def test_a_link_stays_one(tmp_path):
+    target, link = tmp_path / "a" / "x.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    io.write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert names(target.parent) == ["x.txt"]
+
+
+def test_a_device_stays_one(tmp_path):
+    link = tmp_path / "null.txt"
+    link.symlink_to("/dev/null")
+    io.write_text(link, "nothing")
+    assert not os.path.isfile("/dev/null") and names(tmp_path) == ["null.txt"]
+
+
+@pytest.fixture
+def listings(monkeypatch):
+    """How often a directory was searched for the files of a track."""
+    found = []
+    remove = io.remove_track
+    monkeypatch.setattr(io, "remove_track", lambda *a: (found.append(a), remove(*a)))
+    return found
+
+
+def write_track(directory, *numbers):
+    with io.whole_track(directory, "a", ".json"):
+        for number in numbers:
+            (directory / f"a.{number}.flac").touch()
+            yield number
+        (directory / "a.json").touch()
+
+
+def test_a_new_track_lists_no_directory(tmp_path, listings):
+    list(write_track(tmp_path / "out", 0, 1))
+    assert names(tmp_path / "out") == ["a.0.flac", "a.1.flac", "a.json"]
+    assert not listings
+
+
+def test_a_track_made_again_leaves_nothing_of_before(tmp_path, listings):
+    list(write_track(tmp_path, 0, 1, 2))
+    (tmp_path / "a.b").touch()
+    (tmp_path / "ab.0.flac").touch()
+    list(write_track(tmp_path, 0))
+    assert names(tmp_path) == ["a.0.flac", "a.json", "ab.0.flac"]
+    assert len(listings) == 1
+
+
+def test_what_a_killed_writer_left_of_a_track_goes(tmp_path):
+    killed = write_track(tmp_path, 5, 6)
+    next(killed)
+    (tmp_path / ".a.6.flac.123.flac").touch()
+    left = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    killed.close()
+    assert names(tmp_path) == []  # who can, cleans up
+    for name, content in left.items():
+        (tmp_path / name).write_bytes(content)
+    list(write_track(tmp_path, 0))
+    assert names(tmp_path) == ["a.0.flac", "a.json"]
+
+
 def test_a_directory_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "x.txt"

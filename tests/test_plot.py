@@ -3,6 +3,7 @@
 import json
 import sys
 
+import jams
 import numpy as np
 import pytest
 from conftest import SAMPLE_RATE, annotate, synthesise, write_pair
@@ -37,6 +38,17 @@ def test_thirty_seconds_are_a_row(jam):
     )
     labels = [tick.get_text() for tick in second.get_xticklabels()]
     assert labels == ["0:30", "0:35", "0:40"]
+
+
+def test_what_is_named_alike_is_not_drawn(jam):
+    roman = jams.Annotation("chord_roman", time=0, duration=40)
+    value = {"tonic": "C", "chord": "I"}
+    roman.append(time=0, duration=40, value=value)
+    position = jams.Annotation("beat_position", time=0, duration=40)
+    made = jams.JAMS()
+    made.annotations.extend([roman, position, *jam.annotations])
+    expected = [texts(axis) for axis in plot.picture(jam).axes]
+    assert [texts(axis) for axis in plot.picture(made, None).axes] == expected
 
 
 def test_downbeats_are_stronger_than_beats(jam):

@@ -107,6 +107,11 @@ def test_a_file_too_many_is_noticed(directory):
         models.load(directory)
 
 
+def test_a_release_that_is_being_made_is_no_model(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / ".model.new")
+    assert list(models.find(tmp_path).values()) == [directory]
+
+
 def test_what_is_not_released(options, tmp_path):
     resources = tmp_path / "resources"
     shutil.copytree(options[3], resources)

@@ -479,6 +479,14 @@ def test_what_lies_beside_the_model(uninterrupted):
     assert len((uninterrupted / "history.csv").read_text().splitlines()) == 6
 
 
+def test_a_training_that_diverges_is_an_error(prepared, tmp_path):
+    process = train(prepared, tmp_path / "out", "--learning-rate", "1e38")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "error: the training diverged in epoch 1: " in errors
+    assert not (tmp_path / "out" / "model.h5").exists()
+
+
 def test_features_of_another_pump_are_refused(prepared, tmp_path):
     other = tmp_path / "pump.pkl"
     other.write_bytes(

@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 
+from crema import network
 from crema.exceptions import AnnotationError, CorpusError
 from crema.utils import cli, io
 
@@ -253,7 +254,8 @@ def write_rendered(directory, track_id, y, jam, settings):
 
 def attempts(function, tracks, jobs=1):
     """Yield what :func:`crema.utils.cli.attempts` yields, and show the progress."""
-    for number, result in enumerate(cli.attempts(function, tracks, jobs), 1):
+    share = max(1, network.n_cpus() // jobs)
+    for number, result in enumerate(cli.attempts(function, tracks, jobs, share), 1):
         track, _, error = result
         failed = " FAILED" if error else ""
         print(f"[{number}/{len(tracks)}] {track}{failed}", file=sys.stderr, flush=True)

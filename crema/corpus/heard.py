@@ -146,7 +146,7 @@ def make_tracks(output, settings, model, sources, name):
         Directory of the corpus.
     settings : dict
         What they depend on, with ``sample_rate``, ``versions`` and ``seed``.
-    model : list of pathlib.Path
+    model : tuple of pathlib.Path
         Directory of the model of beats; none for the released one.
     sources : dict of str to pathlib.Path
         The recordings by name.
@@ -162,9 +162,12 @@ def make_tracks(output, settings, model, sources, name):
     record = output / f"{name}.json"
     if record.is_file():
         made = io.read_json(record)
-        if made["settings"] == settings:
+        files = [output / f"{t}.{x}" for t in made["tracks"] for x in ("flac", "jams")]
+        if made["settings"] == settings and all(path.is_file() for path in files):
             return made["tracks"]
-    estimators = analyze.load_models(model, ["beat"])
+        # It vouches for the tracks: it goes first and comes last.
+        record.unlink()
+    estimators = loaded(model)
     y, rate = io.read_audio(sources[name], settings["sample_rate"])
     changes = {"as it is": AS_IT_IS, **CHANGES}
     drawn = generator(settings["seed"], name).permutation(list(CHANGES))
@@ -186,6 +189,12 @@ def make_tracks(output, settings, model, sources, name):
             tracks.append(track)
     io.write_json(record, {"settings": settings, "tracks": tracks})
     return tracks
+
+
+@functools.cache
+def loaded(model):
+    """Return the model of beats, loaded once in a process."""
+    return analyze.load_models(model, ["beat"])
 
 
 def write(output, track, y, sample_rate, times, positions):
@@ -242,20 +251,20 @@ def main(argv=None):
     add("audio", type=path, nargs="+", metavar="FILE", help="a recording")
     add("--model", type=path, metavar="DIR", help="of beats, instead of the released")
     several = "of each excerpt, the first as it is (default: %(default)s)"
-    add("--versions", type=int, default=4, help=several)
+    add("--versions", type=cli.jobs, default=4, help=several)
     add("--sample-rate", type=int, default=22050, help="in Hz (default: %(default)s)")
     add("--seed", type=int, default=0)
     add("--jobs", type=cli.jobs, default=1, help="number of processes")
     args = parser.parse_args(argv)
 
     sources = names(args.audio)
-    model = [args.model] if args.model else []
+    model = (args.model,) if args.model else ()
     settings = {
         "recipe": RECIPE,
         "seed": args.seed,
         "sample_rate": args.sample_rate,
         "versions": args.versions,
-        "model": analyze.versions(model, ["beat"]),
+        "model": analyze.identify(model, ["beat"]),
     }
     job = functools.partial(make_tracks, args.output, settings, model, sources)
     rows = list(attempts(job, list(sources), args.jobs))

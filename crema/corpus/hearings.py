@@ -12,6 +12,7 @@ import pedalboard
 
 from crema import analyze, deformers, formats
 from crema.notes import transpose
+from crema.utils import io
 
 
 class Change(NamedTuple):
@@ -36,8 +37,12 @@ def _tempo(rate):
 
 def _effect(*plugins):
     def change(y, sample_rate):
-        made = pedalboard.Pedalboard(list(plugins))(y, sample_rate)
-        return deformers.fix_length(made, len(y))
+        # MP3 has no rate above that.
+        rate = min(sample_rate, 48000)
+        made = pedalboard.Pedalboard(list(plugins))(
+            io.resample(y, sample_rate, rate), rate
+        )
+        return deformers.fix_length(io.resample(made, rate, sample_rate), len(y))
 
     return Change(change)
 

@@ -34,7 +34,7 @@ from crema.exceptions import (
     CremaError,
 )
 from crema.exceptions import program as run
-from crema.utils import index, io, rng
+from crema.utils import hashes, index, io, rng, setup
 
 #: Seconds that annotations may go on after the audio: decoders differ in padding.
 TOLERANCE = 0.5
@@ -92,6 +92,8 @@ def examine(corpus, namespaces, min_duration, track_id):
         raise AudioError(
             f"{audio}: lasts {duration:.2f} s; the minimum is {min_duration:g} s"
         )
+    if not y.any():
+        raise AudioError(f"{audio}: is silent throughout")
     ends = [o.time + o.duration for a in annotated for o in a.data]
     annotated_until = max([jam.file_metadata.duration or 0.0, *ends])
     if annotated_until > duration + TOLERANCE:
@@ -104,8 +106,8 @@ def examine(corpus, namespaces, min_duration, track_id):
     return Track(
         artist=_words(jam.file_metadata.artist),
         release=_words(jam.file_metadata.release),
-        audio_sha256=_digest(audio),
-        jams_sha256=_digest(path),
+        audio_sha256=hashes.of(audio),
+        jams_sha256=hashes.of(path),
         samples_sha256=samples.hexdigest(),
     )
 
@@ -113,11 +115,6 @@ def examine(corpus, namespaces, min_duration, track_id):
 def _words(text):
     """Normalise white space, which must not tell one artist from another."""
     return " ".join(str(text or "").split())
-
-
-def _digest(path):
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def grouping(group_by):
@@ -255,7 +252,7 @@ def pair(
     group_by="artist",
     test_fraction=0.2,
     seed=0,
-    min_duration=1.0,
+    min_duration=setup.SHORTEST,
     jobs=1,
 ):
     """Write the two indexes of a directory of pairs, and what cannot be used of it.
@@ -442,10 +439,10 @@ def main(argv=None):
     add(
         "--min-duration",
         type=float,
-        default=1.0,
+        default=setup.SHORTEST,
         metavar="SECONDS",
         help="shorter audio is rejected; training skips what is shorter than a patch "
-        "(default: %(default)s)",
+        "(default: %(default)s, the least that setup takes)",
     )
     add("--jobs", type=int, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_args(argv)

@@ -61,6 +61,8 @@ def find(directory):
     found = {}
     for pattern in ("", "*/", "*/resources/"):
         for settings in sorted(directory.glob(f"{pattern}settings.json")):
+            if settings.parent.name.startswith("."):
+                continue  # a release that is being made
             name = name_of(settings)
             if name in found:
                 raise ModelError(

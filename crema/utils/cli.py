@@ -139,14 +139,14 @@ def each_track(function, args):
 
 
 def attempts(function, tracks, jobs=1, threads=None):
-    """Call ``function(track_id)`` for each track, and go on after a bad one.
+    """Call ``function(track)`` for each track, and go on after a bad one.
 
     Parameters
     ----------
     function : callable
         Must be picklable where more than one job is asked for.
-    tracks : list of str
-        Track ids.
+    tracks : list
+        Track ids, or what else names its track as text.
     jobs : int
         Number of processes.
     threads : int, optional
@@ -154,8 +154,8 @@ def attempts(function, tracks, jobs=1, threads=None):
 
     Yields
     ------
-    (str, object, CremaError or None)
-        Track id, what `function` returned, and why it failed, as tracks finish.
+    (object, object, CremaError or None)
+        The track, what `function` returned, and why it failed, as tracks finish.
 
     Raises
     ------

@@ -84,7 +84,8 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     """
     tracks = index.read_index(args.index, args.leave_out)
     if args.train_index:
-        index.check_splits(index.read_index(args.train_index), tracks)
+        train = index.read_index(args.train_index, args.leave_out)
+        index.check_splits(train, tracks)
     corpus = cli.corpus(args)
     rng.seed_everything(args.seed)
     model = models.estimator(estimator)(args.resources)
@@ -173,13 +174,17 @@ def evaluate(
         io.write_jams(estimates / f"{track}.jams", jam)
         # The labels that were trained on, whatever the estimate is written as.
         reference = reference_of(corpus.jams(track), model.task.namespace)
-        row["scores"] = score(reference, *estimated)
-        row["baseline"] = score(reference, simple)
-        said = correct(reference, *estimated)
-        labelled = {
+        scores = {
+            "scores": score(reference, *estimated),
+            "baseline": score(reference, simple),
+        }
+        pairs = {
             "model": confused(reference, *estimated),
             "baseline": confused(reference, simple),
         }
+        # All or nothing: what failed at the last of these counts nowhere.
+        said, labelled = correct(reference, *estimated), pairs
+        row |= scores
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}
     except CremaError as error:

@@ -367,8 +367,9 @@ def main(argv=None):
         made.add_argument("source", type=pathlib.Path)
         made.add_argument("path", type=pathlib.Path)
         made.set_defaults(draw=draw)
-    made.add_argument("--logs", type=pathlib.Path, required=True)
-    cli.leave_out_option(made)
+        if draw is runtimes:
+            made.add_argument("--logs", type=pathlib.Path, required=True)
+            cli.leave_out_option(made)
     given = vars(parser.parse_args(argv))
     del given["figure"]
     given.pop("draw")(**given)

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from crema import backend
+from crema.exceptions import DataError
 from crema.utils import io
 
 #: How much of the mean of the weights a batch leaves as it is, at most; at first less,
@@ -268,6 +269,13 @@ class Resume(keras.callbacks.Callback):
         """Save the state."""
         row = {"epoch": epoch + 1}
         row.update(sorted(self.means(logs).items()))
+        wrong = [name for name, value in row.items() if not np.isfinite(value)]
+        if wrong:
+            raise DataError(
+                f"the training diverged in epoch {epoch + 1}: {', '.join(wrong)} is no "
+                "number; lower learning_rate, or look for what is not finite in the "
+                "features"
+            )
         self.history.append(row)
         self.step, self.before = 0, (0, {})
         self.finished = bool(self.model.stop_training)

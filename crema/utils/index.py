@@ -98,7 +98,7 @@ def check_splits(train, test, names=("the training index", "the test index")):
 
     Parameters
     ----------
-    train, test : dict of str to str
+    train, test : dict of str to (str or None)
         Indexes as :func:`read_index` returns them.
     names : pair of str or path-like
         What the message calls them: their files, where there are any.

@@ -58,11 +58,15 @@ def atomic(path):
     CremaError
         The file cannot be written (disk full, no permission, ...).
     """
-    path = pathlib.Path(path)
-    # One dot only before the suffix, so that no glob over copies meets it.
+    # What a link points to is meant, not the link.
+    path = pathlib.Path(os.path.realpath(path))
+    # The first dot keeps globs over the copies of a track away from it.
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_fifo() or path.is_char_device():
+            yield path  # /dev/null, or what another program reads
+            return
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -73,18 +77,39 @@ def atomic(path):
             temporary.unlink(missing_ok=True)
 
 
-def remove_track(directory, track_id, sign):
-    """Remove every file of a track, and what killed writers left of it.
+@contextlib.contextmanager
+def whole_track(directory, track_id, sign):
+    """Write the files of a track, all or none; those of an earlier run are removed.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Where the files ``track_id.*`` are.
+        Where the files ``track_id.*`` go.
     track_id : str
         The track.
     sign : str
-        Suffix of the file that says that the others are complete; it goes first.
+        Suffix of the file that says that the others are complete; it is written last.
     """
+    # A directory of 100,000 tracks takes seconds to list, so it is only where there
+    # can be something of the track: made before, or left by a writer that was killed.
+    begun = directory / f".{track_id}.begun"
+    if begun.exists() or (directory / f"{track_id}{sign}").exists():
+        remove_track(directory, track_id, sign)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        begun.touch()
+    except OSError as error:
+        raise CremaError(f"cannot write {begun}: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        remove_track(directory, track_id, sign)
+        raise
+    begun.unlink()
+
+
+def remove_track(directory, track_id, sign):
+    """Remove all files of a track, and what killed writers left of it; `sign` first."""
     (directory / f"{track_id}{sign}").unlink(missing_ok=True)
     name = glob.escape(track_id)
     for stale in (*directory.glob(f"{name}.*"), *directory.glob(f".{name}.*")):

@@ -6,10 +6,9 @@ is the sign that the copies are complete.
 """
 
 import functools
-import hashlib
 
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CremaError
-from crema.utils import cli, index, io, rng, setup
+from crema.utils import cli, hashes, index, io, rng, setup
 from crema.version import __version__
 
 
@@ -115,20 +114,20 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     attributes = {
         "track_id": track_id,
         "crema": __version__,
-        "pump": hashlib.sha256(pump_path.read_bytes()).hexdigest(),
+        "pump": hashes.of(pump_path),
     }
     record = augmented_dir / f"{track_id}.json"
     if not record.is_file():
         raise CremaError(f"{record}: no such file; run setup first")
     copies = setup.copies_of(augmented_dir, track_id)
-    io.remove_track(feature_dir, track_id, ".h5")
-    # Copies are made of the original and come before it, but only it can be corrected.
-    read_annotations(corpus.jams(track_id), operators)
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
-    for name, source in [*sources, (track_id, corpus)]:
-        data = transform(source.audio(name), source.jams(name), operators)
-        io.write_features(feature_dir / f"{name}.h5", data, attributes)
+    with io.whole_track(feature_dir, track_id, ".h5"):
+        # Copies are made of the original and come first, but only it can be corrected.
+        read_annotations(corpus.jams(track_id), operators)
+        for name, source in [*sources, (track_id, corpus)]:
+            data = transform(source.audio(name), source.jams(name), operators)
+            io.write_features(feature_dir / f"{name}.h5", data, attributes)
 
 
 def transform(audio, annotation, operators):

@@ -3,7 +3,8 @@ r"""Release an evaluated model: what inference needs of it, and a card.
     python -m crema.utils.release --resources training/NAME/resources \
         --index corpora/release/index_train.json \
         --test-index corpora/release/index_test.json \
-        --corpus corpora/release --output crema/models/NAME
+        --corpus corpora/release --notes training/NAME/LIMITS.md \
+        --output crema/models/NAME
 
 What is written holds no pickle: ``model.onnx``, ``pump.json``, ``decoder.json``,
 ``settings.json``, ``version.txt``; ``card.md`` says in words what the model is and how
@@ -56,8 +57,9 @@ def release(args):
     splits = {"train": kept, "validation": held_out, "test": list(splits["test"])}
     settings["hashes"]["corpus"] = corpus_hash(cli.corpus(args), splits)
 
-    made = output.with_name(f".{output.name}.new")
-    shutil.rmtree(made, ignore_errors=True)
+    made, old = (output.with_name(f".{output.name}.{name}") for name in ("new", "old"))
+    for left in (made, old):
+        shutil.rmtree(left, ignore_errors=True)
     made.mkdir(parents=True)
     exported = export.to_onnx(network.load(resources / "model.h5").model)
     with io.atomic(made / "model.onnx") as temporary:
@@ -70,8 +72,10 @@ def release(args):
     io.write_text(made / "card.md", card(settings, scores, splits, args.notes))
     io.write_text(made / hashes.SUMS, hashes.listing(made))
     models.load(made)
-    shutil.rmtree(output, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
     made.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
     print(f"{output}: version {version}, {size(output) / 1e6:.1f} MB")
 
 

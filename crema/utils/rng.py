@@ -28,7 +28,8 @@ def generator(*key):
     Parameters
     ----------
     *key : int or str
-        What the numbers are for, such as ``(seed, track_id, visit)``.  Two different
+        What the numbers are for, such as ``(seed, track_id, visit)``; a number is
+        Python's, as NumPy's have another name.  Two different
         keys give independent streams, the same key the same stream, on any machine.
 
     Returns
@@ -36,4 +37,4 @@ def generator(*key):
     np.random.Generator
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
-    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+    return np.random.default_rng(np.frombuffer(digest, dtype="<u4"))

@@ -86,8 +86,6 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
     CremaError
         The audio or the annotation cannot be read, or a copy cannot be written.
     """
-    import muda
-
     if audio_format not in FORMATS:
         raise ConfigError(f"format {audio_format!r} is not one of {', '.join(FORMATS)}")
     if directory.resolve() == pathlib.Path(corpus.directory).resolve():
@@ -96,7 +94,16 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
         )
     # The same copies, whichever tracks the process has worked on before.
     rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
-    io.remove_track(directory, track_id, ".json")
+    with io.whole_track(directory, track_id, ".json"):
+        copies = make_copies(track_id, corpus, directory, audio_format, deformer)
+        record = {"track_id": track_id, "copies": copies}
+        io.write_json(directory / f"{track_id}.json", record)
+
+
+def make_copies(track_id, corpus, directory, audio_format, deformer):
+    """Write the copies of one track; return what its record says of each."""
+    import muda
+
     y, sample_rate = io.read_audio(corpus.audio(track_id))
     seconds = len(y) / sample_rate
     if seconds < SHORTEST or not y.any():
@@ -128,9 +135,7 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
                 "state": copy.sandbox.muda.history[-1]["state"],
             }
         )
-    io.write_json(
-        directory / f"{track_id}.json", {"track_id": track_id, "copies": copies}
-    )
+    return copies
 
 
 def copies_of(directory, track_id):

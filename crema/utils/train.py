@@ -195,8 +195,9 @@ def run(args, estimator, network, decoder, monitor):
             monitor: best[monitor],
         },
     )
-    for finished in args.resources.glob(".training-*"):
-        shutil.rmtree(finished)
+    # Also of what was begun here with other settings, which this model replaces.
+    for begun in args.resources.glob(".training-*"):
+        shutil.rmtree(begun)
     print(
         f"{estimator} {name}: {monitor} {best[monitor]:.4f} at epoch {best['epoch']} "
         f"of {len(history)}"
