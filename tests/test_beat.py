@@ -250,7 +250,7 @@ def test_confidence_falls_where_no_beats_are_heard():
         np.mean([o.confidence for o in annotation if start < o.time < start + 15])
         for start in (5, 40)
     )
-    assert faint < 0.5 < 0.9 < clear
+    assert faint < 0.5 < 0.8 < clear
 
 
 def test_bars_in_doubt_are_not_halved():

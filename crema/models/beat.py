@@ -53,8 +53,8 @@ CHANGE = 1e-2
 #: and per nat of the likelihood of its downbeats.  Measured on 300 songs that the
 #: network had not heard; half or twice as much changes little.
 TRUST, DOWNBEAT_TRUST = 12.0, 0.03
-#: Likewise, where it says how probable a beat is: the octaves of a tempo are alike in
-#: sound, and doubt about them is shared.  Measured on the validation tracks.
+#: The first of these for confidence, which would be too high with it; measured on the
+#: validation tracks.
 CERTAINTY = 6.0
 #: Beats over which support is averaged, and how much is enough for full confidence.
 SUPPORT, ENOUGH = 17, 0.5
