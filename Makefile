@@ -15,7 +15,7 @@ demo: install
 # The lock names every package, so that nothing is resolved and nothing is added.
 install: .venv/installed
 .venv/installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crema needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "the lock is for Python 3.11 to 3.13: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -44,5 +44,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 	    --no-header --output-file requirements.lock pyproject.toml
 
+# What can be made again, trained models among it.
 clean:
 	rm -rf work logs corpora/demo training/*/resources

@@ -1,6 +1,6 @@
 r"""How far the keys of POP909 follow from its chords: a ceiling for any key estimator.
 
-    python benchmarks/key_ceiling.py ../shared/data/pop909
+    python benchmarks/key_ceiling.py POP909_DIR
 
 Of each song is given which two keys are in question, a major one and its relative
 minor, and all chords with their times, and the sections, as they are annotated.

@@ -15,7 +15,7 @@ from jsonschema import ValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-min_version("9.0")
+min_version("9.19")
 
 # Jobs run with the Python that runs Snakemake, unless a conda environment comes
 # before it, and see the crema of this checkout.

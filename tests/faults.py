@@ -1,8 +1,8 @@
 """Kills and full disks in every stage: nothing is lost, and nothing half is kept.
 
-``make test-faults`` runs this, for twenty minutes.  Each stage is killed
-(SIGKILL) at 20 random moments, one run after the other in the same directory; the run
-after that must complete, and leave what an undisturbed one leaves.
+``make test-faults`` runs this, for twenty minutes, and then mutations.py.  Each stage
+is killed (SIGKILL) at 20 random moments, one run after the other in the same directory;
+the run after that must complete, and leave what an undisturbed one leaves.
 """
 
 import json

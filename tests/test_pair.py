@@ -122,6 +122,8 @@ def spoil(directory):
     write(directory, "no_sound")
     (directory / "no_sound.flac").write_text("this is no audio")
     write(directory, "short", seconds=0.5)
+    write(directory, "silent")
+    soundfile.write(directory / "silent.flac", np.zeros(3 * 22050), 22050)
     write(directory, "beyond")
 
     def longer(jam):
@@ -151,6 +153,7 @@ def spoil(directory):
         "cut": "cut.flac: truncated or damaged",
         "no_sound": "cannot be read as audio",
         "short": "lasts 0.50 s",
+        "silent": "silent throughout",
         "beyond": "until 3.60 s, the audio until 3.00 s",
         "other_audio": "until 4.00 s, the audio until 3.00 s",
         "no_chords": "no chord annotation",
@@ -169,7 +172,7 @@ def test_everything_unusable_is_rejected_with_its_reason(corpus, capsys):
         assert "\n" not in found[name]
     train, test = splits(corpus)
     assert len(train) + len(test) == 8
-    assert f"13 rejected, see {corpus / 'rejected.json'}" in capsys.readouterr().err
+    assert f"14 rejected, see {corpus / 'rejected.json'}" in capsys.readouterr().err
 
 
 def test_namespaces_are_only_asked_for_on_demand(corpus):
