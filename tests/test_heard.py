@@ -108,7 +108,7 @@ def made(tmp_path_factory):
     output.mkdir()
     index.write_index(output / "index_train.json", [{"track_id": "a", "group": "a"}])
     files = [str(directory / f"{name}.flac") for name in ("pulse", "none", "text")]
-    words = [str(output), *files, "--versions", "3"]
+    words = [str(output), *files, str(directory / "absent.flac"), "--versions", "3"]
     return words, heard.main(words), output
 
 

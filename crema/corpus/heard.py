@@ -32,7 +32,7 @@ import numpy as np
 from crema import analyze
 from crema.corpus.common import annotation, attempts, report
 from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
-from crema.exceptions import CorpusError
+from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
 from crema.utils import cli, hashes, index, io
 from crema.utils.rng import generator
@@ -158,6 +158,8 @@ def make_tracks(output, settings, model, sources, name):
     list of str
         The track ids.
     """
+    if not sources[name].is_file():
+        raise AudioError(f"{sources[name]}: no such audio file")
     settings = {**settings, "audio": hashes.of(sources[name])}
     record = output / f"{name}.json"
     if record.is_file():
