@@ -4,9 +4,9 @@
 
 Each piece is annotated as it is, and once more after each of the changes of
 crema.corpus.hearings.  What is heard then is moved back and scored against the first by
-mir_eval.  A model that agrees with
-itself may still be wrong; but where two hearings differ, one of them is, so that each
-is wrong, on average, in at least half of what is missing here from 1.
+mir_eval.  A model that agrees with itself may still be wrong; but where two hearings
+differ, one of them is, so that each is wrong, on average, in at least half of what is
+missing here from 1.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import mir_eval
 import numpy as np
 
 from crema import analyze
-from crema.corpus.hearings import CHANGES, hear
+from crema.corpus.hearings import CHANGES, hear, levels
 from crema.exceptions import CremaError
 from crema.utils import io
 
@@ -30,10 +30,7 @@ def agreement(first, second):
         chords = mir_eval.chord.evaluate(*first["chord"], *second["chord"])
         scores |= {name: chords[name] for name in ("root", "majmin", "sevenths")}
     if "beat" in first:
-        sides = [
-            (h["beat"][0], h["beat"][0][h["beat"][1] == 1]) for h in (first, second)
-        ]
-        pairs = zip(*sides, strict=True)
+        pairs = zip(*(levels(*h["beat"]) for h in (first, second)), strict=True)
         for name, (one, other) in zip(("beat F", "downbeat F"), pairs, strict=True):
             missing = 0.0 if len(one) else np.nan
             both = len(one) and len(other)

@@ -9,7 +9,6 @@ import pathlib
 from crema import models, network, origin
 from crema.audio import Audio
 from crema.exceptions import ModelError
-from crema.utils import hashes
 
 
 def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
@@ -107,13 +106,10 @@ def identify(model, tasks=None):
     Returns
     -------
     dict of str to str
-        One hash for the files of each, by the name of its estimator.  The pump is not
-        among them, as reading it takes seconds; a network is trained with one.
+        One hash for all that each consists of, by the name of its estimator.
     """
     return {
-        name: hashes.of_all(
-            [network.path(one), one / "decoder.json", one / "version.txt"]
-        )
+        name: models.sha256(one)
         if isinstance(one, pathlib.Path)
         else one.origin["sha256"]
         for name, one in choose(model, tasks).items()

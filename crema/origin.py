@@ -85,10 +85,8 @@ def of_jams(path):
 
 def released(origin):
     """Return what is known of a model if it is one that crema comes with."""
-    from crema.models import base  # takes long to import, and is rarely needed here
-
     directory = models.find(models.RELEASED).get(origin["estimator"])
-    if not directory or base.sha256(directory) != origin["sha256"]:
+    if not directory or models.sha256(directory) != origin["sha256"]:
         return {}
     known = {"comes with": f"crema {__version__}", "card": str(directory / "card.md")}
     return known | io.read_json(directory / "settings.json")

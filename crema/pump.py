@@ -87,12 +87,6 @@ def save(pump, path):
         temporary.write_bytes(pickle.dumps(pump, protocol=4) + last)
 
 
-def find(directory):
-    """Return the path of the pump in a directory, whether or not it is there."""
-    described = pathlib.Path(directory, "pump.json")
-    return described if described.is_file() else described.with_suffix(".pkl")
-
-
 def load(path):
     """Load a pump.
 

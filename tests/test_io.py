@@ -69,10 +69,15 @@ def test_a_link_stays_one(tmp_path):
 
 
 def test_a_device_stays_one(tmp_path):
-    link = tmp_path / "null.txt"
-    link.symlink_to("/dev/null")
-    io.write_text(link, "nothing")
-    assert not os.path.isfile("/dev/null") and names(tmp_path) == ["null.txt"]
+    reader, terminal = os.openpty()
+    link = tmp_path / "terminal.txt"
+    link.symlink_to(os.ttyname(terminal))
+    io.write_text(link, "text")
+    assert os.read(reader, 9) == b"text" and names(tmp_path) == ["terminal.txt"]
+    os.mkfifo(tmp_path / "pipe.txt")
+    reader = os.open(tmp_path / "pipe.txt", os.O_RDONLY | os.O_NONBLOCK)
+    io.write_text(tmp_path / "pipe.txt", "text")
+    assert os.read(reader, 9) == b"text" and (tmp_path / "pipe.txt").is_fifo()
 
 
 @pytest.fixture

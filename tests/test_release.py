@@ -110,6 +110,8 @@ def test_a_file_too_many_is_noticed(directory):
 def test_a_release_that_is_being_made_is_no_model(directory, tmp_path):
     shutil.copytree(directory, tmp_path / ".model.new")
     assert list(models.find(tmp_path).values()) == [directory]
+    hidden = tmp_path / ".model.new"  # but who names it means it
+    assert list(models.find(hidden).values()) == [hidden]
 
 
 def test_what_is_not_released(options, tmp_path):

@@ -31,7 +31,7 @@ import numpy as np
 
 from crema import analyze
 from crema.corpus.common import annotation, attempts, report
-from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
+from crema.corpus.hearings import AS_IT_IS, CHANGES, hear, levels
 from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
 from crema.utils import cli, hashes, index, io
@@ -90,8 +90,8 @@ def choose(hearings):
     """
 
     def likeness(one, other):
-        sides = [(times, times[positions == 1]) for times, positions in (one, other)]
-        pairs = [pair for pair in zip(*sides, strict=True) if all(map(len, pair))]
+        both = zip(levels(*one), levels(*other), strict=True)
+        pairs = [pair for pair in both if all(map(len, pair))]
         return sum(mir_eval.beat.f_measure(*pair) for pair in pairs)
 
     sums = [sum(likeness(one, other) for other in hearings) for one in hearings]

@@ -3,9 +3,9 @@
 import importlib
 import pathlib
 
-from crema import stored
+from crema import network, stored
 from crema.exceptions import ModelError
-from crema.utils import io
+from crema.utils import hashes, io
 
 #: Where the models are that crema comes with.
 RELEASED = pathlib.Path(__file__).parent
@@ -38,6 +38,23 @@ def load(directory):
     return estimator(name_of(settings))(directory)
 
 
+def files(directory):
+    """Return the paths of what a model consists of: network, pump, decoder, version.
+
+    Whether or not they are there; and without an import of what reads them.
+    """
+    pump = directory / "pump.json"
+    if not pump.is_file():
+        pump = directory / "pump.pkl"
+    own = directory / "decoder.json", directory / "version.txt"
+    return [network.path(directory), pump, *own]
+
+
+def sha256(directory):
+    """Return one hash for all that a model consists of."""
+    return hashes.of_all(files(directory))
+
+
 def find(directory):
     """Find the models in a directory.
 
@@ -61,7 +78,8 @@ def find(directory):
     found = {}
     for pattern in ("", "*/", "*/resources/"):
         for settings in sorted(directory.glob(f"{pattern}settings.json")):
-            if settings.parent.name.startswith("."):
+            hidden = settings.parent.name.startswith(".")
+            if hidden and settings.parent != directory:
                 continue  # a release that is being made
             name = name_of(settings)
             if name in found:

@@ -3,22 +3,11 @@
 import functools
 import pathlib
 
-from crema import network, pump
+from crema import models, network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
 from crema.utils import hashes, io
 from crema.version import __version__
-
-
-def files(directory):
-    """Return the paths of what a model consists of: network, pump, decoder, version."""
-    own = (directory / "decoder.json", directory / "version.txt")
-    return [network.path(directory), pump.find(directory), *own]
-
-
-def sha256(directory):
-    """Return one hash for all that a model consists of."""
-    return hashes.of_all(files(directory))
 
 
 class Estimator:
@@ -55,7 +44,7 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        model, operators, *_ = paths = files(directory)
+        model, operators, *_ = paths = models.files(directory)
         for path in paths:
             if not path.is_file():
                 raise ModelError(
@@ -93,7 +82,7 @@ class Estimator:
         return {
             "estimator": self.name,
             "version": self.version,
-            "sha256": sha256(self.directory),
+            "sha256": models.sha256(self.directory),
         }
 
     @property
