@@ -246,6 +246,7 @@ CODE = {
     "prepare": ["crema/utils/prepare.py", *PUMP_CODE],
     "train": [
         "crema/utils/train.py",
+        "crema/utils/initial.py",
         "crema/utils/fit.py",
         "crema/utils/sampling.py",
         "crema/utils/rng.py",

@@ -5,12 +5,23 @@ import json
 import numpy as np
 import pytest
 
-from crema.corpus import heard
+from crema.corpus import agreement, heard
 from crema.corpus.hearings import CHANGES
 from crema.exceptions import CorpusError
+from crema.notes import split, transpose
 from crema.utils import index, io, sampling
 
 RATE = 22050
+
+
+def beats(hearings):
+    return agreement.beats([{"beat": one} for one in hearings])
+
+
+def told(hearings):
+    """Return times and positions of the beats of each excerpt."""
+    observed = (zip(*excerpt.observed, strict=True) for excerpt in beats(hearings))
+    return [(np.array(times), list(positions)) for times, _, positions in observed]
 
 
 def hearing(interval, start=0.0, meter=4, first=0, n=60):
@@ -20,7 +31,7 @@ def hearing(interval, start=0.0, meter=4, first=0, n=60):
 
 def test_the_same_beats_agree():
     one = hearing(0.5)
-    beats, bars = heard.agree(*one, one[0] + 0.06, one[1])
+    beats, bars = agreement.agree(*one, one[0] + 0.06, one[1])
     assert beats.all()
     assert bars.all()
 
@@ -28,48 +39,49 @@ def test_the_same_beats_agree():
 @pytest.mark.parametrize("late", [0.08, 0.25])
 def test_other_beats_disagree(late):
     one = hearing(0.5)
-    beats, bars = heard.agree(*one, one[0] + late, one[1])
+    beats, bars = agreement.agree(*one, one[0] + late, one[1])
     assert not beats.any()
     assert not bars.any()
 
 
 def test_twice_the_tempo_disagrees_though_it_has_all_beats():
-    beats, _ = heard.agree(*hearing(0.5), *hearing(0.25, n=120))
+    beats, _ = agreement.agree(*hearing(0.5), *hearing(0.25, n=120))
     assert not beats[:-1].any()
-    beats, _ = heard.agree(*hearing(0.25, n=120), *hearing(0.5))
+    beats, _ = agreement.agree(*hearing(0.25, n=120), *hearing(0.5))
     assert beats.sum() == 60
 
 
 def test_other_positions_disagree():
-    beats, bars = heard.agree(*hearing(0.5), *hearing(0.5, first=2))
+    beats, bars = agreement.agree(*hearing(0.5), *hearing(0.5, first=2))
     assert beats.all()
     assert not bars.any()
 
 
 def test_silence_agrees_on_nothing():
     nothing = np.zeros(0), np.zeros(0, dtype=int)
-    assert not np.any(heard.agree(*hearing(0.5), *nothing))
-    assert heard.excerpts([nothing] * 4) == []
-    assert heard.excerpts([nothing, hearing(0.5), nothing]) == []
+    assert not np.any(agreement.agree(*hearing(0.5), *nothing))
+    assert beats([nothing] * 4) == []
+    assert beats([nothing, hearing(0.5), nothing]) == []
 
 
 def test_the_hearing_most_like_the_others_is_taken():
-    hearings = [hearing(0.25, n=120), hearing(0.5), hearing(0.5, 0.02), hearing(0.7)]
-    assert heard.choose(hearings) in (1, 2)
+    same = [hearing(0.5), hearing(0.5, 0.02)]
+    (excerpt,) = beats([hearing(0.25, n=120), *same, *same])
+    assert np.diff([time for time, *_ in excerpt.observed]) == pytest.approx(0.5)
 
 
 def test_an_excerpt_is_where_enough_agree():
-    steady = hearing(0.5)
+    steady = hearing(0.5, n=100)
     # In the middle, from 10 s on and for 5 s, two of five others go their own way.
     others = [steady] * 3 + [
         (np.delete(steady[0], slice(20, 30)), np.delete(steady[1], slice(20, 30)))
     ] * 2
-    ((times, positions),) = heard.excerpts([steady, *others])
+    ((times, positions),) = told([steady, *others])
     assert times[0] > 13
     assert times[-1] == steady[0][-1]
     assert positions == steady[1][-len(times) :].tolist()
     # One in five is not enough to doubt.
-    ((times, _),) = heard.excerpts([steady, *others[:4], steady])
+    ((times, _),) = told([steady, *others[:4], steady])
     assert len(times) == len(steady[0])
 
 
@@ -80,16 +92,66 @@ def test_positions_are_told_where_bars_agree():
         hearing(0.5, first=2),
         hearing(0.5, meter=3),
     ]
-    ((times, positions),) = heard.excerpts(hearings)
+    ((times, positions),) = told(hearings)
     assert len(times) == 60
     assert set(positions) == {None}
 
 
+def chords(*labels, seconds=2.0, late=0.0):
+    """Return chords of equal length, as they are heard."""
+    edges = np.append(0, np.arange(1, len(labels) + 1) * seconds + late)
+    return {"chord": (np.column_stack([edges[:-1], edges[1:]]), list(labels))}
+
+
+SONG = ["C:maj", "A:min7", "F:maj/5", "G:7"] * 5
+
+
+def test_chords_are_told_where_enough_agree():
+    hearings = [chords(*SONG, late=late) for late in (0.0, 0.05, -0.05)]
+    inverted = [label.split("/")[0] + "/3" for label in SONG]
+    ((start, end, observed),) = agreement.chords([*hearings, chords(*inverted)])
+    assert (start, end) == pytest.approx((0, 40), abs=0.1)
+    assert [label.split("/")[0] for *_, label in observed] == [
+        label.split("/")[0] for label in SONG
+    ]
+    assert [first for first, *_ in observed[1:]] == [end for _, end, _ in observed[:-1]]
+
+
+def test_other_chords_disagree():
+    # From 24 s on, half of the others hear other chords.
+    other = [*SONG[:12], *["D:hdim7", "E:aug"] * 4]
+    hearings = [chords(*SONG)] * 3 + [chords(*other)] * 2
+    ((start, end, observed),) = agreement.chords(hearings)
+    assert start == 0
+    assert end == pytest.approx(24, abs=0.2)
+    assert observed[-1][1] == end
+    assert agreement.chords([chords(*SONG), chords(*SONG[1:], "C:maj")]) == []
+
+
+def test_no_chord_is_nothing_to_agree_on():
+    silent = [*SONG[:13], *["N"] * 4, *SONG[:13]]
+    first, second = agreement.chords([chords(*silent)] * 3)
+    assert (first.start, first.end) == pytest.approx((0, 26), abs=2)
+    assert (second.start, second.end) == pytest.approx((34, 60), abs=2)
+    # A rest is part of the music.
+    (whole,) = agreement.chords([chords(*SONG, "N", *SONG, seconds=0.9)] * 3)
+    assert [label for *_, label in whole.observed][20] == "N"
+
+
+def test_what_is_shorter_than_an_excerpt_is_none():
+    assert agreement.chords([chords(*SONG[:7])] * 3) == []
+    assert agreement.chords([chords("N", seconds=0.04)] * 3) == []
+
+
 def test_names_tell_the_directory(tmp_path):
-    named = heard.names([tmp_path / "a.b" / "1. x.ogg", tmp_path / "c" / "1. x.ogg"])
-    assert list(named) == ["heard_a_b_1_x", "heard_c_1_x"]
-    with pytest.raises(CorpusError, match=r"1_x\.mp3: would be named heard_c_1_x, as"):
-        heard.names([tmp_path / "c" / "1. x.ogg", tmp_path / "c" / "1_x.mp3"])
+    paths = [tmp_path / "a.b" / "1. x.ogg", tmp_path / "c" / "1. x.ogg"]
+    assert list(heard.names("beat", paths)) == [
+        "heard_beat_a_b_1_x",
+        "heard_beat_c_1_x",
+    ]
+    paths.append(tmp_path / "c" / "1_x.mp3")
+    with pytest.raises(CorpusError, match=r"1_x\.mp3: would be named heard_key_c_1_x"):
+        heard.names("key", paths)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +159,7 @@ def made(tmp_path_factory):
     """A corpus of a recording with a pulse, of one without, and of what is none."""
     directory = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
-    time = np.arange(26 * RATE) / RATE
+    time = np.arange(28 * RATE) / RATE
     hit = rng.normal(size=len(time)) * np.exp(-(time % 0.5) / 0.03)
     bass = np.sin(2 * np.pi * 80 * time) * np.exp(-(time % 2) / 0.2)
     pulse = 0.2 * hit + 0.4 * bass
@@ -108,7 +170,14 @@ def made(tmp_path_factory):
     output.mkdir()
     index.write_index(output / "index_train.json", [{"track_id": "a", "group": "a"}])
     files = [str(directory / f"{name}.flac") for name in ("pulse", "none", "text")]
-    words = [str(output), *files, str(directory / "absent.flac"), "--versions", "3"]
+    words = [
+        "beat",
+        str(output),
+        *files,
+        str(directory / "absent.flac"),
+        "--versions",
+        "3",
+    ]
     return words, heard.main(words), output
 
 
@@ -171,3 +240,39 @@ def test_what_was_heard_is_never_held_out(made):
         assert len(held_out) == 1
         assert set(held_out) < {"a", "b"}
         assert len(kept) == 4
+
+
+def test_chords_move_with_the_audio(tmp_path):
+    time = np.arange(32 * RATE) / RATE
+    y = np.zeros(len(time))
+    triads = ((0, 4, 7), (9, 0, 4), (5, 9, 0), (7, 11, 2))
+    for number, tones in enumerate(triads * 4):
+        part = slice(number * 2 * RATE, (number + 1) * 2 * RATE)
+        fade = np.exp(-(time[part] - time[part][0]))
+        for midi in (36 + tones[0], *(60 + tone for tone in tones)):
+            frequency = 440 * 2 ** ((midi - 69) / 12)
+            for harmonic in range(1, 6):
+                wave = np.sin(2 * np.pi * harmonic * frequency * time[part])
+                y[part] += 0.1 * fade * wave / harmonic
+    io.write_audio(tmp_path / "song.flac", y.astype(np.float32), RATE)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    words = ["chord", str(corpus), str(tmp_path / "song.flac"), "--versions", "9"]
+    assert heard.main(words) == 0
+    tracks = index.read_index(corpus / "index_train_chord.json")
+    assert len(tracks) == 9
+    expected = ["C:maj", "A:min", "F:maj", "G:maj"] * 4
+    roots = set()
+    for track in tracks:
+        audio, _ = io.read_audio(corpus / f"{track}.flac")
+        (annotation,) = io.read_jams(corpus / f"{track}.jams").annotations
+        assert annotation.namespace == "chord"
+        assert annotation.duration == pytest.approx(len(audio) / RATE)
+        plain = [chord.value.split("/")[0] for chord in annotation.data]
+        plain = [label for label in plain if label != "N"]
+        up = (split(plain[0])[0] - 0) % 12
+        roots.add(up)
+        assert [transpose(label, -up) for label in plain] == expected
+        changes = [chord.time for chord in annotation.data][1:]
+        assert np.diff(changes) == pytest.approx(np.median(np.diff(changes)), abs=0.15)
+    assert roots == {0, 3, 8}

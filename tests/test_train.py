@@ -17,7 +17,7 @@ import numpy as np
 import pandas
 import pytest
 
-from crema import backend
+from crema import backend, network
 from crema.exceptions import DataError
 from crema.utils import hashes, io, sampling
 
@@ -437,6 +437,20 @@ def test_a_training_begins_with_the_weights_of_an_earlier_one(
     settings = io.read_json(tmp_path / "settings.json")
     assert settings["hashes"]["initial"] == hashes.of_all([before])
     assert settings["options"]["initial"] == [str(before)]
+
+
+def test_a_training_begins_with_a_released_model(prepared, uninterrupted, tmp_path):
+    from crema import export
+
+    released = tmp_path / "model.onnx"
+    model = network.load(uninterrupted / "model.h5").model
+    released.write_bytes(export.to_onnx(model).SerializeToString())
+    options = ("--initial", str(released), "--learning-rate", "1e-9", "--epochs", "1")
+    finish(train(prepared, tmp_path / "out", *options))
+    before, after = weights(uninterrupted), weights(tmp_path / "out")
+    for name, value in before.items():
+        if "normalization" not in name:
+            np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
 
 
 def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp_path):

@@ -13,10 +13,8 @@ import pathlib
 import shutil
 import sys
 
-import numpy as np
-
 from crema import backend, stored
-from crema.exceptions import ConfigError, DataError, ModelError, first_line
+from crema.exceptions import ConfigError, DataError, first_line
 from crema.utils import cli, hashes, index, io, rng, sampling, version
 from crema.version import __version__
 
@@ -24,7 +22,10 @@ from crema.version import __version__
 EXCERPT_SECONDS = 60
 #: The code that decides the outcome of a training, with the script and its layers; the
 #: same as in CODE of rules/common.smk.
-MODULES = ("train.py", "fit.py", "sampling.py", "rng.py", "../layers/__init__.py")
+MODULES = (
+    *("train.py", "initial.py", "fit.py", "sampling.py", "rng.py"),
+    "../layers/__init__.py",
+)
 #: Tracks whose annotations tell, say, how long a chord lasts; more tell the same, and
 #: take time to read.
 DECODER_TRACKS = 1000
@@ -54,7 +55,7 @@ def parser(description):
         nargs="*",
         default=[],
         metavar="FILE",
-        help="model.h5 of earlier trainings; the mean of their weights to begin with",
+        help="model.h5 or model.onnx of earlier trainings, to begin with their mean",
     )
     option = made.add_argument_group("training").add_argument
     option("--epochs", type=int, default=100, help="at most")
@@ -128,7 +129,7 @@ def run(args, estimator, network, decoder, monitor):
     check_pump(files, args.pump)
 
     keras = backend.keras(args.threads)
-    from crema.utils import fit  # subclasses Keras, which only now is set up
+    from crema.utils import fit, initial  # use Keras, which only now is set up
 
     rng.seed_everything(args.seed)
     try:
@@ -137,8 +138,6 @@ def run(args, estimator, network, decoder, monitor):
         raise ConfigError(
             f"the network cannot be built with these options ({first_line(error)})"
         ) from error
-    if args.initial:
-        begin_with(args.initial, model)
     model.compile(
         keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
         loss=losses,
@@ -157,6 +156,9 @@ def run(args, estimator, network, decoder, monitor):
         seed=args.seed,
         n_active=args.active_tracks,
     )
+    if args.initial:
+        batch, _ = next(patches.batches(0, 1))
+        initial.begin_with(args.initial, model, batch)
     excerpts = sampling.Excerpts(
         [files[track][0] for track in held_out],
         inputs,
@@ -202,45 +204,6 @@ def run(args, estimator, network, decoder, monitor):
         f"{estimator} {name}: {monitor} {best[monitor]:.4f} at epoch {best['epoch']} "
         f"of {len(history)}"
     )
-
-
-def begin_with(paths, model):
-    """Load the mean of the weights that earlier trainings of the same network left.
-
-    Parameters
-    ----------
-    paths : list of pathlib.Path
-        A ``model.h5`` each.
-    model : keras.Model
-        Gets the weights.
-
-    Raises
-    ------
-    ModelError
-        A file is not there, or does not hold the weights of this network.
-
-    References
-    ----------
-    M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models
-    improves accuracy without increasing inference time", ICML 2022: of trainings that
-    all began with the same one.
-    """
-    each = []
-    for path in paths:
-        if not path.is_file():
-            raise ModelError(
-                f"{path}: is not there; initial: names a model.h5 to begin with"
-            )
-        try:
-            model.load_weights(path)
-        except Exception as error:  # Keras and h5py raise many kinds for a damaged file
-            raise ModelError(
-                f"{path}: does not hold the weights of this network "
-                f"({first_line(error)}); train with the network's options of that "
-                "time, or without initial:"
-            ) from error
-        each.append(model.get_weights())
-    model.set_weights([np.mean(alike, axis=0) for alike in zip(*each, strict=True)])
 
 
 def check(args):
