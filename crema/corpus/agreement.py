@@ -16,8 +16,8 @@ from crema.corpus.hearings import levels
 #: Share of the other hearings that must agree, in the mean over so many beats, or over
 #: so many seconds of chords.
 AGREEMENT, BEATS, SECONDS = 0.75, 9, 4.0
-#: The least length of an excerpt, in seconds: some more than that of the patches to
-#: train on, for a version of it may be faster.
+#: The least length of an excerpt, in seconds: some more than that of the patches that
+#: beat is trained on, for a version of it may be faster.
 LENGTH = 24.0
 #: How far, in seconds, two beats may be from each other to be the same.
 NEAR = 0.07
@@ -71,7 +71,9 @@ def beats(hearings):
 
 
 def chords(hearings):
-    """Find where hearings agree on the chords, inversions apart, and hear some.
+    """Find where hearings agree on the chords, and hear some.
+
+    They need not agree on inversions, which are those of the best hearing.
 
     Parameters
     ----------
@@ -89,23 +91,23 @@ def chords(hearings):
         return []
     told = [_labels_at(times, *hearing) for hearing in hearings]
     best = _best(told, lambda one, other: np.mean(one == other))
-    # That all hear nothing may be for want of ears.
-    sounds = told[best] != "N"
+    # That all hear nothing, or nothing they know, may be for want of ears.
+    sounds = ~np.isin(told[best], ("N", "X"))
     votes = [
         sounds & (told[best] == other) for n, other in enumerate(told) if n != best
     ]
     same = smooth(np.mean(votes, axis=0), round(SECONDS / GRID)) >= AGREEMENT
     found = []
     for first, stop in _where(same):
+        if stop - first < round(LENGTH / GRID):
+            continue
         start, end = first * GRID, stop * GRID
-        if end - start >= LENGTH:
-            told_best = zip(*hearings[best], strict=True)
-            observed = [
-                (max(start, left), min(end, right), label)
-                for (left, right), label in told_best
-                if left < end and right > start
-            ]
-            found.append(Excerpt(start, end, observed))
+        observed = [
+            (max(start, left), min(end, right), label)
+            for (left, right), label in zip(*hearings[best], strict=True)
+            if left < end and right > start
+        ]
+        found.append(Excerpt(start, end, observed))
     return found
 
 

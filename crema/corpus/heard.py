@@ -6,7 +6,7 @@ r"""Chords or beats of recordings that nobody annotated: excerpts where crema is
 
 For a round of self-training.  Each recording is annotated as it is and after each of
 the changes of :mod:`crema.corpus.hearings`.  Where these hearings agree
-(:mod:`crema.corpus.agreement`) is an excerpt, with what they agree on as its
+(:mod:`crema.corpus.agreement`) is an excerpt, with what the best of them tells as its
 annotation.  Each excerpt is written as it is and as some of the changes leave it: what
 a change hides from the network, another hearing tells it.
 

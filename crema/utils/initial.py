@@ -27,8 +27,9 @@ def begin_with(paths, model, inputs):
         A ``model.h5`` or ``model.onnx`` each.
     model : keras.Model
         Gets the weights.
-    inputs : dict of np.ndarray
-        A batch to train on, by which normalisation is restored from ``model.onnx``.
+    inputs : callable
+        Returns a batch to train on, a dict of np.ndarray, from which the statistics of
+        normalisation are taken that a ``model.onnx`` does not have.
 
     Raises
     ------
@@ -45,13 +46,12 @@ def begin_with(paths, model, inputs):
     for path in paths:
         if not path.is_file():
             raise ModelError(
-                f"{path}: is not there; initial: names a model.h5 or model.onnx to "
-                "begin with"
+                f"{path}: is not there; initial: names files, each a model.h5 or a "
+                "model.onnx"
             )
         try:
             if path.suffix == ".onnx":
                 from_onnx(onnx.load(path), model)
-                normalise(model, inputs)
             else:
                 model.load_weights(path)
         # Keras, h5py and protobuf raise many kinds for a damaged file.
@@ -61,6 +61,8 @@ def begin_with(paths, model, inputs):
                 f"({first_line(error)}); train with the network's options of that "
                 "time, or without initial:"
             ) from error
+        if path.suffix == ".onnx":
+            normalise(model, inputs())
         each.append(model.get_weights())
     model.set_weights([np.mean(alike, axis=0) for alike in zip(*each, strict=True)])
 
@@ -74,20 +76,24 @@ def from_onnx(exported, model):
         What :func:`crema.export.to_onnx` made of the same network.
     model : keras.Model
         Computes the same afterwards, but for rounding.  Its normalisation has the
-        statistics 0 and 1, and the factor and summand of the export: before it is
-        trained, it needs :func:`normalise`.
+        statistics 0 and 1, and the factor and summand of the export: to be trained, it
+        needs :func:`normalise`.
 
     Raises
     ------
     ModelError
-        It is the export of another network.
+        It is the export of another network, or one that cannot be taken back.
     """
+    if not all(layer.scale and layer.center for layer in normalisations(model)):
+        raise ModelError(
+            "only a model.h5 keeps normalisation without factor or summand"
+        )
+    if any(isinstance(layer, keras.Model) for layer in model.layers):
+        raise ModelError("only a model.h5 keeps a model in the model")
     shapes = [weight.shape for weight in model.weights]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     if ends[-1] >= MOST:
-        raise ModelError(f"it has more than {MOST:,} weights")
-    if not all(layer.scale and layer.center for layer in normalisations(model)):
-        raise ModelError("a layer of normalisation has no factor or no summand")
+        raise ModelError(f"only a model.h5 keeps more than {MOST:,} weights")
     numbers = np.arange(1, ends[-1] + 1, dtype=np.float32)
     found = np.full(len(numbers), np.nan, np.float32)
 
@@ -102,28 +108,24 @@ def from_onnx(exported, model):
     def constants(proto):
         return [numpy_helper.to_array(one) for one in proto.graph.initializer]
 
-    kinds = [node.op_type for node in exported.graph.node]
     assign(numbers)
     places = to_onnx(model)
     assign(-numbers)
     opposites = constants(to_onnx(model))
     stored = constants(exported)
-    if (
-        kinds != [node.op_type for node in places.graph.node]
-        or len(stored) != len(opposites)
-        or any(a.shape != b.shape for a, b in zip(stored, opposites, strict=True))
+    if list(exported.graph.node) != list(places.graph.node) or any(
+        one.shape != other.shape for one, other in zip(stored, opposites, strict=True)
     ):
         raise ModelError("another network, or other sizes")
     for place, opposite, values in zip(
         constants(places), opposites, stored, strict=True
     ):
         # What does not change its sign with the weights is none.
-        own = (place != 0) & (place == -opposite)
-        found[np.rint(place[own]).astype(int) - 1] = values[own]
+        weights = (place != 0) & (place == -opposite)
+        found[np.rint(place[weights]).astype(int) - 1] = values[weights]
     assign(found)
-    for one, same in zip(stored, constants(to_onnx(model)), strict=True):
-        if not np.allclose(one, same, rtol=1e-5, atol=1e-6):
-            raise ModelError("its constants are not the weights of this network")
+    if any(np.isnan(weight).any() for weight in model.get_weights()):
+        raise ModelError("some weights are not in it")
 
 
 def normalise(model, inputs):
@@ -135,13 +137,18 @@ def normalise(model, inputs):
         Factors and summands are set so that, with the new statistics, each layer
         computes what it did.
     inputs : dict of np.ndarray
-        The batch.
+        The batch, which passes as in training: what comes later is filtered, and has
+        values dropped, at random.
     """
     found = normalisations(model)
     if not found:
         return
     into = keras.Model(model.inputs, [layer.input for layer in found])
-    inside = into([inputs[tensor.name] for tensor in model.inputs])
+    for layer in found:
+        layer.trainable = False  # and so does not take the batch's own statistics
+    inside = into([inputs[tensor.name] for tensor in model.inputs], training=True)
+    for layer in found:
+        layer.trainable = True
     for layer, x in zip(found, inside, strict=True):
         x = np.asarray(x, dtype=np.float64)
         axes = tuple(axis for axis in range(x.ndim) if axis != layer.axis % x.ndim)
@@ -156,6 +163,6 @@ def normalise(model, inputs):
 
 
 def normalisations(model):
-    """Return the layers of batch normalisation, which are to be the model's own."""
+    """Return the layers of batch normalisation."""
     kind = keras.layers.BatchNormalization
     return [layer for layer in model.layers if isinstance(layer, kind)]

@@ -157,8 +157,7 @@ def run(args, estimator, network, decoder, monitor):
         n_active=args.active_tracks,
     )
     if args.initial:
-        batch, _ = next(patches.batches(0, 1))
-        initial.begin_with(args.initial, model, batch)
+        initial.begin_with(args.initial, model, lambda: next(patches.epoch(0))[0])
     excerpts = sampling.Excerpts(
         [files[track][0] for track in held_out],
         inputs,
