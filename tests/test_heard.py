@@ -171,14 +171,8 @@ def made(tmp_path_factory):
     output.mkdir()
     index.write_index(output / "index_train.json", [{"track_id": "a", "group": "a"}])
     files = [str(directory / f"{name}.flac") for name in ("pulse", "none", "text")]
-    words = [
-        "beat",
-        str(output),
-        *files,
-        str(directory / "absent.flac"),
-        "--versions",
-        "3",
-    ]
+    absent = str(directory / "absent.flac")
+    words = ["beat", str(output), *files, absent, "--versions", "3"]
     return words, heard.main(words), output
 
 

@@ -51,8 +51,7 @@ def beats(hearings):
     list of Excerpt
     """
     hearings = [hearing["beat"] for hearing in hearings]
-    best = _best(hearings, _same_beats)
-    others = [hearing for number, hearing in enumerate(hearings) if number != best]
+    best, others = _best(hearings, _same_beats)
     times, positions = hearings[best]
     if len(times) < BEATS:
         return []
@@ -90,12 +89,10 @@ def chords(hearings):
     if len(times) < SECONDS / GRID:
         return []
     told = [_labels_at(times, *hearing) for hearing in hearings]
-    best = _best(told, lambda one, other: np.mean(one == other))
+    best, others = _best(told, lambda one, other: np.mean(one == other))
     # That all hear nothing, or nothing they know, may be for want of ears.
     sounds = ~np.isin(told[best], ("N", "X"))
-    votes = [
-        sounds & (told[best] == other) for n, other in enumerate(told) if n != best
-    ]
+    votes = [sounds & (told[best] == other) for other in others]
     same = smooth(np.mean(votes, axis=0), round(SECONDS / GRID)) >= AGREEMENT
     found = []
     for first, stop in _where(same):
@@ -159,9 +156,10 @@ def _where(flags):
 
 
 def _best(hearings, likeness):
-    """Return the number of the hearing that is most like the others."""
+    """Return the number of the hearing most like the others, and the others."""
     sums = [sum(likeness(one, other) for other in hearings) for one in hearings]
-    return int(np.argmax(sums))
+    best = int(np.argmax(sums))
+    return best, hearings[:best] + hearings[best + 1 :]
 
 
 def _same_beats(one, other):

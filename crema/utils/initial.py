@@ -51,7 +51,7 @@ def begin_with(paths, model, inputs):
             )
         try:
             if path.suffix == ".onnx":
-                from_onnx(onnx.load(path), model)
+                from_onnx(onnx.load(path, load_external_data=False), model)
             else:
                 model.load_weights(path)
         # Keras, h5py and protobuf raise many kinds for a damaged file.

@@ -129,7 +129,7 @@ def run(args, estimator, network, decoder, monitor):
     check_pump(files, args.pump)
 
     keras = backend.keras(args.threads)
-    from crema.utils import fit, initial  # use Keras, which only now is set up
+    from crema.utils import fit  # uses Keras, which only now is set up
 
     rng.seed_everything(args.seed)
     try:
@@ -157,6 +157,8 @@ def run(args, estimator, network, decoder, monitor):
         n_active=args.active_tracks,
     )
     if args.initial:
+        from crema.utils import initial  # uses onnx
+
         initial.begin_with(args.initial, model, lambda: next(patches.epoch(0))[0])
     excerpts = sampling.Excerpts(
         [files[track][0] for track in held_out],
