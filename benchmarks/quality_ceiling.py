@@ -136,6 +136,8 @@ def main():
         share = f"{seconds[among(qualities, quality)].sum() / seconds.sum():.3f}"
         rights = [
             f"{np.average(right[these], weights=weight[these]):.3f}"
+            if these.any()
+            else "-"
             for right, truth, weight in found.values()
             for these in [among(truth, quality)]
         ]

@@ -26,7 +26,7 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
         Trained estimators, or the directories that hold them; by default those that
         crema comes with.  Who analyses many files loads them once, with
         :func:`load_models`.
-    tasks : sequence of str, optional
+    tasks : str or sequence of str, optional
         Names of estimators; the others are left out.
 
     Returns
@@ -80,7 +80,7 @@ def load_models(model=(), tasks=None):
     model : Estimator, str or path-like, or a sequence of these
         Estimators stay as they are; what a directory holds (:func:`crema.models.find`)
         is loaded.  If empty, the models that crema comes with.
-    tasks : sequence of str, optional
+    tasks : str or sequence of str, optional
         Names of estimators; the others are left out, and not loaded.
 
     Returns
@@ -120,6 +120,8 @@ def choose(model, tasks=None):
     """Return what :func:`load_models` loads, by name: estimators and directories."""
     if isinstance(model, (str, pathlib.Path)) or not hasattr(model, "__iter__"):
         model = [model]
+    if isinstance(tasks, str):
+        tasks = [tasks]
     found = {}
     for one in model:
         directory = isinstance(one, (str, pathlib.Path))

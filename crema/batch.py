@@ -79,18 +79,22 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     function = functools.partial(
         annotate, tuple(map(str, model)), tasks and tuple(tasks), form
     )
+    # What changes while it is read must not pass for what was read.
+    states = {song.audio: state(song.audio) for song in waiting}
     jobs = min(jobs, max(1, len(waiting)))
     share = max(1, network.n_cpus() // jobs)
     failures, done = {}, skipped
     try:
-        for song, files, error in cli.attempts(function, waiting, jobs, share):
+        for song, made, error in cli.attempts(function, waiting, jobs, share):
             done += 1
             if isinstance(error, ModelError):
                 raise error  # no other file would fare better
             if error:
                 failures[song.audio] = error
             else:
-                record.add(song.audio, files)
+                files, text = made
+                record.add(song.audio, files, states[song.audio])
+                print(text, end="")
             if len(songs) > 1:
                 say(f"[{done}/{len(songs)}] {song.audio}{' FAILED' if error else ''}")
     except KeyboardInterrupt:
@@ -117,8 +121,10 @@ def annotate(model, tasks, form, song):
 
     Returns
     -------
-    list of pathlib.Path
+    files : list of pathlib.Path
         What was written.
+    text : str
+        What is to be printed, where nothing was.
     """
     estimators = loaded(model, tasks)
     audio = Audio(song.audio)
@@ -134,15 +140,15 @@ def annotate(model, tasks, form, song):
 
         plot.draw(song.plot, jam, audio)
         files.append(song.plot)
-    if not files:
-        contents = formats.texts(jam, form)
-        if len(contents) > 1:
-            raise CremaError(
-                f"{form} is one file for each of {', '.join(contents)}: name the "
-                "output with -o or --output-dir, or choose with --tasks"
-            )
-        print(*contents.values(), end="")
-    return files
+    if files:
+        return files, ""
+    contents = formats.texts(jam, form)
+    if len(contents) > 1:
+        raise CremaError(
+            f"{form} is one file for each of {', '.join(contents)}: name the output "
+            "with -o or --output-dir, or choose with --tasks"
+        )
+    return files, "".join(contents.values())
 
 
 @functools.cache
@@ -170,16 +176,24 @@ class Record:
 
     @functools.cached_property
     def lines(self):
-        """The entries of the record, by audio file."""
+        """The entries of the record, by audio file.
+
+        What was written for one file and then for another is of the other.
+        """
         if not self.path or not self.path.is_file():
             return {}
-        lines = {}
+        lines, owners = {}, {}
         for line in self.path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
+                claimed = dict.fromkeys(entry["files"], entry["audio"])
                 lines[entry["audio"]] = entry
             except (ValueError, TypeError, KeyError):
                 continue  # it may have been cut off together with the power
+            for name, audio in claimed.items():
+                if owners.get(name, audio) != audio:
+                    lines.pop(owners[name], None)
+            owners |= claimed
         return lines
 
     def __enter__(self):
@@ -213,27 +227,35 @@ class Record:
             self.stream.close()
 
     def holds(self, audio):
-        """Return whether a file is done: by this maker, and after it last changed."""
+        """Return whether a file is done: by this maker, and as it is now."""
         entry = self.lines.get(os.path.abspath(audio))
         if not entry or entry.get("by") != self.maker:
             return False
-        try:
-            changed = os.stat(audio).st_mtime_ns
-            files = [self.path.parent / name for name in entry["files"]]
-            return all(file.stat().st_mtime_ns >= changed for file in files)
-        except OSError:
+        now = state(audio)
+        if not now or entry.get("state") != now:
             return False
+        return all((self.path.parent / name).is_file() for name in entry["files"])
 
-    def add(self, audio, files):
-        """Note that a file is done."""
+    def add(self, audio, files, state):
+        """Note that a file is done, and its :func:`state` before that."""
         if self.stream:
             entry = {
                 "audio": os.path.abspath(audio),
+                "state": state,
                 "files": [file.name for file in files],
                 "by": self.maker,
             }
             self.stream.write(f"{json.dumps(entry)}\n")
             self.stream.flush()
+
+
+def state(audio):
+    """Return when a file changed, in ns, and its size; nothing if it is not there."""
+    try:
+        found = os.stat(audio)
+    except OSError:
+        return None
+    return [found.st_mtime_ns, found.st_size]
 
 
 def locked(stream):

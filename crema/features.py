@@ -88,9 +88,10 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         octaves = n_octaves + max(harmonics).bit_length() - 1
         self.hold = hold
         if self.step % 2 ** (octaves - 1):
+            held = f" times hold {hold}" if hold > 1 else ""
             raise ConfigError(
-                f"hop_length {self.step} must be a multiple of {2 ** (octaves - 1)} "
-                f"for a transform of {octaves} octaves"
+                f"hop_length {hop_length}{held} must be a multiple of "
+                f"{2 ** (octaves - 1)} for a transform of {octaves} octaves"
             )
         if 2.0**octaves * self.fmin * 1.05 > sr / 2:
             raise ConfigError(

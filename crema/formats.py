@@ -18,6 +18,8 @@ from crema.utils import io
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
+#: The format that the suffix of a file name stands for.
+SUFFIXES = {f".{name}": name for name in FORMATS} | {".jamz": "jams"}
 
 
 def infer(path):
@@ -28,15 +30,13 @@ def infer(path):
     CremaError
         It stands for none.
     """
-    suffix = pathlib.Path(path).suffix.lower().lstrip(".")
-    if suffix == "jamz":
-        return "jams"
-    if suffix not in FORMATS:
+    form = SUFFIXES.get(pathlib.Path(path).suffix.lower())
+    if form is None:
         raise CremaError(
             f"{path}: the name of the output must end in .jams, .jamz, .lab, .csv or "
             ".json"
         )
-    return suffix
+    return form
 
 
 def named(jam):

@@ -42,7 +42,7 @@ def info(path):
     path = pathlib.Path(path)
     if path.is_dir():
         return of_model(path)
-    if path.suffix in (".jams", ".jamz"):
+    if path.suffix.lower() in (".jams", ".jamz"):
         return of_jams(path)
     result = io.read_json(path)
     if not isinstance(result, dict) or "origin" not in result:
@@ -68,7 +68,7 @@ def of_jams(path):
     known["program"] = getattr(jam.sandbox, "program", None)
     for number, (name, annotation) in enumerate(formats.named(jam).items(), 1):
         origin = getattr(annotation.sandbox, "model", None)
-        if origin is None:
+        if not is_ours(origin):
             tools = annotation.annotation_metadata.annotation_tools
             known[f"{number} {name}"] = {"made by": tools or "unknown, not by crema"}
         else:
@@ -81,6 +81,12 @@ def of_jams(path):
             "written it, or a crema before 0.1"
         )
     return known
+
+
+def is_ours(origin):
+    """Return whether an annotation says of its model what crema says."""
+    told = origin if isinstance(origin, dict) else {}
+    return all(isinstance(told.get(name), str) for name in ("estimator", "sha256"))
 
 
 def released(origin):

@@ -1,6 +1,8 @@
 """Draw chords, beats and keys over the chroma of the music."""
 
 import colorsys
+import pathlib
+import warnings
 
 import numpy as np
 
@@ -56,13 +58,15 @@ def draw(path, jam, audio=None):
         written.
     """
     drawn = picture(jam, audio)
-    with io.atomic(path) as temporary:
-        try:
-            drawn.savefig(temporary, dpi=110)
-        except ValueError as error:
-            raise CremaError(
-                f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
-            ) from error
+    form = pathlib.Path(path).suffix.lower().lstrip(".")
+    if form not in drawn.canvas.get_supported_filetypes():
+        raise CremaError(
+            f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
+        )
+    with io.atomic(path) as temporary, warnings.catch_warnings():
+        # Of a title in letters that the font lacks, matplotlib says so for each.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        drawn.savefig(temporary, dpi=110, format=form)
 
 
 def picture(jam, audio=None):
@@ -97,7 +101,8 @@ def picture(jam, audio=None):
     names = spelling(keys[0]) if keys else SHARPS
     height = TALL if audio else LOW
     figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
-    figure.suptitle(title(jam, duration, names), x=0.01, ha="left", fontsize=13)
+    text = title(jam, duration, names)
+    figure.suptitle(text, x=0.01, ha="left", fontsize=13, parse_math=False)
     figure.text(0.99, 0.995, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
     axes = figure.subplots(n_rows, 1, squeeze=False)[:, 0]
     chroma = chromagram(audio) if audio else None
@@ -165,7 +170,11 @@ def chromagram(audio):
     y = audio.at(RATE)
     # A clip must be longer than the filters.
     y = np.pad(y, (0, max(0, RATE - len(y))))
-    chroma = librosa.feature.chroma_cqt(y=y, sr=RATE, hop_length=HOP, norm=None)
+    with warnings.catch_warnings():
+        # Of a short clip, librosa says so for each octave; silence has no tuning.
+        for message in ("n_fft=.* is too large", "Trying to estimate tuning"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        chroma = librosa.feature.chroma_cqt(y=y, sr=RATE, hop_length=HOP, norm=None)
     loudest = chroma.max(axis=0)
     return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
 
@@ -270,6 +279,7 @@ def write(axis, left, right, place, text, sizes=(10, 8)):
                 text,
                 fontsize=size,
                 rotation=rotation,
+                parse_math=False,
                 ha="center",
                 va="center_baseline" if not rotation else "center",
             )

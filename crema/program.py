@@ -9,6 +9,8 @@ crema info song.jams
 """
 
 import argparse
+import glob
+import os
 import pathlib
 import sys
 
@@ -49,7 +51,8 @@ def parser():
         "--output",
         type=pathlib.Path,
         metavar="FILE",
-        help="the file to write (default: print to standard output)",
+        help="the file to write (default: print to standard output, unless "
+        "--posteriors or --plot is given)",
     )
     where.add_argument(
         "--output-dir",
@@ -131,18 +134,26 @@ def destinations(args):
     Raises
     ------
     CremaError
-        The options contradict each other, or two files would share an output.
+        The options contradict each other, two files would share an output, or an
+        output is the audio.
     """
     output, directory = args.output, args.output_dir
     extras = {"posteriors": args.posteriors, "plot": args.plot}
     form = args.format or (formats.infer(output) if output else "jams")
+    if output and formats.SUFFIXES.get(output.suffix.lower(), form) != form:
+        raise CremaError(
+            f"{output}: is no name for --format {form}; name it .{form}, or leave out "
+            "--format"
+        )
     if directory is None:
         if len(args.audio) > 1:
             raise CremaError("several audio files need --output-dir instead of -o")
         for option, value in extras.items():
             if value is True:
                 raise CremaError(f"--{option} needs the name of a file")
-        return form, [batch.Song(args.audio[0], output, **extras)]
+        song = batch.Song(args.audio[0], output, **extras)
+        keep_audio(song)
+        return form, [song]
     for option, value in extras.items():
         if isinstance(value, pathlib.Path):
             raise CremaError(
@@ -166,7 +177,27 @@ def destinations(args):
             f"two audio files would be written to {twice}; rename one or use two "
             "directories"
         )
+    for song in songs:
+        keep_audio(song)
     return form, songs
+
+
+def keep_audio(song):
+    """Refuse to write over the audio of a song.
+
+    Raises
+    ------
+    CremaError
+        An output is the audio.
+    """
+    for output in (song.annotation, song.posteriors, song.plot):
+        if (
+            output
+            and os.path.exists(output)
+            and os.path.exists(song.audio)
+            and os.path.samefile(output, song.audio)
+        ):
+            raise CremaError(f"{output}: is the audio itself; name another output")
 
 
 def draw(argv):
@@ -217,11 +248,14 @@ def find_audio(path):
     -------
     str or pathlib.Path or None
     """
+    beside = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
     for suffix in (".flac", ".wav", ".mp3", ".ogg", ".opus", ".aiff", ".aif"):
-        if path.with_suffix(suffix).is_file():
-            return path.with_suffix(suffix)
+        for audio in beside:
+            named = audio.stem == path.stem and audio.suffix.lower() == suffix
+            if named and audio.is_file():
+                return audio
     for audio, entry in batch.Record(path.parent, {}).lines.items():
-        if path.name in entry.get("files", ()) and pathlib.Path(audio).is_file():
+        if path.name in entry["files"] and pathlib.Path(audio).is_file():
             return audio
     return None
 

@@ -120,6 +120,7 @@ def check_indexes():
     for names in dict.fromkeys(files):
         train, test = map(read_index, names)
         index.check_splits(train, test, names)
+        index.check_groups(train, names[0])
         # The demo corpus is made by a rule and need not be there yet.
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])

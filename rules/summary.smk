@@ -6,8 +6,8 @@ in   logs/ESTIMATOR/STAGE/TRACK.log of this run, whose last line is an error
 BEGUN = time.time()
 
 
-def unusable_tracks():
-    """The reasons of this run against tracks, by track."""
+def failed_tracks():
+    """The last errors of this run, by track."""
     found = {}
     for log in pathlib.Path("logs").glob("*/*/*.log"):
         if log.parts[1] in ESTIMATORS and log.stat().st_mtime >= BEGUN:
@@ -18,7 +18,18 @@ def unusable_tracks():
 
 
 onerror:
-    unusable = unusable_tracks()
+    failed = failed_tracks()
+    # Of a full disk the tracks are not to blame.
+    unwritten = [why for why in failed.values() if why.startswith("cannot write ")]
+    unusable = {t: why for t, why in failed.items() if why not in unwritten}
+    if unwritten:
+        print(
+            f"{len(unwritten)} file(s) could not be written, such as:",
+            f"  {unwritten[0]}",
+            "Make room, or get permission, and give the same command again.",
+            sep="\n",
+            file=sys.stderr,
+        )
     if unusable:
         tracks = json.dumps(sorted({*unusable, *LEAVE_OUT}), ensure_ascii=False)
         print(

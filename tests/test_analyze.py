@@ -277,6 +277,7 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
     ("args", "message"),
     [
         (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
+        (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: is no name for --format"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
         (["x/a.wav", "y/a.wav", "--output-dir", "out"], "two audio files would be"),
         (["a.wav", "--model", "nowhere"], "nowhere: holds no trained model"),
@@ -293,6 +294,32 @@ def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     assert not list(pathlib.Path(tmp_path).iterdir())
 
 
+@pytest.mark.parametrize("option", ["-o", "--posteriors", "--plot"])
+def test_the_audio_is_not_written_over(option, tmp_path):
+    audio = tmp_path / "a.wav"
+    audio.write_text("audio")
+    for name in ("a.json", "a.npz", "a.png"):
+        (tmp_path / name).symlink_to(audio)
+    output = {"-o": "a.json", "--posteriors": "a.npz", "--plot": "a.png"}[option]
+    with pytest.raises(CremaError, match=f"{output}: is the audio itself"):
+        program.main([str(audio), option, str(tmp_path / output)])
+    options = ["--output-dir", str(tmp_path), "--format", "json"]
+    with pytest.raises(CremaError, match="a.json: is the audio itself"):
+        program.main([str(audio), *options])
+
+
+def test_whoever_reads_the_annotation_may_stop_before_the_end(tmp_path, monkeypatch):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+    io.write_audio(tmp_path / "a.wav", tone(1), RATE)
+    monkeypatch.setattr(batch, "loaded", lambda model, tasks: [])
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(BrokenPipeError):
+        program.main([str(tmp_path / "a.wav")])
+
+
 @pytest.mark.parametrize(
     "args", [["--posteriors", "a.wav"], ["a.wav", "--jobs", "0"], ["--format", "midi"]]
 )
@@ -305,6 +332,10 @@ def test_wrong_options_are_refused(args, capsys):
 def test_two_models_of_one_estimator_are_refused(trained):
     with pytest.raises(ModelError, match="two models of chord"):
         analyze.load_models([trained, trained])
+
+
+def test_one_task_is_a_list_of_one():
+    assert list(analyze.choose((), "key")) == ["key"]
 
 
 def test_models_of_one_version_are_told_apart(trained, tmp_path):
@@ -334,7 +365,7 @@ def batches(tmp_path, monkeypatch):
         done.append(pathlib.Path(song.audio).name)
         song.annotation.parent.mkdir(exist_ok=True)
         song.annotation.write_text("annotation")
-        return [song.annotation]
+        return [song.annotation], ""
 
     def run(*names, form="jams", status=0):
         done.clear()
@@ -368,7 +399,30 @@ def test_what_is_out_of_date_is_not_done(batches):
     os.utime(batches.directory / "a.wav", (later, later))
     assert batches("a.wav", "b.wav") == ["a.wav"]
     (out / "b.wav.jams").unlink()
-    assert batches("a.wav", "b.wav") == ["a.wav", "b.wav"]
+    assert batches("a.wav", "b.wav") == ["b.wav"]
+
+
+def test_what_was_replaced_is_not_done_whenever_it_was_made(batches):
+    audio = batches.directory / "a.wav"
+    now = time.time()
+    for seconds in (now + 1e6, now - 1e6):
+        os.utime(audio, (seconds, seconds))
+        assert batches("a.wav") == ["a.wav"]
+        assert batches("a.wav") == []
+    audio.write_text("longer audio")
+    os.utime(audio, (seconds, seconds))
+    assert batches("a.wav") == ["a.wav"]
+
+
+def test_what_changed_while_it_was_read_is_not_done(batches, monkeypatch):
+    annotate = batch.annotate
+
+    def slow(model, tasks, form, song):
+        pathlib.Path(song.audio).write_text("other audio")
+        return annotate(model, tasks, form, song)
+
+    monkeypatch.setattr(batch, "annotate", slow)
+    assert batches("a.wav") == batches("a.wav") == ["a.wav"]
 
 
 def test_other_models_or_formats_do_it_again(batches):
@@ -394,6 +448,19 @@ def test_a_file_of_the_same_name_elsewhere_is_another(batches):
     song = batch.Song(str(batches.directory / "other" / "a.wav"), out / "a.wav.jams")
     record = batch.Record(out, {})
     assert not record.holds(song.audio)
+
+
+def test_what_was_written_over_is_not_done(tmp_path):
+    out = tmp_path / "out"
+    songs = [tmp_path / place / "song.wav" for place in ("a", "b")]
+    with batch.Record(out, {}) as record:
+        (out / "song.jams").touch()
+        for song in songs:
+            io.write_text(song, "audio")
+            record.add(song, [out / "song.jams"], batch.state(song))
+    record = batch.Record(out, {})
+    assert [record.holds(song) for song in songs] == [False, True]
+    assert program.find_audio(out / "song.jams") == str(songs[1])
 
 
 def test_a_record_that_was_cut_off_is_read(batches):

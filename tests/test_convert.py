@@ -355,10 +355,15 @@ def test_what_others_have_made_is_not_overwritten(run, material, capsys):
         assert "song.jams: is there already" in capsys.readouterr().err
     theirs.unlink()
     assert run() == 0
+    jam = io.read_jams(theirs)
+    jam.file_metadata.artist = "Some One"
+    io.write_jams(theirs, jam)
     (material / "keys" / "song.key").write_text("F")
     assert run() == 0
-    (key,) = io.read_jams(theirs).search(namespace="key_mode")
+    jam = io.read_jams(theirs)
+    (key,) = jam.search(namespace="key_mode")
     assert key.data[0].value == "F:major"
+    assert jam.file_metadata.artist == "Some One"
 
 
 def test_wrong_arguments(run, material):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from crema.corpus import agreement, heard
+from crema.corpus import agreement, heard, pair
 from crema.corpus.hearings import CHANGES
 from crema.exceptions import CorpusError
 from crema.notes import split, transpose
@@ -225,6 +225,24 @@ def test_what_is_missing_is_made_again(made):
     path.unlink()
     assert heard.main(words) == 1
     assert path.is_file()
+
+
+def test_another_call_adds_to_what_is_there(made):
+    words, _, output = made
+    before = index.read_index(output / "index_train_beat.json")
+    assert heard.main([*words[:2], words[-3], *words[-2:]]) == 1  # what is absent
+    assert index.read_index(output / "index_train_beat.json") == before
+    assert heard.main(words) == 1
+    assert index.read_index(output / "index_train_beat.json") == before
+
+
+def test_what_was_heard_is_no_pair(made, tmp_path):
+    _, _, output = made
+    with pytest.raises(CorpusError, match="can be used"):
+        pair.pair(output, output=tmp_path)
+    records = json.loads((tmp_path / "rejected.json").read_text())
+    assert len(records) == 3
+    assert all("crema heard this by itself" in r["reason"] for r in records)
 
 
 def test_what_was_heard_is_never_held_out(made):

@@ -104,6 +104,13 @@ def test_splits_that_do_not_meet_pass():
     assert index.check_splits({"a": "x", "b": "x"}, {"c": "y"}) is None
 
 
+@pytest.mark.parametrize("groups", [{"a": "x", "b": "x"}, {"a": "x", "b": None}])
+def test_one_group_cannot_be_held_out(groups):
+    with pytest.raises(CorpusError, match="^some.json: lists fewer than two groups"):
+        index.check_groups(groups, "some.json")
+    index.check_groups({**groups, "c": "y"}, "some.json")
+
+
 def test_a_track_on_both_sides():
     with pytest.raises(CorpusError, match=r"^2 track\(s\) in both .* 'a'"):
         index.check_splits({"a": "x", "b": "x", "d": "d"}, {"b": "y", "a": "y"})

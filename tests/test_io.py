@@ -80,6 +80,22 @@ def test_a_device_stays_one(tmp_path):
     assert os.read(reader, 9) == b"text" and (tmp_path / "pipe.txt").is_fifo()
 
 
+def test_a_pipe_without_a_name_is_written_to():
+    reader, writer = os.pipe()
+    io.write_text(f"/dev/fd/{writer}", "text")
+    assert os.read(reader, 9) == b"text"
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "夜"])
+def test_a_name_may_be_as_long_as_any(tmp_path, letter):
+    path = tmp_path / f"{letter * (250 // len(letter.encode()))}.txt"
+    with io.atomic(path) as temporary:
+        temporary.write_text("text")
+        assert temporary.name.startswith(f".{letter}")
+        assert temporary.name.endswith(f".{os.getpid()}.txt")
+    assert names(tmp_path) == [path.name]
+
+
 @pytest.fixture
 def listings(monkeypatch):
     """How often a directory was searched for the files of a track."""
@@ -396,11 +412,19 @@ def test_a_process_may_have_no_standard_error(tmp_path, run_script):
     assert done.returncode == 0
 
 
-def test_no_audio_there(tmp_path):
-    for path in (tmp_path / "a.flac", tmp_path):
+def test_no_audio_there(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "secret.wav").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    for path, message in (
+        (tmp_path / "a.flac", "no such audio file; add it or"),
+        (tmp_path, "is a directory; name the files in it"),
+        (tmp_path / "pipe", "is no regular file; write"),
+        (tmp_path / "secret.wav", "permission denied; make it readable"),
+    ):
         with pytest.raises(AudioError) as caught:
             io.read_audio(path)
-        assert "no such audio file; add it or" in one_line(caught, path)
+        assert message in one_line(caught, path)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -517,9 +541,10 @@ def test_jams_that_break_the_schema(tmp_path):
 def test_jams_without_duration_or_of_another_suffix(tmp_path):
     with pytest.raises(AnnotationError, match="a.jams"):
         io.write_jams(tmp_path / "a.jams", jams.JAMS())
-    with pytest.raises(AnnotationError, match="a.txt"):
-        io.write_jams(tmp_path / "a.txt", annotate(["C:maj"]))
     assert not names(tmp_path)
+    for name, start in (("a.txt", b"{"), ("a", b"{"), ("a.JAMZ", b"\x1f\x8b")):
+        io.write_jams(tmp_path / name, annotate(["C:maj"]))
+        assert (tmp_path / name).read_bytes().startswith(start)
 
 
 def test_no_annotation_there(tmp_path):

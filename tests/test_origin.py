@@ -68,6 +68,22 @@ def test_what_others_have_written(tmp_path):
             origin.info(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "model", ["mine", ["mine"], {"estimator": "chord"}, {"estimator": [], "sha256": ""}]
+)
+def test_what_others_say_of_their_models(tmp_path, model):
+    jam = annotate(["C:maj"])
+    jam.annotations[0].sandbox.model = model
+    io.write_jams(tmp_path / "a.jams", jam)
+    with pytest.raises(CremaError, match="no annotation says which model"):
+        origin.info(tmp_path / "a.jams")
+    known = {"estimator": "mine", "version": "1", "sha256": "0"}
+    jam.annotations[1].sandbox.model = known
+    io.write_jams(tmp_path / "a.JAMS", jam)
+    found = origin.info(tmp_path / "a.JAMS")
+    assert found["2 beat"] == known and "not by crema" in found["1 chord"]["made by"]
+
+
 def test_outline():
     known = {"a": {"b": 1, "c": {"d": "x"}}, "short": [1, 2], "long": list(range(9))}
     assert origin.outline(known) == [

@@ -243,9 +243,15 @@ def test_groups(tmp_path, option, expected, capsys):
 
 
 def test_track_without_a_group_is_rejected(corpus):
-    write(corpus, "other")
+    write(corpus, "0_other")
     run(corpus, "--group-by", "^([a-d])_", "--test-fraction", 0.5)
-    assert rejected(corpus) == {"other": "other: does not match --group-by ^([a-d])_"}
+    reason = "0_other: does not match --group-by ^([a-d])_"
+    assert rejected(corpus) == {"0_other": reason}
+    # And is none that others could be the same as.
+    for name in ("a_1.flac", "a_1.jams"):
+        shutil.copy(corpus / name, corpus / f"0_other.{name[4:]}")
+    run(corpus, "--group-by", "^([a-d])_", "--test-fraction", 0.5)
+    assert rejected(corpus) == {"0_other": reason}
 
 
 @pytest.mark.parametrize("option", ["artits", "(a)(b)", "(", "[a-z]+"])

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 
 import jams
 import numpy as np
@@ -74,8 +75,28 @@ def test_chroma_is_drawn_where_there_is_audio(jam):
 def test_silence_and_a_clip_are_drawn(jam, tmp_path):
     for y in (np.zeros(SAMPLE_RATE), np.ones(2)):
         audio = Audio(y=y, sr=SAMPLE_RATE)
-        assert np.isfinite(plot.chromagram(audio)).all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            assert np.isfinite(plot.chromagram(audio)).all()
         plot.draw(tmp_path / "song.png", jam, audio)
+
+
+def test_any_title_is_drawn_as_it_is(tmp_path):
+    jam = annotate(["C:maj"])
+    jam.file_metadata.title = "$\\frac{1$ 夜想曲"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        plot.draw(tmp_path / "song.PNG", jam)
+    assert (tmp_path / "song.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_the_name_of_a_picture_is_to_blame_for_itself(jam, tmp_path, monkeypatch):
+    def savefig(*_, **__):
+        raise ValueError("too large")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
+    with pytest.raises(ValueError, match="too large"):
+        plot.draw(tmp_path / "song.png", jam)
 
 
 def test_hours_do_not_make_miles():
@@ -157,13 +178,19 @@ def test_the_audio_beside_is_found(tmp_path, capsys):
     assert capsys.readouterr().err == f"{tmp_path / 'song.png'} is drawn\n"
 
 
+def test_the_audio_beside_is_found_whatever_its_case(tmp_path):
+    for name in ("song.b.wav", "song.Mp3", "song.FLAC", "song.txt"):
+        (tmp_path / name).touch()
+    assert program.find_audio(tmp_path / "song.jams") == tmp_path / "song.FLAC"
+
+
 def test_the_audio_is_found_by_the_record(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     write_pair(tmp_path, "song")
     assert program.find_audio(out / "song.jams") is None
     with batch.Record(out, {}) as record:
-        record.add(str(tmp_path / "song.flac"), [out / "song.jams"])
+        record.add(str(tmp_path / "song.flac"), [out / "song.jams"], None)
     assert program.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
     assert program.find_audio(out / "other.jams") is None
 

@@ -1,11 +1,13 @@
 """The models that crema comes with: whole, small, quick to load, and unchanged."""
 
 import json
+import shutil
 
 import pytest
 from conftest import modules_of
 
 from crema import models
+from crema.exceptions import ModelError
 from crema.utils import hashes, io
 from tests import golden
 
@@ -29,6 +31,27 @@ def test_files_are_those_of_the_release(directory):
     assert not version.endswith("+dirty")
     splits = io.read_json(directory / "splits.json")
     assert not set(splits["train"] + splits["validation"]) & set(splits["test"])
+
+
+def test_what_lies_beside_a_model_does_not_matter(tmp_path):
+    directory = shutil.copytree(models.RELEASED / "key", tmp_path / "key")
+    for name in (".DS_Store", "notes.txt"):
+        (directory / name).touch()
+    hashes.check(directory)
+    (directory / "card.md").rename(directory / "card")
+    with pytest.raises(ModelError, match="not those that were released"):
+        hashes.check(directory)
+
+
+@pytest.mark.parametrize("name", ["decoder.json", "pump.pkl", "model.h5"])
+def test_what_a_model_is_loaded_from_is_listed(tmp_path, name):
+    directory = shutil.copytree(models.RELEASED / "key", tmp_path / "key")
+    (directory / name).touch()
+    lines = (directory / hashes.SUMS).read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.endswith(f" {name}\n")]
+    (directory / hashes.SUMS).write_text("".join(kept))
+    with pytest.raises(ModelError, match="not those that were released"):
+        hashes.check(directory)
 
 
 def test_the_program_needs_no_tensorflow(tmp_path):

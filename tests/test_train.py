@@ -451,6 +451,9 @@ def test_a_training_begins_with_a_released_model(prepared, uninterrupted, tmp_pa
     for name, value in before.items():
         if "normalization" not in name:
             np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
+    options += ("--patch-duration", "1000")
+    _, errors = train(prepared, tmp_path / "long", *options).communicate(timeout=100)
+    assert "make patch_duration shorter" in errors
 
 
 def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp_path):

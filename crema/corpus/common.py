@@ -11,6 +11,8 @@ from crema import network
 from crema.exceptions import AnnotationError, CorpusError
 from crema.utils import cli, io
 
+#: The module that :mod:`crema.corpus.heard` names in the sandbox of what it makes.
+BY_EAR = "crema.corpus.heard"
 #: Extensions, in lower case, of the formats that libsndfile reads.
 AUDIO = {
     *("aif", "aifc", "aiff", "au", "caf", "flac", "mp3", "oga", "ogg", "opus"),

@@ -77,24 +77,33 @@ def convert_track(corpus, output, directories, track_id):
     jam = jams.JAMS()
     jam.file_metadata.title = track_id
     jam.file_metadata.duration = duration = len(y) / sample_rate
-    last = 0.0
+    last, known = 0.0, False
     for kind, path in label_files(directories, track_id).items():
         namespace, _, read = KINDS[kind]
         observed = read(path)
         if namespace == "beat":
             observed = [(time, time, position) for time, position in observed]
+        known |= bool(observed)
         last = max([last, *(end for _, end, _ in observed if math.isfinite(end))])
         annotation = common.annotation(
             namespace, observed, duration, data_source=path.name, annotation_tools=TOOL
         )
         if annotation:
             jam.annotations.append(annotation)
+    if not jam.annotations and not known:
+        raise AnnotationError(f"{audio}: its label files hold no known label")
     if not jam.annotations:
         raise AnnotationError(
             f"{audio}: no label lies within its {duration:.1f} s; are the labels of "
             "another recording?"
         )
-    common.save(output / f"{track_id}.jams", jam, TOOL)
+    path = output / f"{track_id}.jams"
+    common.check_ours(path, TOOL)
+    if path.is_file():
+        # Which may have been added since, for crema.corpus.pair to group by.
+        before = io.read_jams(path).file_metadata
+        jam.file_metadata.update(artist=before.artist, release=before.release)
+    common.save(path, jam, TOOL)
     return last - duration
 
 

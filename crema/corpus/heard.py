@@ -10,10 +10,10 @@ the changes of :mod:`crema.corpus.hearings`.  Where these hearings agree
 annotation.  Each excerpt is written as it is and as some of the changes leave it: what
 a change hides from the network, another hearing tells it.
 
-The tracks of ``OUTPUT/index_train.json``, if there is one, and those made here are
-listed in ``OUTPUT/index_train_beat.json``, or the same for chord: they have no other
-annotation.  What is made here is in no group, so that no network is judged by labels of
-its own kind.
+The tracks of ``OUTPUT/index_train.json``, if there is one, those made here and those
+of earlier calls are listed in ``OUTPUT/index_train_beat.json``, or the same for chord:
+they have no other annotation.  What is made here is in no group, so that no network is
+judged by labels of its own kind.
 
 References
 ----------
@@ -29,7 +29,7 @@ import jams
 
 from crema import analyze
 from crema.corpus import agreement
-from crema.corpus.common import annotation, attempts, report
+from crema.corpus.common import BY_EAR, annotation, attempts, report
 from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
 from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
@@ -38,7 +38,7 @@ from crema.utils import cli, hashes, index, io
 from crema.utils.rng import generator
 
 #: Raise it when a change of the code changes what is made of a recording.
-RECIPE = 2
+RECIPE = 3
 #: What finds excerpts, for each estimator; and the estimators that a hearing of it has,
 #: for chords change on beats.
 FINDERS = {"beat": agreement.beats, "chord": agreement.chords}
@@ -125,6 +125,7 @@ def write(output, track, estimator, y, sample_rate, excerpt, change):
     jam = jams.JAMS()
     jam.file_metadata.title = track
     jam.file_metadata.duration = duration
+    jam.sandbox.made_by = BY_EAR
     source = f"{len(CHANGES) + 1} hearings"
     jam.annotations.append(
         annotation(estimator, observed, duration, "crema", data_source=source)
@@ -197,8 +198,17 @@ def main(argv=None):
     train = args.output / "index_train.json"
     records = io.read_json(train) if train.is_file() else []
     made = [track for _, tracks, _ in rows for track in tracks or ()]
+    path = args.output / f"index_train_{args.estimator}.json"
+    before = index.read_index(path) if path.is_file() else {}
+    # What other calls have heard stays; a track is NAME_EXCERPT_VERSION.
+    made += [
+        track
+        for track in before
+        if track.startswith(f"heard_{args.estimator}_")
+        and track.rsplit("_", 2)[0] not in sources
+    ]
     records += [{"track_id": track, "group": None} for track in made]
-    index.write_index(args.output / f"index_train_{args.estimator}.json", records)
+    index.write_index(path, records)
     return report({name: error for name, _, error in rows if error})
 
 

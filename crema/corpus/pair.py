@@ -82,6 +82,10 @@ def examine(corpus, namespaces, min_duration, track_id):
     audio, path = corpus.audio(track_id), corpus.jams(track_id)
     index.check_track_id(track_id, audio)
     jam = io.read_jams(path)
+    if getattr(jam.sandbox, "made_by", None) == common.BY_EAR:
+        raise AnnotationError(
+            f"{path}: crema heard this by itself; {common.BY_EAR} lists it, to train on"
+        )
     annotated = [annotation for annotation in jam.annotations if annotation.data]
     for namespace in namespaces:
         if not any(jams.nsconvert.can_convert(a, namespace) for a in annotated):
@@ -313,10 +317,9 @@ def pair(
     groups, first = {}, {}
     for track_id, track in sorted(examined.items()):
         group = group_of(track_id, track)
-        same = first.setdefault(track.samples_sha256, track_id)
         if group is None:
             reason = f"{track_id}: does not match --group-by {group_by}"
-        elif same != track_id:
+        elif (same := first.setdefault(track.samples_sha256, track_id)) != track_id:
             reason = f"{track_id}: the same audio as {same}"
         else:
             groups[track_id] = group

@@ -72,3 +72,9 @@ class StructuredChord(Dotted, pumpp.task.ChordTransformer):
 
     def __init__(self, name="chord_struct", sr=22050, hop_length=2048):
         super().__init__(name=name, sr=sr, hop_length=hop_length, sparse=True)
+
+    def transform_annotation(self, ann, duration):
+        """Encode an annotation; ``X`` has no tones, where pumpp has all twelve."""
+        encoded = super().transform_annotation(ann, duration)
+        encoded["pitch"] &= encoded["root"] < 12
+        return encoded

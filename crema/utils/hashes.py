@@ -5,6 +5,8 @@ import hashlib
 from crema.exceptions import ModelError
 
 SUMS = "SHA256SUMS"
+#: Names of the files that a model is loaded from, whatever their suffix.
+LOADED = {"decoder", "model", "pump", "settings", "version"}
 
 
 def of(path):
@@ -29,7 +31,7 @@ def listing(directory):
 
 
 def check(directory):
-    """Check the files of a released model.
+    """Check the files of a released model; others may lie beside them.
 
     Parameters
     ----------
@@ -42,7 +44,16 @@ def check(directory):
         The files are not as they were released.
     """
     path = directory / SUMS
-    if path.is_file() and path.read_text(encoding="utf-8") != listing(directory):
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    listed = {line.partition("  ")[2] for line in text.splitlines()}
+    found = sorted(
+        file
+        for file in directory.iterdir()
+        if file.name in listed or file.stem in LOADED
+    )
+    if text != lines(found):
         raise ModelError(
             f"{directory}: its files are not those that were released; install crema "
             "again, or name another model"

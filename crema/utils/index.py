@@ -93,6 +93,23 @@ def check_track_id(track_id, where):
         )
 
 
+def check_groups(train, name):
+    """Raise CorpusError if there is no group to hold out of a training index.
+
+    Parameters
+    ----------
+    train : dict of str to (str or None)
+        An index as :func:`read_index` returns it.
+    name : str or path-like
+        What the message calls it.
+    """
+    if len(set(train.values()) - {None}) < 2:
+        raise CorpusError(
+            f"{name}: lists fewer than two groups, of which one is held out for "
+            "validation; add tracks of others, or give finer groups"
+        )
+
+
 def check_splits(train, test, names=("the training index", "the test index")):
     """Raise CorpusError if a track or a group stands on both sides.
 

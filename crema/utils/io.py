@@ -58,15 +58,21 @@ def atomic(path):
     CremaError
         The file cannot be written (disk full, no permission, ...).
     """
+    given = pathlib.Path(path)
     # What a link points to is meant, not the link.
-    path = pathlib.Path(os.path.realpath(path))
+    path = pathlib.Path(os.path.realpath(given))
     # The first dot keeps globs over the copies of a track away from it.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    end = f".{os.getpid()}{path.suffix}"
+    # Where the name fits, this one must: 255 bytes, and no half of a letter.
+    start = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(end))]
+    temporary = path.with_name(start.decode(errors="ignore") + end)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_fifo() or path.is_char_device():
-            yield path  # /dev/null, or what another program reads
+        # /dev/null, or what another program reads, which may have no other name.
+        if given.is_fifo() or given.is_char_device():
+            path = given
+            yield path
             return
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -136,14 +142,20 @@ def read_audio(path, sample_rate=None):
     Raises
     ------
     AudioError
-        The file is missing, is not audio, is truncated, is empty, or holds samples
-        that are not finite.
+        The file is missing, may not be read, is not audio, is truncated, is empty, or
+        holds samples that are not finite.
     """
     import soundfile
 
     path = os.fspath(path)
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         raise AudioError(f"{path}: no such audio file; add it or leave it out")
+    if os.path.isdir(path):
+        raise AudioError(f"{path}: is a directory; name the files in it")
+    if not os.path.isfile(path):
+        raise AudioError(f"{path}: is no regular file; write the audio to one")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{path}: permission denied; make it readable or leave it out")
     opened = False
     try:
         # libmpg123 prints notes about MP3, and about what only has the name of one.
@@ -319,7 +331,7 @@ def read_jams(path):
 
 
 def write_jams(path, jam):
-    """Write a JAMS object, strictly validated, as ``.jams`` or ``.jamz``.
+    """Write a JAMS object, strictly validated; compressed if `path` ends in ``.jamz``.
 
     Raises
     ------
@@ -328,9 +340,10 @@ def write_jams(path, jam):
     """
     import jams
 
+    form = "jamz" if pathlib.Path(path).suffix.lower() == ".jamz" else "jams"
     with atomic(path) as temporary:
         try:
-            jam.save(os.fspath(temporary), strict=True)
+            jam.save(os.fspath(temporary), strict=True, fmt=form)
         except jams.JamsError as error:
             reason = brief(error)
             for annotation in jam.annotations:

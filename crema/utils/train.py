@@ -159,7 +159,7 @@ def run(args, estimator, network, decoder, monitor):
     if args.initial:
         from crema.utils import initial  # uses onnx
 
-        initial.begin_with(args.initial, model, lambda: next(patches.epoch(0))[0])
+        initial.begin_with(args.initial, model, lambda: next(patches.batches(0, 1))[0])
     excerpts = sampling.Excerpts(
         [files[track][0] for track in held_out],
         inputs,
