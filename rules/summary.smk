@@ -20,7 +20,7 @@ def failed_tracks():
 onerror:
     failed = failed_tracks()
     # Of a full disk the tracks are not to blame.
-    unwritten = [why for why in failed.values() if why.startswith("cannot write ")]
+    unwritten = [why for why in failed.values() if "cannot write " in why]
     unusable = {t: why for t, why in failed.items() if why not in unwritten}
     if unwritten:
         print(
