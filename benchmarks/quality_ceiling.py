@@ -88,17 +88,14 @@ def song(source, name):
             continue
         quality = quality if quality in QUALITIES else "other"
         turn = -split(root)[0]
-        own, all_notes = (np.roll(roll, turn, 1) for roll in (played, sung + played))
         seconds = end - start
-        told = pooled([own, all_notes - own], first, stop)
-        ask("all", np.hstack([*told, seconds]), quality, seconds)
-        told = pooled([all_notes], first, stop)
-        ask("mixed", np.hstack([*told, seconds]), quality, seconds)
+        for way, rolls in (("all", [played, sung]), ("mixed", [sung + played])):
+            told = np.roll(pooled(rolls, first, stop), turn, 1)
+            ask(way, np.append(told, seconds), quality, seconds)
         for frame in range(first + 1, stop, EVERY):
             at = frame + reach
             told = [around[at + a : at + b].mean(axis=0) for a, b in WINDOWS]
-            told = np.roll(told, turn, 1).ravel()
-            ask("frames", told, quality, EVERY * HOP)
+            ask("frames", np.roll(told, turn, 1).ravel(), quality, EVERY * HOP)
     return asked
 
 

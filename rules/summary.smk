@@ -21,7 +21,7 @@ onerror:
     failed = failed_tracks()
     # Of a full disk the tracks are not to blame.
     unwritten = [why for why in failed.values() if "cannot write " in why]
-    unusable = {t: why for t, why in failed.items() if why not in unwritten}
+    unusable = {t: why for t, why in failed.items() if "cannot write " not in why}
     if unwritten:
         print(
             f"{len(unwritten)} file(s) could not be written, such as:",

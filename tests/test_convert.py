@@ -328,6 +328,8 @@ def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):
     (material / "keys" / "good.txt").write_text("C\tmajor\n")
     io.write_audio(audio / "late.flac", y, RATE)
     (material / "beats" / "late.txt").write_text("1.5 1\n2 2\n")
+    io.write_audio(audio / "unknown.flac", y, RATE)
+    (material / "keys" / "unknown.key").write_text("X\n")
     assert run() == 1
     assert [path.name for path in audio.glob("*.jams")] == ["good.jams"]
     lines = [
@@ -340,6 +342,7 @@ def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):
             "bare.flac: cannot be read as audio",
             "late.flac: no label lies within its 1.0 s",
             "song.lab, line 2: 'H' is no chord",
+            "unknown.flac: its label files hold no known label",
         ],
         strict=True,
     ):

@@ -187,6 +187,8 @@ def check_ours(path, tool):
 def save(path, jam, tool):
     """Write JAMS that `tool` has made, but over nothing that others have made.
 
+    An artist and a release that the file has, and `jam` does not, are kept.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -203,6 +205,11 @@ def save(path, jam, tool):
         file cannot be written.
     """
     check_ours(path, tool)
+    if path.is_file():
+        # What was added since, for crema.corpus.pair to group by, stays.
+        before, metadata = io.read_jams(path).file_metadata, jam.file_metadata
+        metadata.artist = metadata.artist or before.artist
+        metadata.release = metadata.release or before.release
     jam.sandbox.made_by = tool
     io.write_jams(path, jam)
 

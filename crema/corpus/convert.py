@@ -97,13 +97,7 @@ def convert_track(corpus, output, directories, track_id):
             f"{audio}: no label lies within its {duration:.1f} s; are the labels of "
             "another recording?"
         )
-    path = output / f"{track_id}.jams"
-    common.check_ours(path, TOOL)
-    if path.is_file():
-        # Which may have been added since, for crema.corpus.pair to group by.
-        before = io.read_jams(path).file_metadata
-        jam.file_metadata.update(artist=before.artist, release=before.release)
-    common.save(path, jam, TOOL)
+    common.save(output / f"{track_id}.jams", jam, TOOL)
     return last - duration
 
 
