@@ -56,9 +56,9 @@ def ours(track, corpus, work):
 def plain(track, corpus, work):
     """Do the same with muda and pumpp, as their manuals show it."""
     import jams
-    import muda
     import numpy as np
-    import pumpp
+
+    from crema.compiled import muda, pumpp
 
     work = work / "plain"
     work.mkdir(exist_ok=True)

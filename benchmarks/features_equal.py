@@ -20,9 +20,9 @@ import argparse
 import sys
 
 import numpy as np
-import pumpp
 
 from crema import features
+from crema.compiled import pumpp
 from crema.utils import io
 
 SHORTCUT = 0.01

@@ -7,11 +7,11 @@ needed, and writes sharps in Unicode, which JAMS does not accept as chord labels
 
 import math
 
-import muda.deformers
 import numpy as np
 import pedalboard
 import soxr
 
+from crema.compiled import muda
 from crema.exceptions import ConfigError
 from crema.notes import transpose
 

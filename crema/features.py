@@ -4,10 +4,9 @@ They decide what a feature file costs: log magnitudes are held as 8-bit levels o
 80 dB, a quarter of float32.
 """
 
-import librosa
 import numpy as np
-import pumpp
 
+from crema.compiled import librosa, pumpp
 from crema.exceptions import ConfigError
 from crema.pump import Dotted
 

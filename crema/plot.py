@@ -165,7 +165,7 @@ def chromagram(audio):
 
     A frame is divided by its maximum, if it is not so soft that it is noise.
     """
-    import librosa
+    from crema.compiled import librosa
 
     y = audio.at(RATE)
     # A clip must be longer than the filters.

@@ -15,9 +15,9 @@ import pickle
 import re
 
 import numpy as np
-import pumpp
 
 from crema import stored
+from crema.compiled import pumpp
 from crema.exceptions import ModelError
 
 

@@ -3,8 +3,9 @@
 import itertools
 
 import jams
-import librosa
 import numpy as np
+
+from crema.compiled import librosa
 
 #: Posteriors below this are as improbable as each other.
 FLOOR = 1e-6

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import yaml
 
+from crema.compiled import librosa  # noqa: F401 -- before any test imports it
 from crema.utils import index, io
 
 ROOT = pathlib.Path(__file__).parents[1]

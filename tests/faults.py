@@ -203,3 +203,25 @@ def test_a_full_disk(stage, common, tmp_path, limit):
     assert str(out) in errors
     complete(stage, common, out)
     assert_same(contents(out), expected)
+
+
+def test_two_first_runs_leave_a_cache_that_works(tmp_path):
+    """What is compiled at first use is compiled once, however many begin at once."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first = "import time; time.sleep({}); from crema.compiled import {}"
+    firsts = [first.format(*one) for one in ((0, "pumpp"), (2, "muda"), (4, "pumpp"))]
+    firsts.append("from crema.compiled import librosa; librosa.beat.beat_track")
+    later = """
+import librosa, numpy as np
+y = np.random.default_rng(0).standard_normal(5 * 22050)
+librosa.beat.beat_track(y=y, sr=22050)
+librosa.yin(y, fmin=60, fmax=400, sr=22050)
+librosa.zero_crossings(y)
+librosa.util.localmin(y)
+"""
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
+        for code in firsts
+    ]
+    assert [process.wait() for process in running] == [0] * 4
+    assert not subprocess.run([sys.executable, "-c", later], env=environment).returncode

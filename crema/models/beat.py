@@ -26,11 +26,11 @@ translation", HLT-NAACL 2004.
 from typing import NamedTuple
 
 import jams
-import librosa
 import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.special import softmax
 
+from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
 from crema.tasks.beat import METERS, WIDTH

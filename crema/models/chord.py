@@ -8,11 +8,11 @@ inversion where the bass is another tone of the chord.
 import itertools
 
 import jams
-import librosa
 import mir_eval
 import numpy as np
 
 from crema import segments
+from crema.compiled import librosa
 from crema.models import base
 from crema.notes import PITCH_CLASSES
 

@@ -4,8 +4,7 @@ A key is a tonic and ``major`` or ``minor``, as in ``F:minor``; other modes coun
 of these by their third.
 """
 
-import librosa
-
+from crema.compiled import librosa
 from crema.models import base
 from crema.tasks.key import KEYS
 

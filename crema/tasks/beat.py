@@ -2,8 +2,8 @@
 
 import jams
 import numpy as np
-import pumpp
 
+from crema.compiled import pumpp
 from crema.exceptions import ConfigError
 from crema.pump import Dotted
 

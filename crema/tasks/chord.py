@@ -3,9 +3,8 @@
 Labels are class indices, not one-hot rows, so that feature files stay small.
 """
 
-import pumpp
-
 from crema import segments
+from crema.compiled import pumpp
 from crema.pump import Dotted
 
 #: Of the confidence of a chord, see :func:`crema.segments.confidence`.

@@ -2,9 +2,9 @@
 
 import jams
 import numpy as np
-import pumpp
 
 from crema import segments
+from crema.compiled import pumpp
 from crema.exceptions import AnnotationError
 from crema.notes import PITCH_CLASSES, split
 from crema.pump import Dotted

@@ -151,14 +151,14 @@ def transform(audio, annotation, operators):
         A file cannot be read, or holds nothing for a task, or a label that does not
         parse.
     """
-    from pumpp.task import BaseTaskTransformer
+    from crema.compiled import pumpp
 
     y, sample_rate = io.read_audio(audio)
     jam = read_annotations(annotation, operators)
     jam.file_metadata.duration = len(y) / sample_rate
     data = {}
     for operator in operators.ops:
-        if not isinstance(operator, BaseTaskTransformer):
+        if not isinstance(operator, pumpp.task.BaseTaskTransformer):
             data.update(operator.transform(y, sample_rate))
             continue
         try:
@@ -198,13 +198,14 @@ def read_annotations(path, operators):
         The file cannot be read, or lacks an annotation.
     """
     import jams
-    from pumpp.task import BaseTaskTransformer
+
+    from crema.compiled import pumpp
 
     jam = io.read_jams(path)
     # An empty annotation says nothing; pumpp would read in it that nothing sounds.
     jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
     for operator in operators.ops:
-        if not isinstance(operator, BaseTaskTransformer):
+        if not isinstance(operator, pumpp.task.BaseTaskTransformer):
             continue
         if not any(
             jams.nsconvert.can_convert(annotation, operator.namespace)

@@ -102,7 +102,7 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
 
 def make_copies(track_id, corpus, directory, audio_format, deformer):
     """Write the copies of one track; return what its record says of each."""
-    import muda
+    from crema.compiled import muda
 
     y, sample_rate = io.read_audio(corpus.audio(track_id))
     seconds = len(y) / sample_rate

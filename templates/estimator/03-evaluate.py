@@ -88,10 +88,10 @@ def baseline(y, sr):
     jams.Annotation
         Of the namespace of the task.
     """
-    import librosa
     import numpy as np
 
     from crema import segments
+    from crema.compiled import librosa
     from crema.tasks.NAME import LABELS
     from crema.utils import io
 

@@ -1,8 +1,7 @@
 """The estimator NAME: from posteriors to an annotation."""
 
-import librosa
-
 from crema import segments
+from crema.compiled import librosa
 from crema.models import base
 from crema.tasks.NAME import LABELS
 

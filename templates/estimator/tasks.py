@@ -5,10 +5,10 @@ this module, in :mod:`crema.features` or by pumpp.
 """
 
 import numpy as np
-import pumpp
 from mir_eval import chord
 
 from crema import segments
+from crema.compiled import pumpp
 from crema.notes import PITCH_CLASSES
 from crema.pump import Dotted
 

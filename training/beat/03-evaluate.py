@@ -130,8 +130,8 @@ def baseline(y, sr):
     2007.
     """
     import jams
-    import librosa
 
+    from crema.compiled import librosa
     from crema.utils import io
 
     y22 = io.resample(y, sr, 22050)

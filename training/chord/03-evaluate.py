@@ -126,9 +126,8 @@ def baseline(y, sr):
     jams.Annotation
         The Viterbi path with a self-transition of 0.9.
     """
-    import librosa
-
     from crema import segments
+    from crema.compiled import librosa
     from crema.notes import PITCH_CLASSES
     from crema.utils import io
 

@@ -21,9 +21,8 @@ def build(args):
     args : argparse.Namespace
         With the options of this script.
     """
-    import pumpp
-
     from crema import features
+    from crema.compiled import pumpp
     from crema.tasks import key
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}

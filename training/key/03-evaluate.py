@@ -132,8 +132,8 @@ def baseline(y, sr):
         One key.
     """
     import jams
-    import librosa
 
+    from crema.compiled import librosa
     from crema.tasks import key
     from crema.utils import io
 

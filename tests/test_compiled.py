@@ -1,0 +1,111 @@
+import importlib.util
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from crema import compiled
+
+#: Stands for a module that takes its time to compile, and says how often it did.
+SLOW = """
+import pathlib, time
+with open(pathlib.Path(__file__).with_name("log"), "a") as log:
+    log.write("begun ")
+    log.flush()
+    time.sleep({seconds})
+    log.write("ended ")
+"""
+ONCE = """
+import pathlib, sys
+from crema import compiled
+sys.path.insert(0, sys.argv[1])
+compiled.once(["slow"], [pathlib.Path(sys.argv[1], "cache")], sys.argv[2])
+print("slow" in sys.modules)
+"""
+
+
+def start(directory, key="key"):
+    return subprocess.Popen(
+        [sys.executable, "-B", "-c", ONCE, directory, key],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW.format(seconds=1))
+    return tmp_path
+
+
+def test_one_process_compiles_and_the_others_wait(directory):
+    processes = [start(directory) for _ in range(4)]
+    said = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, said
+    assert (directory / "log").read_text() == "begun ended "
+    assert sorted(out.strip() for out, _ in said) == ["False"] * 3 + ["True"]
+    assert sum("compiling parts of librosa" in err for _, err in said) == 1
+
+
+def test_compiled_again_for_another_version_or_processor(directory):
+    for key in ("one", "other", "one", "other"):
+        start(directory, key).communicate()
+    assert (directory / "log").read_text() == "begun ended " * 2
+
+
+def test_a_process_killed_meanwhile_leaves_it_to_the_next(directory):
+    (directory / "slow.py").write_text(SLOW.format(seconds=60))
+    first = start(directory)
+    while not (directory / "log").exists() or not (directory / "log").read_text():
+        assert first.poll() is None
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    (directory / "slow.py").write_text(SLOW.format(seconds=0))
+    out, _ = start(directory).communicate()
+    assert out.strip() == "True"
+    assert (directory / "log").read_text() == "begun begun ended "
+
+
+def test_where_nothing_can_be_written_nothing_is_recorded(tmp_path, monkeypatch):
+    occupied = tmp_path / "file"
+    occupied.touch()
+    writable = tmp_path / "cache"
+    compiled.once(["colorsys"], [occupied, writable], "key")
+    assert (writable / "crema-compiled.txt").read_text() == "key\n"
+    compiled.once(["no_such_module"], [occupied], "key")
+
+
+def test_the_cache_of_the_user_comes_first(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert compiled.directories()[0] == tmp_path
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    assert compiled.directories()[0].parent.name == "librosa"
+
+
+def test_all_that_compiles_when_it_is_imported_is_known():
+    root = pathlib.Path(importlib.util.find_spec("librosa").origin).parent
+    found = {
+        ".".join(["librosa", *path.relative_to(root).with_suffix("").parts])
+        for path in root.rglob("*.py")
+        if re.search(r"^@(numba\.(gu)?|gu)vectorize", path.read_text(), re.MULTILINE)
+    }
+    assert found == set(compiled.EAGER)
+
+
+def test_librosa_is_imported_from_here():
+    own = re.compile(r"^\s*(import|from) (librosa|muda|pumpp)\b", re.MULTILINE)
+    found = [
+        str(path.relative_to(ROOT))
+        for directory in ("crema", "training", "templates", "benchmarks")
+        for path in (ROOT / directory).rglob("*.py")
+        if own.search(path.read_text())
+    ]
+    assert found == ["crema/compiled.py"]
+    with pytest.raises(ImportError):
+        from crema.compiled import numba  # noqa: F401
