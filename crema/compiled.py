@@ -8,11 +8,14 @@ may stay, and from then on every process ends in a segmentation fault
 wait for it.
 """
 
+import atexit
 import contextlib
 import importlib
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 
 #: The modules of librosa that compile when they are imported.
 EAGER = (
@@ -21,49 +24,37 @@ EAGER = (
     "librosa.core.pitch",
     "librosa.beat",
 )
+#: The file that says what has been compiled.
+RECORD = "crema-compiled.txt"
 
 
 def __getattr__(name):
     if name not in ("librosa", "muda", "pumpp"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    once(EAGER, directories(), signature())
+    once(EAGER, cache(), signature())
     return importlib.import_module(name)
 
 
-def once(modules, places, key):
+def once(modules, directory, key):
     """Import modules, unless a process has already done so; wait where one is at it.
 
     Parameters
     ----------
     modules : sequence of str
-    places : sequence of pathlib.Path
-        Directories; what has been done is recorded in the first that can be written to.
+    directory : pathlib.Path
+        Where it is recorded.
     key : str
         What compiled code depends on.
     """
-    with contextlib.ExitStack() as stack:
-        record = recorded(places, stack)
-        if record is None or done(record, key):
+    with open(directory / RECORD, "a+") as record:
+        if done(record, key):
             return
         wait(record)
         if not done(record, key):
-            print(
-                "compiling parts of librosa, once after installation (half a minute)",
-                file=sys.stderr,
-                flush=True,
-            )
+            say("compiling parts of librosa, once after installation (half a minute)")
             for module in modules:
                 importlib.import_module(module)
             record.write(f"{key}\n")
-
-
-def recorded(places, stack):
-    """Open the record, to be closed by `stack`; None where no place can be written."""
-    for place in places:
-        with contextlib.suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True)
-            return stack.enter_context(open(place / "crema-compiled.txt", "a+"))
-    return None
 
 
 def done(record, key):
@@ -82,16 +73,28 @@ def wait(record):
         fcntl.flock(record, fcntl.LOCK_EX)
 
 
-def directories():
-    """Return where numba may keep what it compiles of librosa, in its order."""
+def cache():
+    """Return the directory where numba keeps what it compiles of librosa, or one above.
+
+    Where it can write to none, which is an error of numba, it is given a temporary one.
+    """
     import librosa
 
     own = os.environ.get("NUMBA_CACHE_DIR")
     beside = os.path.join(os.path.dirname(librosa.__file__), "__pycache__")
-    home = os.path.expanduser("~/.cache/numba")
-    places = [os.path.abspath(own)] if own else []
-    places += [beside, home] if os.path.isabs(home) else [beside]  # no home: a tilde
-    return list(map(pathlib.Path, places))
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    for place in (own, beside, os.path.join(home, "numba")):
+        # Who has no home directory keeps the tilde.
+        with contextlib.suppress(OSError):
+            if place and not place.startswith("~"):
+                os.makedirs(place, exist_ok=True)
+                open(os.path.join(place, RECORD), "a").close()
+                return pathlib.Path(place)
+    place = tempfile.mkdtemp(prefix="crema-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    say(f"{beside}: cannot be written to; NUMBA_CACHE_DIR=DIR keeps what is compiled")
+    os.environ["NUMBA_CACHE_DIR"] = place
+    return pathlib.Path(place)
 
 
 def signature():
@@ -100,6 +103,12 @@ def signature():
     import llvmlite.binding
     import numba
 
+    numba.config.reload_config()  # its directory, if it was imported before
     processor = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
     return f"{librosa.__version__} {numba.__version__} {processor} {features}"
+
+
+def say(text):
+    """Tell the user what takes its time."""
+    print(text, file=sys.stderr, flush=True)

@@ -131,6 +131,9 @@ class OnnxNetwork(Network):
     """
 
     def __init__(self, path):
+        # Since 1.29 it tells its makers which models it computes, unless told not to
+        # before it is loaded; crema does not use the network.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -22,6 +22,9 @@ import yaml
 from crema.compiled import librosa  # noqa: F401 -- before any test imports it
 from crema.utils import index, io
 
+#: As crema does for itself.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 ROOT = pathlib.Path(__file__).parents[1]
 CHORD = ROOT / "training" / "chord"
 SAMPLE_RATE = 22050

@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import pathlib
 import re
 import signal
@@ -23,7 +24,7 @@ ONCE = """
 import pathlib, sys
 from crema import compiled
 sys.path.insert(0, sys.argv[1])
-compiled.once(["slow"], [pathlib.Path(sys.argv[1], "cache")], sys.argv[2])
+compiled.once(["slow"], pathlib.Path(sys.argv[1]), sys.argv[2])
 print("slow" in sys.modules)
 """
 
@@ -72,20 +73,35 @@ def test_a_process_killed_meanwhile_leaves_it_to_the_next(directory):
     assert (directory / "log").read_text() == "begun begun ended "
 
 
-def test_where_nothing_can_be_written_nothing_is_recorded(tmp_path, monkeypatch):
-    occupied = tmp_path / "file"
-    occupied.touch()
-    writable = tmp_path / "cache"
-    compiled.once(["colorsys"], [occupied, writable], "key")
-    assert (writable / "crema-compiled.txt").read_text() == "key\n"
-    compiled.once(["no_such_module"], [occupied], "key")
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    """No directory that numba may write to: files are where they would be."""
+    monkeypatch.setattr("librosa.__file__", str(tmp_path / "file" / "__init__.py"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    (tmp_path / "file").touch()
 
 
-def test_the_cache_of_the_user_comes_first(monkeypatch, tmp_path):
+def test_the_cache_is_where_numba_has_it(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    assert compiled.directories()[0] == tmp_path
+    assert compiled.cache() == tmp_path
     monkeypatch.delenv("NUMBA_CACHE_DIR")
-    assert compiled.directories()[0].parent.name == "librosa"
+    assert compiled.cache().parent.name == "librosa"
+
+
+def test_the_cache_of_the_user_where_librosa_cannot_be_written(
+    nowhere, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert compiled.cache() == tmp_path / "home" / "numba"
+
+
+def test_a_temporary_cache_where_nothing_can_be_written(nowhere, monkeypatch, capsys):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # to be as it was afterwards
+    found = compiled.cache()
+    assert found.is_dir() and not any(found.iterdir())
+    assert os.environ["NUMBA_CACHE_DIR"] == str(found)
+    assert "NUMBA_CACHE_DIR" in capsys.readouterr().err
 
 
 def test_all_that_compiles_when_it_is_imported_is_known():
