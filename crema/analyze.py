@@ -33,7 +33,8 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     -------
     jams.JAMS
         The annotations of each model, and the duration of the audio in seconds.  Where
-        chords and beats are both asked for, chords change on beats.
+        chords and beats are both asked for, a chord that begins within 0.1 s of a
+        beat begins on it.
 
     Raises
     ------
@@ -119,7 +120,7 @@ def identify(model, tasks=None):
 def choose(model, tasks=None):
     """Return what :func:`load_models` loads, by name: estimators and directories."""
     if isinstance(model, (str, pathlib.Path)) or not hasattr(model, "__iter__"):
-        model = [model]
+        model = [] if model is None else [model]
     if isinstance(tasks, str):
         tasks = [tasks]
     found = {}

@@ -41,12 +41,14 @@ class Audio:
 
     def __init__(self, filename=None, y=None, sr=None):
         if y is not None:
+            if filename is not None:
+                raise AudioError("give filename=, or y= and sr=, not both")
             if not isinstance(sr, numbers.Real) or not 0 < sr < np.inf:
                 raise AudioError(
                     "audio given as y needs its sampling rate as a number, sr=44100, "
                     f"not sr={sr!r}"
                 )
-            filename, y = None, as_mono(y)
+            y = as_mono(y)
         elif filename is not None:
             y, sr = io.read_audio(filename)
         else:
@@ -105,9 +107,14 @@ class Audio:
 def as_mono(y):
     """Return audio as float32 of shape (n_samples,); integers are scaled to [-1, 1]."""
     y = np.asarray(y)
-    if np.issubdtype(y.dtype, np.unsignedinteger):
+    if np.issubdtype(y.dtype, np.unsignedinteger) and y.dtype.itemsize <= 4:
         middle = np.iinfo(y.dtype).max // 2 + 1
         y = (y.astype(np.float32) - middle) / middle
+    elif np.issubdtype(y.dtype, np.integer) and y.dtype.itemsize > 4:
+        raise AudioError(
+            f"audio in {y.dtype} has no full scale that is known; give int16 or int32, "
+            "as it was recorded, or floating point within [-1, 1]"
+        )
     elif np.issubdtype(y.dtype, np.integer):
         y = y.astype(np.float32) / -float(np.iinfo(y.dtype).min)
     elif not np.issubdtype(y.dtype, np.floating):

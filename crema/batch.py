@@ -126,8 +126,8 @@ def annotate(model, tasks, form, song):
     text : str
         What is to be printed, where nothing was.
     """
+    audio = Audio(song.audio)  # first, for it may not be there
     estimators = loaded(model, tasks)
-    audio = Audio(song.audio)
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
     files = []
     if song.annotation:

@@ -13,6 +13,8 @@ from crema.utils import io, rng
 RESAMPLES = 10_000
 #: Share of them that the interval holds.
 LEVEL = 0.95
+#: Of fewer tracks, all may change in one direction by chance (a sign test at LEVEL).
+FEWEST = 6
 #: Draws of a track that are held in memory.
 AT_ONCE = 5_000_000
 
@@ -104,6 +106,15 @@ def interval(before, after, weights):
     }
 
 
+def differ(before, after):
+    """Return whether two evaluations are known to be of other audio or annotations."""
+    corpora = [
+        (read(path).get("origin") or {}).get("evaluation", {}).get("corpus")
+        for path in (before, after)
+    ]
+    return None not in corpora and corpora[0] != corpora[1]
+
+
 def read(path):
     """Read a ``test_data.json``.
 
@@ -135,10 +146,13 @@ def table(found):
         low, high = line["low"], line["high"]
         # Rounded first: what looks like 0 in the table is not to be told from it.
         sure = round(low, 3) > 0 or round(high, 3) < 0
+        note = "" if sure else "   may be chance"
+        if line["tracks"] < FEWEST:
+            note = "   too few tracks"
         lines.append(
             f"{metric:{width}}{line['before']:8.3f}{line['after']:8.3f}"
             f"{line['difference']:+12.3f}{f'{low:+.3f} to {high:+.3f}':>20}"
-            f"{line['tracks']:8}{'' if sure else '   may be chance'}"
+            f"{line['tracks']:8}{note}"
         )
     lines.append("means are weighted by duration, over tracks with a score in both")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ what is wrong, in which file or track, and what to do about it.  Programs run
 their ``main`` through :func:`program`, which prints that line and no traceback.
 """
 
+import contextlib
 import os
 import sys
 
@@ -57,6 +58,9 @@ def program(main):
         Always: the status of `main`, or 1 after a :class:`CremaError` or an
         operating-system error, whose one line goes to standard error.
     """
+    # As in files: what is annotated need not fit the encoding of a terminal.
+    with contextlib.suppress(AttributeError):  # there may be no standard output
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         status = main()
         sys.stdout.flush()

@@ -37,6 +37,10 @@ FLATS = tuple(name.replace("b", "♭") for name in PITCH_CLASSES)
 #: Where things are in a row, from the bottom up; a pitch class is 1 high.
 KEY_BAR, CHROMA, BEATS, CHORD_BAR = (-2.6, -0.3), (0, 12), (12.2, 13.7), (13.9, 18.5)
 DOWNBEAT, BEAT, GREY = "#b2182b", "#666666", "#dddddd"
+#: Letters of a title for which there is room.
+LONGEST_TITLE = 50
+#: Seconds whose chroma is computed at once, in half a gigabyte.
+BLOCK = 300
 #: What the reader of a picture must be told.
 LEGEND = "red: downbeats    pale: less sure    bar below: key"
 
@@ -103,7 +107,8 @@ def picture(jam, audio=None):
     figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
     text = title(jam, duration, names)
     figure.suptitle(text, x=0.01, ha="left", fontsize=13, parse_math=False)
-    figure.text(0.99, 0.995, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
+    top = 1 - 0.04 / figure.get_figheight()
+    figure.text(0.99, top, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
     axes = figure.subplots(n_rows, 1, squeeze=False)[:, 0]
     chroma = chromagram(audio) if audio else None
     for row, axis in enumerate(axes):
@@ -150,7 +155,10 @@ def length(jam, audio):
 
 def title(jam, duration, names):
     """Return what is said of the whole piece: its name, length, key and tempo."""
-    parts = [jam.file_metadata.title or "untitled", clock(duration)]
+    name = jam.file_metadata.title or "untitled"
+    if len(name) > LONGEST_TITLE:
+        name = f"{name[: LONGEST_TITLE - 1]}…"
+    parts = [name, clock(duration)]
     keys, beats = (jam.search(namespace=f"{name}$") for name in ("key_mode", "beat"))
     if keys and len(keys[0].data) == 1:
         parts.append(key_name(keys[0].data[0].value, names))
@@ -169,12 +177,22 @@ def chromagram(audio):
 
     y = audio.at(RATE)
     # A clip must be longer than the filters.
-    y = np.pad(y, (0, max(0, RATE - len(y))))
+    starts = range(0, max(1, len(y) - RATE), BLOCK * RATE // HOP * HOP)
+    parts = np.split(np.pad(y, (0, max(0, RATE - len(y)))), starts[1:])
     with warnings.catch_warnings():
         # Of a short clip, librosa says so for each octave; silence has no tuning.
         for message in ("n_fft=.* is too large", "Trying to estimate tuning"):
             warnings.filterwarnings("ignore", message, UserWarning)
-        chroma = librosa.feature.chroma_cqt(y=y, sr=RATE, hop_length=HOP, norm=None)
+        chroma = np.concatenate(
+            [
+                # One frame more than hops, centred on where the next part begins.
+                librosa.feature.chroma_cqt(y=part, sr=RATE, hop_length=HOP, norm=None)[
+                    :, : max(1, len(part) // HOP)
+                ]
+                for part in parts
+            ],
+            axis=1,
+        )
     loudest = chroma.max(axis=0)
     return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
 

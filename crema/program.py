@@ -89,7 +89,7 @@ def parser():
     )
     made.add_argument(
         "--tasks",
-        type=lambda text: text.split(","),
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
         metavar="NAME,...",
         help="the estimators to use, such as chord,beat (default: all)",
     )
@@ -225,6 +225,12 @@ def draw(argv):
     where = args.audio or find_audio(args.jams)
     if where:
         audio = Audio(where)
+        annotated = plot.length(jam, None)
+        if annotated > audio.duration + 2:
+            batch.say(
+                f"{where}: lasts {audio.duration:.0f} s, what is annotated "
+                f"{annotated:.0f} s; the rest is not drawn"
+            )
     else:
         audio = None
         batch.say(
@@ -274,6 +280,8 @@ def compare(argv):
     from crema import compare
 
     print(compare.table(compare.compare(args.before, args.after)))
+    if compare.differ(args.before, args.after):
+        print("test tracks, their audio or their annotations are not the same in both")
     return 0
 
 

@@ -112,10 +112,10 @@ def tracks(estimator, split):
 
 def check_indexes():
     """Check the indexes of all estimators, and that the corpus has their tracks."""
-    files = (
+    files = [
         tuple(index_of(estimator, split) for split in ("train", "test"))
         for estimator in ESTIMATORS
-    )
+    ]
     # Where they are the same files, once.
     for names in dict.fromkeys(files):
         train, test = map(read_index, names)
@@ -124,6 +124,32 @@ def check_indexes():
         # The demo corpus is made by a rule and need not be there yet.
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])
+    if LEAVE_OUT:
+        listed = {
+            track for names in files for n in names for track in index.read_index(n)
+        }
+        for unknown in sorted(set(LEAVE_OUT) - listed):
+            raise WorkflowError(f"config: index: leave_out: no index lists {unknown!r}")
+
+
+def check_models():
+    """Check that the models are there with which a training or evaluation begins."""
+    for estimator in ESTIMATORS:
+        own = os.path.realpath(f"training/{estimator}/resources")
+        for path in config[estimator]["train"].get("initial", []):
+            where = f"config: {estimator}: train: initial: {path}"
+            if not os.path.isfile(path):
+                raise WorkflowError(f"{where}: no such file")
+            if os.path.dirname(os.path.realpath(path)) == own:
+                raise WorkflowError(
+                    f"{where}: would be replaced by what is trained; copy it elsewhere"
+                )
+        for path in config[estimator]["evaluate"].get("beside", []):
+            made = pathlib.Path(path).parts[:1] == ("training",)
+            if not made and not os.path.isfile(os.path.join(path, "version.txt")):
+                raise WorkflowError(
+                    f"config: {estimator}: evaluate: beside: {path}: holds no model"
+                )
 
 
 # A job on a cluster reads these rules in a process of its own, but no index of 100,000
@@ -132,6 +158,7 @@ PLANS = workflow.is_main_process
 if PLANS:
     try:
         check_indexes()
+        check_models()
     except CremaError as error:
         raise WorkflowError(str(error))
 
@@ -190,7 +217,7 @@ def options(stage):
 
     def format_options(wildcards):
         words = []
-        for key, value in config[wildcards.estimator][stage].items():
+        for key, value in sorted(config[wildcards.estimator][stage].items()):
             if value is None:
                 continue
             words.append(f"--{key.replace('_', '-')}")

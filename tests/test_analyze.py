@@ -294,6 +294,31 @@ def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     assert not list(pathlib.Path(tmp_path).iterdir())
 
 
+def test_what_is_printed_is_utf_8():
+    """Whatever the terminal is taken for, as files are."""
+    code = "from crema.exceptions import program; program(lambda: print(chr(0x591C)))"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True
+    )
+    assert done.stdout.decode() == f"{chr(0x591C)}\n"
+
+
+def test_audio_of_unknown_full_scale_is_refused():
+    for dtype in (np.int64, np.uint64):
+        with pytest.raises(AudioError, match="int16 or int32"):
+            as_mono(np.ones(100, dtype))
+    with pytest.raises(AudioError, match="not both"):
+        Audio("song.wav", np.zeros(100), 44100)
+
+
+def test_a_missing_file_is_told_before_models_are_loaded(monkeypatch):
+    monkeypatch.setattr(batch, "loaded", None)
+    song = batch.Song("gone.wav", None, None, None)
+    with pytest.raises(AudioError, match="no such audio file"):
+        batch.annotate((), None, "jams", song)
+
+
 @pytest.mark.parametrize("option", ["-o", "--posteriors", "--plot"])
 def test_the_audio_is_not_written_over(option, tmp_path):
     audio = tmp_path / "a.wav"

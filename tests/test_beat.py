@@ -404,3 +404,27 @@ def test_the_baseline_hears_clicks_and_takes_silence():
     assert found.validate(strict=True) and len(found.data) > 30
     for clip in (np.zeros(SR, np.float32), np.zeros(500, np.float32)):
         assert stage.baseline(clip, SR).validate(strict=True)
+
+
+def test_beats_go_on_after_silence():
+    """Two pieces in one file, or a long rest, are two sequences of beats."""
+    values = np.full(round(180 * RATE), 0.001)
+    for first, last, interval in ((1, 30, 0.5), (150, 179, 0.6)):
+        values[np.rint(np.arange(first, last, interval) * RATE).astype(int)] = 0.9
+    first, second = model.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
+    assert len(first) == 58 and len(second) == 49
+    np.testing.assert_allclose(np.diff(first) / RATE, 0.5, atol=1.1 / RATE)
+    np.testing.assert_allclose(np.diff(second) / RATE, 0.6, atol=1.1 / RATE)
+
+
+def test_two_peaks_make_no_pulse():
+    values = np.full(1000, 0.001)
+    values[[900, 950]] = 0.6
+    assert not model.beat_runs(values, RATE, 0.03, PRIOR, *ALL)
+
+
+def test_no_bar_has_one_beat():
+    downbeat = np.tile([0.9, 0.1, 0.1, 0.1], 6)
+    downbeat[13] = 0.95
+    positions = model.bar_positions(downbeat, EVEN, 0.25)
+    assert not ((positions[1:] == 1) & (positions[:-1] == 1)).any()

@@ -103,3 +103,15 @@ def test_chords_are_taken_apart():
     assert np.flatnonzero(tones[0]).tolist() == [0, 2, 5, 9]
     assert np.flatnonzero(basses[0]).tolist() == [0, 2, 5, 9]
     assert not tones[1].any() and np.flatnonzero(basses[1]).tolist() == [12]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        *(("C:(b3,5)", "C:min"), ("C:(3,5,b7)/3", "C:7"), ("C:maj(7)", "C:maj7")),
+        *(("C:maj(9)", "C:maj"), ("G:7(13)", "G:7"), ("C:sus4(b7)", "C:sus4")),
+        *(("C:(1,5)", "X"), ("C:maj(*3)", "X"), ("C:min(*5)", "C:min"), ("N", "N")),
+    ],
+)
+def test_listed_degrees_count(label, expected):
+    assert chord.ChordTags().simplify(label) == expected

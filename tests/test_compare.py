@@ -71,6 +71,24 @@ def test_what_cannot_be_compared(tmp_path):
         compare.compare(a, tmp_path / "gone.json")
 
 
+def test_few_tracks_tell_nothing(tmp_path):
+    for n in (compare.FEWEST - 1, compare.FEWEST):
+        a = write(tmp_path / "a.json", [0.5] * n)
+        b = write(tmp_path / "b.json", [0.7] * n)
+        few = "too few tracks" in compare.table(compare.compare(a, b))
+        assert few == (n < compare.FEWEST)
+
+
+def test_other_references_are_told(tmp_path):
+    a, b = (write(tmp_path / f"{name}.json", [0.5]) for name in "ab")
+    assert not compare.differ(a, b), "what they were is not known"
+    for path, corpus in ((a, "one"), (b, "other")):
+        result = json.loads(path.read_text())
+        result["origin"] = {"evaluation": {"corpus": corpus}}
+        path.write_text(json.dumps(result))
+    assert compare.differ(a, b) and not compare.differ(a, a)
+
+
 def test_the_command(tmp_path, capsys):
     a = write(tmp_path / "a.json", [0.5, 0.6])
     b = write(tmp_path / "b.json", [0.7, 0.8])

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -452,6 +453,37 @@ def test_truncated_audio_is_refused(tmp_path, form, subtype, channels, kept):
     line = one_line(caught, path)
     assert "truncated" in line and "replace the file" in line
     assert "convert" not in line
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_with_a_hole_is_refused(tmp_path, subtype):
+    """Its decoder leaves out what is missing, and all that follows is too early."""
+    path = tmp_path / "a.ogg"
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 8 * 24000)
+    soundfile.write(path, y, 24000, format="OGG", subtype=subtype)
+    whole = path.read_bytes()
+    pages = [match.start() for match in re.finditer(b"OggS", whole)]
+    third = pages[len(pages) // 2]
+    flipped = bytearray(whole)
+    flipped[third + 100] ^= 1
+    for damaged in (
+        whole[:third] + whole[pages[len(pages) // 2 + 1] :],
+        whole[: third + 50] + whole[third + 60 :],
+        bytes(flipped),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(AudioError, match="truncated or damaged"):
+            io.read_audio(path)
+    # Two files put together, and what some programs write after the end.
+    path.write_bytes(whole + whole + b"TAG of another format")
+    assert len(io.read_audio(path)[0]) >= len(y)
+
+
+def test_the_name_of_an_audio_file_need_not_be_text(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav")
+    with open(path, "wb") as stream:
+        soundfile.write(stream, tone(), RATE, format="WAV")
+    assert len(io.read_audio(path)[0]) == RATE
 
 
 @pytest.mark.parametrize("length", [0x7FFFF000, 0xFFFFFFFF])

@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT, modules_of
 
-from crema import models
+from crema import analyze, models
 from crema.exceptions import ModelError
 from crema.utils import hashes, io
 from tests import golden
@@ -44,6 +44,15 @@ def test_what_lies_beside_a_model_does_not_matter(tmp_path):
     (directory / "card.md").rename(directory / "card")
     with pytest.raises(ModelError, match="not those that were released"):
         hashes.check(directory)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "pump.json", "settings.json"])
+def test_what_is_missing_of_a_release_is_named(tmp_path, monkeypatch, name):
+    shutil.copytree(models.RELEASED / "key", tmp_path / "key")
+    (tmp_path / "key" / name).unlink()
+    monkeypatch.setattr(models, "RELEASED", tmp_path)
+    with pytest.raises(ModelError, match=f"{name} is missing.*install crema again"):
+        analyze.identify([])
 
 
 @pytest.mark.parametrize("name", ["decoder.json", "pump.pkl", "model.h5"])

@@ -92,6 +92,34 @@ def test_weights_to_begin_with_train_again(built):
         assert stale(built) == {"train": 1, "evaluate": 1}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("epochs: 1", "epochs: 1\n    initial: [gone.h5]", "gone.h5: no such file"),
+        (
+            "epochs: 1",
+            "epochs: 1\n    initial: [training/chord/resources/model.h5]",
+            "would be replaced by what is trained; copy it elsewhere",
+        ),
+        (
+            "chord:",
+            "chord:\n  evaluate: {beside: [crema/models/gone]}",
+            "crema/models/gone: holds no model",
+        ),
+        ("index:", "index:\n  leave_out: [axis1]", "no index lists 'axis1'"),
+    ],
+)
+def test_what_the_settings_name_must_be_there(built, before, after, reason):
+    """Snakemake would do nothing, or remove a model before it begins with it."""
+
+    def edit(text):
+        return text.replace(before, after)
+
+    with changed(built / "config" / "tiny.yaml", edit):
+        done = snakemake(built, "-n", target=TARGET)
+    assert done.returncode and reason in done.stdout + done.stderr
+
+
 def test_a_model_beside_evaluates_again(built):
     def edit(text):
         return text.replace(

@@ -23,6 +23,7 @@ import hashlib
 import pathlib
 import re
 import sys
+import unicodedata
 from typing import NamedTuple
 
 from crema.corpus import common
@@ -117,8 +118,8 @@ def examine(corpus, namespaces, min_duration, track_id):
 
 
 def _words(text):
-    """Normalise white space, which must not tell one artist from another."""
-    return " ".join(str(text or "").split())
+    """Normalise white space and accents, which must not tell artists apart."""
+    return " ".join(unicodedata.normalize("NFC", str(text or "")).split())
 
 
 def grouping(group_by):

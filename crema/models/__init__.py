@@ -41,13 +41,27 @@ def load(directory):
 def files(directory):
     """Return the paths of what a model consists of: network, pump, decoder, version.
 
-    Whether or not they are there; and without an import of what reads them.
+    Without an import of what reads them.
+
+    Raises
+    ------
+    ModelError
+        One of them is missing, or the files of a release are not as they were.
     """
+    directory = pathlib.Path(directory)
+    hashes.check(directory)
     pump = directory / "pump.json"
     if not pump.is_file():
         pump = directory / "pump.pkl"
     own = directory / "decoder.json", directory / "version.txt"
-    return [network.path(directory), pump, *own]
+    found = [network.path(directory), pump, *own]
+    for path in found:
+        if not path.is_file():
+            raise ModelError(
+                f"{directory}: holds no trained model ({path.name} is missing); train "
+                "one with snakemake, or name another directory"
+            )
+    return found
 
 
 def sha256(directory):
@@ -76,6 +90,9 @@ def find(directory):
     """
     directory = pathlib.Path(directory)
     found = {}
+    if directory == RELEASED:
+        for sums in sorted(directory.glob(f"*/{hashes.SUMS}")):
+            hashes.check(sums.parent)
     for pattern in ("", "*/", "*/resources/"):
         for settings in sorted(directory.glob(f"{pattern}settings.json")):
             hidden = settings.parent.name.startswith(".")

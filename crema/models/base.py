@@ -6,7 +6,7 @@ import pathlib
 from crema import models, network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
-from crema.utils import hashes, io
+from crema.utils import io
 from crema.version import __version__
 
 
@@ -44,14 +44,7 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        model, operators, *_ = paths = models.files(directory)
-        for path in paths:
-            if not path.is_file():
-                raise ModelError(
-                    f"{directory}: holds no trained model ({path.name} is missing); "
-                    "train one with snakemake, or name another directory"
-                )
-        hashes.check(directory)
+        model, operators, *_ = models.files(directory)
         self.directory = directory
         self.pump = pump.load(operators)
         self.decoder = io.read_json(directory / "decoder.json")

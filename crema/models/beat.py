@@ -23,6 +23,7 @@ S. Kumar and W. Byrne, "Minimum Bayes-risk decoding for statistical machine
 translation", HLT-NAACL 2004.
 """
 
+import math
 from typing import NamedTuple
 
 import jams
@@ -41,6 +42,8 @@ OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 #: From one of these intervals to the next, on a logarithmic scale; where that is less
 #: than a frame, they are all the frames.
 STEP = 0.0225
+#: How much more probable than silence, in nats, beats must be: three clear ones.
+PULSE = 12.0
 #: Bars that a whole piece is tried in, besides bars of all lengths.
 COMMON = (2, 3, 4)
 #: How much of what a posterior tells of a downbeat is news, given those before.
@@ -137,18 +140,20 @@ class BeatModel(base.Estimator):
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
         for shortest, longest in OCTAVES:
-            frames = beat_frames(
-                beat, rate, self.deviation, self.prior, shortest, longest
-            )
-            if not len(frames):
+            runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
+            if not runs:
                 continue
+            frames = np.concatenate(runs)
+            breaks = np.cumsum([len(run) for run in runs])[:-1]
             is_beat, is_downbeat = (posterior[frames] for posterior in near)
             expected = expected_f_measure(is_beat, beat)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
             share = np.clip(share, FLOOR, 1 - FLOOR)
             yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
             for meters in (self.meters, *single):
-                positions = bar_positions(share, meters, prior)
+                positions = np.concatenate(
+                    [bar_positions(s, meters, prior) for s in np.split(share, breaks)]
+                )
                 likelihood = np.where(positions == 1, yes, no).sum()
                 yield Reading(frames, positions, expected, likelihood)
 
@@ -205,7 +210,7 @@ def agreement(frames, readings, near):
     sequences = {id(reading.frames): reading for reading in readings}.values()
     weight = softmax([CERTAINTY * reading.expected for reading in sequences])
     hits = [is_near(frames, reading.frames, near) for reading in sequences]
-    return weight @ np.asarray(hits, dtype=float)
+    return np.minimum(weight @ np.asarray(hits, dtype=float), 1)
 
 
 def support(frames, posterior, near):
@@ -239,6 +244,35 @@ def f_measure(frames, others, near):
     return 2 * is_near(frames, others, near).sum() / total if total else 1.0
 
 
+def beat_runs(posterior, rate, deviation, prior, shortest, longest):
+    """Find beats, and where these end, others: what is left is silence or has no pulse.
+
+    Parameters
+    ----------
+    posterior, rate, deviation, prior, shortest, longest
+        As for :func:`beat_frames`.
+
+    Returns
+    -------
+    list of np.ndarray of int
+        The frames of the beats of each sequence, in order; from one to the next it is
+        longer than the longest interval.
+    """
+    runs, gap = [], math.ceil(longest * rate)
+    left = [(0, len(posterior))]
+    while left:
+        start, end = left.pop()
+        if end - start <= gap:
+            continue
+        run = start + beat_frames(
+            posterior[start:end], rate, deviation, prior, shortest, longest
+        )
+        if len(run):
+            runs.append(run)
+            left += [(start, run[0] - gap), (run[-1] + gap + 1, end)]
+    return sorted(runs, key=lambda run: run[0])
+
+
 def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     """Find the most probable sequence of beats.
 
@@ -258,7 +292,8 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     Returns
     -------
     np.ndarray of int
-        The frames of the beats, none where silence is more probable than any two.
+        The frames of the beats, none where they are not much more probable than silence
+        (:data:`PULSE`).
     """
     n_frames = len(posterior)
     if not n_frames:
@@ -283,7 +318,8 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
         reached -= cost[:, :, np.newaxis]
         # A sequence may begin at any beat, at no cost.
         score[:, longest + now] = odds[now] + np.maximum(reached.max(axis=0), 0)
-    if score.max() <= 0:
+    # To begin costs nothing, so that noise is enough for some beats.
+    if score.max() <= PULSE:
         return np.zeros(0, dtype=int)
     frames = []
     state, frame = np.unravel_index(score.argmax(), score.shape)
@@ -294,8 +330,7 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
         reached = score[:, frame] - cost[:, state]
         state = reached.argmax()
         gain = reached[state]
-    # To begin costs nothing, so that noise is enough for one; but one makes no pulse.
-    return np.asarray(frames[::-1] if len(frames) > 1 else [], dtype=int)
+    return np.asarray(frames[::-1], dtype=int)
 
 
 def transition_cost(intervals, deviation):
@@ -361,7 +396,8 @@ def bar_positions(downbeat, meters, prior):
     for row, (meter, position) in enumerate(states):
         if position < meter:
             transition[row, states.index((meter, position + 1))] = 1 - BREAK
-            transition[row, states.index((meter, 1))] += BREAK
+            if position > 1:  # a bar of one beat is none
+                transition[row, states.index((meter, 1))] = BREAK
         else:
             for other, share in meters.items():
                 transition[row, states.index((other, 1))] += CHANGE * share

@@ -4,7 +4,7 @@ import jams
 import numpy as np
 
 from crema.compiled import pumpp
-from crema.exceptions import ConfigError
+from crema.exceptions import AnnotationError, ConfigError
 from crema.pump import Dotted
 
 #: Beats in a bar that decoding considers.
@@ -64,6 +64,11 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         positions = np.asarray(
             [np.nan if obs.value is None else obs.value for obs in order], dtype=float
         )
+        if (positions < 1).any():
+            raise AnnotationError(
+                f"a beat has position {np.nanmin(positions):g} in its bar, where the "
+                "downbeat is 1; count from 1"
+            )
         frames = np.rint(times * rate).astype(int)
         begin = 0 if ann.time is None else ann.time
         # Some annotations of events say that they last no time.

@@ -3,6 +3,9 @@
 Labels are class indices, not one-hot rows, so that feature files stay small.
 """
 
+import mir_eval
+import numpy as np
+
 from crema import segments
 from crema.compiled import pumpp
 from crema.pump import Dotted
@@ -22,6 +25,24 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         # pumpp holds a set of strings, whose order, and so whose pickle, changes
         # from one process to the next.
         self._classes = [str(label) for label in self.encoder.classes_]
+
+    def simplify(self, chord):
+        """Return the label of the vocabulary that stands for a chord.
+
+        Degrees in parentheses count, where pumpp leaves them out: ``C:(b3,5)`` is a
+        minor chord.  What has tones besides those of its shorthand, and is no other
+        chord of the vocabulary by that, is called by its shorthand.
+        """
+        label, _, degrees = chord.partition("/")[0].partition("(")
+        if not degrees:
+            return super().simplify(chord)
+        root, tones, _ = mir_eval.chord.encode(chord.partition("/")[0])
+        query = self.mask_ & tones[::-1].dot(2 ** np.arange(12))
+        if query in pumpp.task.chord.QUALITIES:
+            quality = pumpp.task.chord.QUALITIES[query]
+            return f"{pumpp.task.chord.PITCHES[root]}:{quality}"
+        named = not label.endswith(":") and ":" in label and "*" not in degrees
+        return super().simplify(chord) if named else "X"
 
     def encode_intervals(self, *args, **kwargs):
         """Encode intervals; what is not annotated is ``X``, where pumpp has class 0."""

@@ -92,8 +92,6 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     others = analyze.load_models(args.beside) if args.beside else []
     known = origin_of(args, model, others, corpus, tracks)
     estimates = args.resources / "estimates"
-    for stale in estimates.glob("*.jams"):
-        stale.unlink()
     hooks = score, baseline, correct, confused
     rows, said, given = [], [], {"model": [], "baseline": []}
     for number, track in enumerate(tracks, 1):
@@ -113,6 +111,10 @@ def run(args, estimator, score, baseline, correct, confused, labels):
         raise CremaError(
             f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
         )
+    kept = {f"{row['track_id']}.jams" for row in rows if row["status"] != "failed"}
+    for stale in estimates.glob("*.jams"):
+        if stale.name not in kept:
+            stale.unlink()
     result = {"estimator": estimator, "version": model.version, "origin": known}
     result |= {"summary": summary, "calibration": calibration(said)}
     result |= {"confusion": confusion(given, labels), "tracks": rows}

@@ -54,7 +54,9 @@ def check(directory):
         if file.name in listed or file.stem in LOADED
     )
     if text != lines(found):
+        missing = sorted(listed - {file.name for file in found})
+        what = f" ({missing[0]} is missing)" if missing else ""
         raise ModelError(
-            f"{directory}: its files are not those that were released; install crema "
-            "again, or name another model"
+            f"{directory}: its files are not those that were released{what}; install "
+            "crema again, or name another model"
         )

@@ -88,8 +88,8 @@ def check_track_id(track_id, where):
     if not track_id or set(track_id) & set("./\\\n") or track_id.startswith("-"):
         raise CorpusError(
             f"{where}: track_id {track_id!r} cannot be used: a track_id is a file "
-            "name without its extension and holds no dot and no slash (copies are "
-            "named track_id.augment_id.ext); rename the files"
+            "name without its extension, does not begin with a dash and holds no dot "
+            "and no slash (copies are named track_id.augment_id.ext); rename the files"
         )
 
 

@@ -12,7 +12,9 @@ import math
 import os
 import pathlib
 import re
+import struct
 import threading
+import zlib
 
 import numpy as np
 
@@ -34,6 +36,8 @@ LONGEST = 1 << 28
 PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
 #: A program that writes to a pipe promises at least so many, as it cannot know.
 STREAMED = 0x7F000000
+#: Each byte with its bits in reverse.
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 #: Held by who has redirected standard error, which all threads share.
 REDIRECTED = threading.Lock()
 
@@ -159,7 +163,9 @@ def read_audio(path, sample_rate=None):
     opened = False
     try:
         # libmpg123 prints notes about MP3, and about what only has the name of one.
-        with quiet(), soundfile.SoundFile(path) as stream:
+        # soundfile takes text for text, which the name of a file need not be.
+        name = os.fsencode(path) if os.name == "posix" else path
+        with quiet(), soundfile.SoundFile(name) as stream:
             opened = True
             expected, rate = stream.frames, stream.samplerate
             # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
@@ -167,8 +173,10 @@ def read_audio(path, sample_rate=None):
             # libsndfile takes what was cut off for as long as its file is, and says so.
             cut = re.search(PROMISED, stream.extra_info, re.M)
             cut = cut and int(cut[2]) < int(cut[1]) < STREAMED
-            if cut or (stream.format == "OGG" and not ends(path)):
-                raise AudioError(f"{path}: truncated; replace the file or leave it out")
+            if cut or (stream.format == "OGG" and not whole_ogg(path)):
+                raise AudioError(
+                    f"{path}: truncated or damaged; replace the file or leave it out"
+                )
             # Mixing down block by block keeps one channel in memory, not all.
             # A damaged header can promise any length.
             y = np.empty(min(max(0, expected), LONGEST), np.float32)
@@ -236,21 +244,42 @@ def quiet():
         yield
 
 
-def ends(path):
-    """Return whether an Ogg file ends with a whole page that is marked as the last.
+def whole_ogg(path):
+    """Return whether the pages of an Ogg file are whole, and none is missing.
+
+    A decoder leaves out what is damaged or missing, and all that follows is too early.
 
     References
     ----------
     RFC 3533, section 6.
     """
+    last, ended = {}, set()
     with open(path, "rb") as stream:
-        stream.seek(max(0, os.path.getsize(path) - 2**17))
-        tail = stream.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    sizes = page[27 : 27 + page[26]]
-    return len(page) >= 27 + page[26] + sum(sizes)
+        while len(header := stream.read(27)) == 27 and header[:4] == b"OggS":
+            flags, serial, number, checksum = struct.unpack_from(
+                "<xBxxxxxxxxIII", header, 4
+            )
+            sizes = stream.read(header[26])
+            body = stream.read(sum(sizes))
+            page = header[:22] + bytes(4) + header[26:] + sizes + body
+            # What an interrupted page lacks is told by its checksum, too.
+            if ogg_checksum(page) != checksum:
+                return False
+            # The same serial number begins again in files that were put together.
+            if serial in last and serial not in ended and number != last[serial] + 1:
+                return False
+            last[serial] = number
+            ended.discard(serial)
+            if flags & 4:
+                ended.add(serial)
+    return ended == set(last)
+
+
+def ogg_checksum(page):
+    """Return the checksum of an Ogg page: a CRC-32 that takes bits the other way."""
+    ones = 0xFFFFFFFF
+    mirrored = zlib.crc32(page.translate(MIRRORED), ones) ^ ones
+    return int(f"{mirrored:032b}"[::-1], 2)
 
 
 def resample(y, sample_rate, target):

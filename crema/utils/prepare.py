@@ -123,11 +123,13 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
     with io.whole_track(feature_dir, track_id, ".h5"):
-        # Copies are made of the original and come first, but only it can be corrected.
-        read_annotations(corpus.jams(track_id), operators)
-        for name, source in [*sources, (track_id, corpus)]:
+        # First, for what is wrong with copies can be corrected in the original alone;
+        # written last, for its features say that those of the copies are there.
+        original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
+        for name, source in sources:
             data = transform(source.audio(name), source.jams(name), operators)
             io.write_features(feature_dir / f"{name}.h5", data, attributes)
+        io.write_features(feature_dir / f"{track_id}.h5", original, attributes)
 
 
 def transform(audio, annotation, operators):

@@ -139,6 +139,8 @@ class Patches:
         self.seed = seed
         self.n_active = n_active
         self.rate = rate
+        #: Files that were found to be shorter than a patch.
+        self.short = set()
 
     def batches(self, first_epoch, n_steps, skip=0):
         """Yield ``(inputs, targets)``, `n_steps` batches per epoch, for ever.
@@ -199,6 +201,8 @@ class Patches:
             fields = {name: store[name] for name in names}
             annotation = draw.integers(max(len(field) for field in fields.values()))
             length = frames_in(fields.values())
+            if length < self.n_frames:
+                self.short.add(path)
             while length >= self.n_frames:
                 start = draw.integers(length - self.n_frames + 1)
                 yield {

@@ -175,6 +175,11 @@ def run(args, estimator, network, decoder, monitor):
     settings = describe(args, estimator, model, files, held_out)
     state = args.resources / f".training-{digest(settings)}"
     history = fit.fit(model, patches, excerpts, args, monitor, state)
+    if patches.short:
+        print(
+            f"{len(patches.short)} feature files taught nothing, as they are shorter "
+            f"than a patch of {args.patch_duration:g} s, such as {min(patches.short)}"
+        )
 
     originals = [paths[0] for paths in files.values()]
     decoded = decoder(sampling.spread(originals, DECODER_TRACKS))
