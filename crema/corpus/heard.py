@@ -183,6 +183,15 @@ def main(argv=None):
     add("--jobs", type=cli.jobs, default=1, help="number of processes")
     args = parser.parse_args(argv)
 
+    train = args.output / "index_train.json"
+    records = io.read_json(train) if train.is_file() else []
+    corpus = index.Corpus(args.output)  # in FLAC, as what is made here
+    for record in records:
+        if not corpus.audio(record["track_id"]).is_file():
+            raise CorpusError(
+                f"{corpus.audio(record['track_id'])}: no such file; the excerpts are "
+                "FLAC, as all audio of a corpus must be then: convert it"
+            )
     sources = names(args.estimator, args.audio)
     model = tuple(args.model)
     settings = {
@@ -195,8 +204,6 @@ def main(argv=None):
     }
     job = functools.partial(make_tracks, args.output, settings, model, sources)
     rows = list(attempts(job, list(sources), args.jobs))
-    train = args.output / "index_train.json"
-    records = io.read_json(train) if train.is_file() else []
     made = [track for _, tracks, _ in rows for track in tracks or ()]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
