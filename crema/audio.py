@@ -35,8 +35,9 @@ class Audio:
     Raises
     ------
     AudioError
-        The file cannot be read, `sr` is missing, or `y` is empty, not numeric, not
-        finite or has its channels last.
+        The file cannot be read, both `filename` and `y` are given, `sr` is missing, or
+        `y` is empty, not numeric, of 64-bit integers, not finite or has its channels
+        last.
     """
 
     def __init__(self, filename=None, y=None, sr=None):

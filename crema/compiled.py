@@ -1,11 +1,12 @@
 """librosa, and what is built on it, compiled by one process at a time.
 
 ``from crema.compiled import librosa, muda, pumpp``, in place of ``import``.  Parts of
-librosa are compiled when they are first imported after installation, and numba keeps
-several files of each in a cache.  Where two processes do that at once, files of both
-may stay, and from then on every process ends in a segmentation fault
-(https://github.com/numba/numba/issues/10128).  Here the first compiles, and the others
-wait for it.
+librosa, its universal functions, are compiled when they are first imported after
+installation, and numba keeps several files of each in a cache.  Where two processes do
+that at once, files of both may stay, and from then on every process ends in a
+segmentation fault (https://github.com/numba/numba/issues/10128) until somebody removes
+the directories ``__pycache__`` of librosa.  Here the first compiles, and the others
+wait for it; not on Windows.
 """
 
 import atexit
@@ -51,7 +52,7 @@ def once(modules, directory, key):
             return
         wait(record)
         if not done(record, key):
-            say("compiling parts of librosa, once after installation (half a minute)")
+            say("compiling parts of librosa, once after installation: half a minute")
             for module in modules:
                 importlib.import_module(module)
             record.write(f"{key}\n")
@@ -106,7 +107,10 @@ def signature():
     numba.config.reload_config()  # its directory, if it was imported before
     processor = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
-    return f"{librosa.__version__} {numba.__version__} {processor} {features}"
+    versions = (
+        f"{librosa.__version__} {numba.__version__} {sys.implementation.cache_tag}"
+    )
+    return f"{librosa.__file__} {versions} {processor} {features}"
 
 
 def say(text):

@@ -5,7 +5,6 @@ what is wrong, in which file or track, and what to do about it.  Programs run
 their ``main`` through :func:`program`, which prints that line and no traceback.
 """
 
-import contextlib
 import os
 import sys
 
@@ -59,7 +58,7 @@ def program(main):
         operating-system error, whose one line goes to standard error.
     """
     # As in files: what is annotated need not fit the encoding of a terminal.
-    with contextlib.suppress(AttributeError):  # there may be no standard output
+    if "PYTHONIOENCODING" not in os.environ and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         status = main()

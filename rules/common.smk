@@ -4,6 +4,7 @@ Estimators are the directories of training/ that hold the four numbered scripts.
 """
 
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -125,9 +126,8 @@ def check_indexes():
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])
     if LEAVE_OUT:
-        listed = {
-            track for names in files for n in names for track in index.read_index(n)
-        }
+        names = set(itertools.chain(*files))
+        listed = {track for name in names for track in index.read_index(name)}
         for unknown in sorted(set(LEAVE_OUT) - listed):
             raise WorkflowError(f"config: index: leave_out: no index lists {unknown!r}")
 
@@ -217,6 +217,7 @@ def options(stage):
 
     def format_options(wildcards):
         words = []
+        # Whatever the order in which the files of the configuration name them.
         for key, value in sorted(config[wildcards.estimator][stage].items()):
             if value is None:
                 continue

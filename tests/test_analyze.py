@@ -297,7 +297,9 @@ def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
 def test_what_is_printed_is_utf_8():
     """Whatever the terminal is taken for, as files are."""
     code = "from crema.exceptions import program; program(lambda: print(chr(0x591C)))"
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    latin = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = os.environ | latin
+    environment.pop("PYTHONIOENCODING", None)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True
     )

@@ -417,10 +417,23 @@ def test_beats_go_on_after_silence():
     np.testing.assert_allclose(np.diff(second) / RATE, 0.6, atol=1.1 / RATE)
 
 
+def test_a_rest_has_no_beats():
+    """Beats go on through it, if there are many on both sides; but none is heard."""
+    values = np.full(round(270 * RATE), 0.001)
+    for first in (1, 150):
+        values[np.rint(np.arange(first, first + 119, 0.5) * RATE).astype(int)] = 0.9
+    (run,) = model.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
+    near = np.maximum.reduce([np.roll(values, shift) for shift in range(-7, 8)])
+    first, second = model.without_rests(run, near)
+    assert len(first) == len(second) == 238
+    assert 119 < first[-1] / RATE < 121 and 149 < second[0] / RATE < 151
+
+
 def test_two_peaks_make_no_pulse():
-    values = np.full(1000, 0.001)
-    values[[900, 950]] = 0.6
-    assert not model.beat_runs(values, RATE, 0.03, PRIOR, *ALL)
+    for value in (0.6, 0.99):
+        values = np.full(1000, 0.001)
+        values[[900, 950]] = value
+        assert not model.beat_runs(values, RATE, 0.03, PRIOR, *ALL)
 
 
 def test_no_bar_has_one_beat():

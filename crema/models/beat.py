@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import jams
 import numpy as np
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from scipy.ndimage import binary_opening, maximum_filter1d, uniform_filter1d
 from scipy.special import softmax
 
 from crema.compiled import librosa
@@ -44,6 +44,8 @@ OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 STEP = 0.0225
 #: How much more probable than silence, in nats, beats must be: three clear ones.
 PULSE = 12.0
+#: So many beats in a row that all have less than this posterior are a rest.
+REST, UNHEARD = 8, 0.02
 #: Bars that a whole piece is tried in, besides bars of all lengths.
 COMMON = (2, 3, 4)
 #: How much of what a posterior tells of a downbeat is news, given those before.
@@ -137,10 +139,12 @@ class BeatModel(base.Estimator):
         """
         # An event may peak a frame beside its place.
         near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
+        loudest = maximum_filter1d(beat, 2 * round(NEAR * rate) + 1)
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
         for shortest, longest in OCTAVES:
             runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
+            runs = [part for run in runs for part in without_rests(run, loudest)]
             if not runs:
                 continue
             frames = np.concatenate(runs)
@@ -273,6 +277,26 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
     return sorted(runs, key=lambda run: run[0])
 
 
+def without_rests(frames, posterior):
+    """Take a sequence of beats apart where it goes on, but is not heard to.
+
+    Parameters
+    ----------
+    frames : np.ndarray of int, shape=(n_beats,)
+        Of the beats.
+    posterior : np.ndarray, shape=(n_frames,)
+        The most probable beat near each frame.
+
+    Returns
+    -------
+    list of np.ndarray of int
+        The frames of the beats before, between and after the rests.
+    """
+    rest = binary_opening(posterior[frames] < UNHEARD, np.ones(REST))
+    parts = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(rest)) + 1)
+    return [frames[part] for part in parts if not rest[part[0]]]
+
+
 def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     """Find the most probable sequence of beats.
 
@@ -330,7 +354,8 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
         reached = score[:, frame] - cost[:, state]
         state = reached.argmax()
         gain = reached[state]
-    return np.asarray(frames[::-1], dtype=int)
+    # Two beats have an interval, and nothing that it agrees with.
+    return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
 
 
 def transition_cost(intervals, deviation):

@@ -3,6 +3,8 @@
 Labels are class indices, not one-hot rows, so that feature files stay small.
 """
 
+import re
+
 import mir_eval
 import numpy as np
 
@@ -30,8 +32,8 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         """Return the label of the vocabulary that stands for a chord.
 
         Degrees in parentheses count, where pumpp leaves them out: ``C:(b3,5)`` is a
-        minor chord.  What has tones besides those of its shorthand, and is no other
-        chord of the vocabulary by that, is called by its shorthand.
+        minor chord.  What is no chord of the vocabulary by them is called by its
+        shorthand, if there is one and its third is not left out, or else ``X``.
         """
         label, _, degrees = chord.partition("/")[0].partition("(")
         if not degrees:
@@ -41,7 +43,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         if query in pumpp.task.chord.QUALITIES:
             quality = pumpp.task.chord.QUALITIES[query]
             return f"{pumpp.task.chord.PITCHES[root]}:{quality}"
-        named = not label.endswith(":") and ":" in label and "*" not in degrees
+        named = not label.endswith(":") and not re.search(r"\*b?3", degrees)
         return super().simplify(chord) if named else "X"
 
     def encode_intervals(self, *args, **kwargs):

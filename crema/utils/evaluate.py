@@ -111,7 +111,7 @@ def run(args, estimator, score, baseline, correct, confused, labels):
         raise CremaError(
             f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
         )
-    kept = {f"{row['track_id']}.jams" for row in rows if row["status"] != "failed"}
+    kept = {f"{track}.jams" for track in tracks}
     for stale in estimates.glob("*.jams"):
         if stale.name not in kept:
             stale.unlink()

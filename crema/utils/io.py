@@ -265,9 +265,12 @@ def whole_ogg(path):
             # What an interrupted page lacks is told by its checksum, too.
             if ogg_checksum(page) != checksum:
                 return False
-            # The same serial number begins again in files that were put together.
-            if serial in last and serial not in ended and number != last[serial] + 1:
+            # In files that were put together, pages are counted from 0 again.
+            known = serial in last and serial not in ended and not flags & 2
+            if known and number != last[serial] + 1:
                 return False
+            if flags & 2:  # another stream begins, whether or not one was told to end
+                ended.update(last)
             last[serial] = number
             ended.discard(serial)
             if flags & 4:
