@@ -108,14 +108,14 @@ class Audio:
 def as_mono(y):
     """Return audio as float32 of shape (n_samples,); integers are scaled to [-1, 1]."""
     y = np.asarray(y)
-    if np.issubdtype(y.dtype, np.unsignedinteger) and y.dtype.itemsize <= 4:
-        middle = np.iinfo(y.dtype).max // 2 + 1
-        y = (y.astype(np.float32) - middle) / middle
-    elif np.issubdtype(y.dtype, np.integer) and y.dtype.itemsize > 4:
+    if np.issubdtype(y.dtype, np.integer) and y.dtype.itemsize > 4:
         raise AudioError(
             f"audio in {y.dtype} has no full scale that is known; give int16 or int32, "
             "as it was recorded, or floating point within [-1, 1]"
         )
+    if np.issubdtype(y.dtype, np.unsignedinteger):
+        middle = np.iinfo(y.dtype).max // 2 + 1
+        y = (y.astype(np.float32) - middle) / middle
     elif np.issubdtype(y.dtype, np.integer):
         y = y.astype(np.float32) / -float(np.iinfo(y.dtype).min)
     elif not np.issubdtype(y.dtype, np.floating):

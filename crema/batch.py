@@ -4,13 +4,12 @@ import functools
 import json
 import os
 import pathlib
-import sys
 from typing import NamedTuple
 
 from crema import analyze, backend, formats, network
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
-from crema.utils import cli
+from crema.utils import cli, io
 from crema.version import __version__
 
 #: In an output directory: one line per audio file, what was made of it, and by what.
@@ -75,7 +74,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     waiting = [song for song in songs if not record.holds(song.audio)]
     skipped = len(songs) - len(waiting)
     if skipped:
-        say(f"{skipped} of {len(songs)} files are done already")
+        cli.say(f"{skipped} of {len(songs)} files are done already")
     function = functools.partial(
         annotate, tuple(map(str, model)), tasks and tuple(tasks), form
     )
@@ -96,9 +95,10 @@ def annotate_all(songs, record, model, tasks, form, jobs):
                 record.add(song.audio, files, states[song.audio])
                 print(text, end="")
             if len(songs) > 1:
-                say(f"[{done}/{len(songs)}] {song.audio}{' FAILED' if error else ''}")
+                failed = " FAILED" if error else ""
+                cli.say(f"[{done}/{len(songs)}] {song.audio}{failed}")
     except KeyboardInterrupt:
-        say(f"stopped after {done} of {len(songs)} files")
+        cli.say(f"stopped after {done} of {len(songs)} files")
         raise
     finally:
         report(failures, len(songs))
@@ -211,7 +211,7 @@ class Record:
             except OSError as error:
                 why = f"cannot write {self.path}: {error.strerror}"
                 raise CremaError(why) from error
-            if not locked(self.stream):
+            if not io.lock(self.stream):
                 self.stream.close()
                 raise CremaError(
                     f"{self.path.parent}: another crema is writing there; wait for it, "
@@ -258,31 +258,11 @@ def state(audio):
     return [found.st_mtime_ns, found.st_size]
 
 
-def locked(stream):
-    """Lock an open file until it is closed; return whether nobody else had."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems know no locks
-        return True
-    return True
-
-
 def report(failures, total):
     """List what could not be annotated, and why."""
     if not failures:
         return
     if total > 1:
-        say(f"error: {len(failures)} of {total} files failed:")
+        cli.say(f"error: {len(failures)} of {total} files failed:")
     for error in failures.values():
-        say(f"  {error}" if total > 1 else f"error: {error}")
-
-
-def say(text):
-    """Tell the user, who may have sent standard output to a file."""
-    print(text, file=sys.stderr, flush=True)
+        cli.say(f"  {error}" if total > 1 else f"error: {error}")

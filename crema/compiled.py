@@ -18,6 +18,8 @@ import shutil
 import sys
 import tempfile
 
+from crema.utils import cli, io
+
 #: The modules of librosa that compile when they are imported.
 EAGER = (
     "librosa.util.utils",
@@ -50,9 +52,9 @@ def once(modules, directory, key):
     with open(directory / RECORD, "a+") as record:
         if done(record, key):
             return
-        wait(record)
+        io.lock(record, wait=True)
         if not done(record, key):
-            say("compiling parts of librosa, once after installation: half a minute")
+            cli.say("compiling parts of librosa, once after installation (30 s)")
             for module in modules:
                 importlib.import_module(module)
             record.write(f"{key}\n")
@@ -62,16 +64,6 @@ def done(record, key):
     """Return whether a process has written `key` to the record."""
     record.seek(0)
     return key in record.read().splitlines()
-
-
-def wait(record):
-    """Lock the record until it is closed."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError):  # some network file systems know no locks
-        fcntl.flock(record, fcntl.LOCK_EX)
 
 
 def cache():
@@ -93,7 +85,8 @@ def cache():
                 return pathlib.Path(place)
     place = tempfile.mkdtemp(prefix="crema-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    say(f"{beside}: cannot be written to; NUMBA_CACHE_DIR=DIR keeps what is compiled")
+    why = "cannot be written to; NUMBA_CACHE_DIR=DIR keeps what is compiled"
+    cli.say(f"{beside}: {why}")
     os.environ["NUMBA_CACHE_DIR"] = place
     return pathlib.Path(place)
 
@@ -111,8 +104,3 @@ def signature():
         f"{librosa.__version__} {numba.__version__} {sys.implementation.cache_tag}"
     )
     return f"{librosa.__file__} {versions} {processor} {features}"
-
-
-def say(text):
-    """Tell the user what takes its time."""
-    print(text, file=sys.stderr, flush=True)

@@ -5,6 +5,8 @@ They decide what a feature file costs: log magnitudes are held as 8-bit levels o
 """
 
 import numpy as np
+import scipy.ndimage
+import scipy.signal
 
 from crema.compiled import librosa, pumpp
 from crema.exceptions import ConfigError
@@ -44,6 +46,11 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
     hold : int
         Frames that a value is held for: harmony is slower than beats, and a network
         that looks for both needs both at one frame rate.
+    over_time : int
+        Transforms per step.  High tones have windows much shorter than a hop, so that
+        one transform hears little of what lies between two frames; of several, each
+        frame is the mean, in dB, of those less than a step away, the nearer the more (a
+        triangular window).
     dtype : {'uint8', 'float32'}
         Levels rounded to integers (what is stored and trained on), or not rounded.
 
@@ -52,6 +59,8 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
     R. M. Bittner et al., "Deep salience representations for F0 estimation in
     polyphonic music", ISMIR 2017.
     """
+
+    over_time = 1  # in a pump.pkl from before it was a parameter
 
     def __init__(
         self,
@@ -62,6 +71,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         over_sample=3,
         harmonics=(1, 2),
         hold=1,
+        over_time=1,
         dtype="uint8",
     ):
         super().__init__(
@@ -79,18 +89,20 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             ("octaves", n_octaves),
             ("bins_per_semitone", over_sample),
             ("hold", hold),
+            ("over_time", over_time),
         ):
             if value < 1:
                 raise ConfigError(f"{option} {value} must be at least 1")
         if any(h & (h - 1) for h in self.harmonics):
             raise ConfigError(f"harmonics {harmonics} must be powers of two")
         octaves = n_octaves + max(harmonics).bit_length() - 1
-        self.hold = hold
-        if self.step % 2 ** (octaves - 1):
+        self.hold, self.over_time = hold, over_time
+        least = over_time * 2 ** (octaves - 1)
+        if self.step % least:
             held = f" times hold {hold}" if hold > 1 else ""
             raise ConfigError(
-                f"hop_length {hop_length}{held} must be a multiple of "
-                f"{2 ** (octaves - 1)} for a transform of {octaves} octaves"
+                f"hop_length {hop_length}{held} must be a multiple of {least} for a "
+                f"transform of {octaves} octaves"
             )
         if 2.0**octaves * self.fmin * 1.05 > sr / 2:
             raise ConfigError(
@@ -106,11 +118,12 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             hop_length=args.hop_length,
             n_octaves=args.octaves,
             over_sample=args.bins_per_semitone,
+            over_time=2,
         )
 
     @property
     def step(self):
-        """Samples between values that are computed."""
+        """Samples between values that are kept."""
         return self.hop_length * self.hold
 
     def transform_audio(self, y):
@@ -132,7 +145,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             librosa.cqt(
                 y,
                 sr=self.sr,
-                hop_length=self.step,
+                hop_length=self.step // self.over_time,
                 fmin=self.fmin,
                 n_bins=bins * (self.n_octaves + max(octaves)),
                 bins_per_octave=bins,
@@ -140,13 +153,24 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         )
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
         size = -(-n_frames // self.hold)
-        magnitude = librosa.util.fix_length(magnitude, size=size)
+        magnitude = librosa.util.fix_length(magnitude, size=size * self.over_time)
         levels = [
-            to_levels(magnitude[bins * k : bins * (k + self.n_octaves)], self.dtype)
+            self.mean(magnitude[bins * k : bins * (k + self.n_octaves)])
             for k in octaves
         ]
         values = np.stack(levels, axis=-1).swapaxes(0, 1)
         return {"mag": np.repeat(values, self.hold, axis=0)[:n_frames]}
+
+    def mean(self, magnitude):
+        """Return the levels of each step, of several transforms."""
+        if self.over_time == 1:
+            return to_levels(magnitude, self.dtype)
+        window = scipy.signal.windows.triang(2 * self.over_time - 1) / self.over_time
+        levels = to_levels(magnitude, np.dtype(np.float32))
+        mean = scipy.ndimage.correlate1d(levels, window, axis=-1, mode="nearest")
+        mean = mean[:, :: self.over_time]
+        whole = np.issubdtype(self.dtype, np.integer)
+        return (np.rint(mean) if whole else mean).astype(self.dtype)
 
 
 class LogMel(Dotted, pumpp.feature.Mel):

@@ -227,18 +227,16 @@ def draw(argv):
         audio = Audio(where)
         annotated = plot.length(jam, None)
         if annotated > audio.duration + 2:
-            batch.say(
+            cli.say(
                 f"{where}: lasts {audio.duration:.0f} s, what is annotated "
                 f"{annotated:.0f} s; the rest is not drawn"
             )
     else:
         audio = None
-        batch.say(
-            f"{args.jams}: no audio is found, so no chroma is drawn; name --audio"
-        )
+        cli.say(f"{args.jams}: no audio is found, so no chroma is drawn; name --audio")
     output = args.output or args.jams.with_suffix(".png")
     plot.draw(output, jam, audio)
-    batch.say(f"{output} is drawn")
+    cli.say(f"{output} is drawn")
     return 0
 
 

@@ -127,6 +127,32 @@ def test_each_tone_is_loudest_in_its_own_bin():
         assert levels[:, 1].argmax() == 3 * (midi - 24) - 36 or midi == 24
 
 
+def test_a_frame_is_the_mean_of_the_transforms_around_it():
+    y = noise(3 * SR)
+    half, mean = (
+        features.HCQT(dtype="float32", **settings).transform(y, SR)["hcqt.mag"][0]
+        for settings in ({"hop_length": HOP // 2}, {"over_time": 2})
+    )
+    last = len(mean) - 1
+    expected = (half[1:-1:2] + 2 * half[2::2] + half[3::2])[: last - 1] / 4
+    np.testing.assert_allclose(mean[1:last], expected, atol=1e-3)
+    whole = features.HCQT(over_time=2).transform(y, SR)["hcqt.mag"][0]
+    assert whole.dtype == np.uint8 and np.abs(whole - mean).max() <= 0.5 + 1e-4
+
+
+def test_a_high_tone_between_two_frames_is_heard():
+    t = np.arange(20 * HOP) / SR
+    y = np.sin(2 * np.pi * librosa.midi_to_hz(48) * t)
+    between = slice(round(10.5 * HOP) - 300, round(10.5 * HOP) + 300)
+    high = np.sin(2 * np.pi * librosa.midi_to_hz(95) * t[between])
+    y[between] += high * np.hanning(600)
+    once, twice = (
+        features.HCQT(over_time=n).transform(y, SR)["hcqt.mag"][0, 10:12, 3 * 59, 1]
+        for n in (1, 2)
+    )
+    assert (once == 0).all() and (twice > 40).all()
+
+
 def test_silence_is_finite_and_even():
     levels = features.HCQT(dtype="float32").transform(np.zeros(SR), SR)["hcqt.mag"]
     assert levels.shape == (1, 10, 216, 2)
@@ -160,6 +186,8 @@ def test_less_than_a_frame_has_no_frames():
         ({"n_octaves": 0}, "octaves"),
         ({"n_octaves": -1}, "octaves"),
         ({"over_sample": 0}, "bins"),
+        ({"over_time": 0}, "over_time"),
+        ({"over_time": 2, "hop_length": 64}, "a multiple of 128"),
     ],
 )
 def test_settings_that_cannot_work(option, message):

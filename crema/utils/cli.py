@@ -35,6 +35,11 @@ def parser(description):
     return made
 
 
+def say(text):
+    """Tell the user, who may have sent standard output to a file."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def seed(text):
     """Convert an option to a seed; NumPy takes none below 0 and none above 32 bits."""
     value = int(text)

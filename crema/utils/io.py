@@ -87,6 +87,35 @@ def atomic(path):
             temporary.unlink(missing_ok=True)
 
 
+def lock(stream, wait=False):
+    """Lock an open file until it is closed, against processes that do so too.
+
+    Not on Windows, nor on network file systems that know no locks.
+
+    Parameters
+    ----------
+    stream : file object
+    wait : bool
+        Whether to wait for another process that has the lock.
+
+    Returns
+    -------
+    bool
+        False if another has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def whole_track(directory, track_id, sign):
     """Write the files of a track, all or none; those of an earlier run are removed.
