@@ -7,7 +7,7 @@ import pumpp
 import pytest
 from conftest import ROOT, load_script
 
-from crema.exceptions import ConfigError
+from crema.exceptions import AnnotationError, ConfigError
 from crema.models import beat as model
 from crema.tasks.beat import METERS, Beats
 from crema.utils import evaluate, io
@@ -60,6 +60,11 @@ def test_one_unknown_position_leaves_what_is_around_it_open():
         assert downbeat[round(time * RATE)] == -1
     assert downbeat[round(4 * RATE)] == 1
     assert (beat == 1).sum() == 4
+
+
+def test_positions_are_counted_from_one():
+    with pytest.raises(AnnotationError, match="position 0 in its bar.*count from 1"):
+        encode(beats([1.0, 2.0, 3.0], [0, 1, 2]), 4.0)
 
 
 def test_time_outside_of_the_annotation_is_open():
@@ -237,6 +242,17 @@ def test_confidence_is_the_weight_of_the_readings_with_that_beat():
     assert doubtful.max() < sure.min() and sure.min() > 0.9
     surer, _ = confidences(0.05)
     assert surer.min() > 0.95
+
+
+def test_confidence_is_never_above_one():
+    draw = np.random.default_rng(0)
+    frames = np.arange(0, 1000, 50)
+    for expected in draw.uniform(size=(300, 4)):
+        readings = [
+            model.Reading(frames.copy(), np.ones(20, int), value, 0.0)
+            for value in expected
+        ]
+        assert model.agreement(frames, readings, 7).max() <= 1
 
 
 def test_confidence_falls_where_no_beats_are_heard():

@@ -224,15 +224,15 @@ def seed_for(groups):
 @pytest.mark.parametrize(
     "option, expected",
     [
-        ("artist", {"a_1": "Some One", "a_2": "Some One", "b_1": "b_1"}),
+        ("artist", {"a_1": "Some Ón", "a_2": "Some Ón", "b_1": "b_1"}),
         ("release", {"a_1": "r", "a_2": "a_2", "b_1": "r"}),
         ("track", {"a_1": "a_1", "a_2": "a_2", "b_1": "b_1"}),
         ("_([0-9])$", {"a_1": "1", "a_2": "2", "b_1": "1"}),
     ],
 )
 def test_groups(tmp_path, option, expected, capsys):
-    write(tmp_path, "a_1", "Some One", release="r")
-    write(tmp_path, "a_2", " Some  One ")
+    write(tmp_path, "a_1", "Some Ón", release="r")
+    write(tmp_path, "a_2", " Some  O\N{COMBINING ACUTE ACCENT}n ")
     write(tmp_path, "b_1", release="r")
     seed = seed_for(expected.values())
     run(tmp_path, "--group-by", option, "--test-fraction", 0.5, "--seed", seed)

@@ -158,12 +158,14 @@ def test_a_short_track_is_passed_over(features, tmp_path):
     for name in ("s", "s.0", "s.1"):
         write_track(tmp_path / f"{name}.h5", 10, value=99)
     files = sampling.copies(tmp_path, [*features, "s"])
+    drawn = patches(files)
     seen = {
         float(v)
-        for inputs, _ in take(patches(files).batches(0, 30), 30)
+        for inputs, _ in take(drawn.batches(0, 30), 30)
         for v in inputs["x"][:, 0, 1]
     }
     assert 99 not in seen and len(seen) > 6
+    assert drawn.short and drawn.short <= set(files["s"])
 
 
 def test_damaged_features_name_the_file(features):
