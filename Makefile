@@ -23,7 +23,8 @@ install: .venv/installed
 
 # Side by side, the tests of a file one after the other: they share what they build.
 test: install lint
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 \
+	    --dist loadfile --no-loadscope-reorder
 
 # On a real SLURM: as root, on Debian. ONLY="-k same" runs a part.
 test-cluster: install

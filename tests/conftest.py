@@ -43,6 +43,15 @@ SONG_CHORD_SECONDS = 2.5
 CHORD_SECONDS = 1.5
 
 
+#: Files whose tests take minutes.
+LONG = ("test_contract", "test_train", "test_workflow", "test_template")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, which would keep one core busy alone at the end."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 def synthesise(labels, sample_rate=SAMPLE_RATE, seconds=CHORD_SECONDS):
     """Return the tones of each chord from C3 up, each chord `seconds` long."""
     t = np.arange(round(seconds * sample_rate)) / sample_rate
