@@ -18,6 +18,8 @@ DYNAMIC_RANGE = 80.0
 SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
+#: Seconds of audio above which memory counts more than time.
+LONG = 600.0
 #: Frames of a spectrum that are in memory at a time.
 BLOCK = 4096
 
@@ -141,16 +143,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         """
         bins = 12 * self.over_sample
         octaves = [h.bit_length() - 1 for h in self.harmonics]
-        magnitude = np.abs(
-            librosa.cqt(
-                y,
-                sr=self.sr,
-                hop_length=self.step // self.over_time,
-                fmin=self.fmin,
-                n_bins=bins * (self.n_octaves + max(octaves)),
-                bins_per_octave=bins,
-            )
-        )
+        magnitude = self.magnitude(y, bins * (self.n_octaves + max(octaves)))
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
         size = -(-n_frames // self.hold)
         magnitude = librosa.util.fix_length(magnitude, size=size * self.over_time)
@@ -160,6 +153,31 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         ]
         values = np.stack(levels, axis=-1).swapaxes(0, 1)
         return {"mag": np.repeat(values, self.hold, axis=0)[:n_frames]}
+
+    def magnitude(self, y, n_bins):
+        """Return the magnitudes of all transforms, shape=(n_bins, n_transforms)."""
+
+        def transform(y, hop):
+            return np.abs(
+                librosa.cqt(
+                    y,
+                    sr=self.sr,
+                    hop_length=hop,
+                    fmin=self.fmin,
+                    n_bins=n_bins,
+                    bins_per_octave=12 * self.over_sample,
+                )
+            )
+
+        hop = self.step // self.over_time
+        if len(y) <= LONG * self.sr:
+            return transform(y, hop)
+        # librosa's memory grows with the frames: those of each step by themselves.
+        # Those between lack what is before their first, less than a step.
+        parts = [transform(y[start:], self.step) for start in range(0, self.step, hop)]
+        size = min(part.shape[1] for part in parts)
+        parts = [part[:, :size] for part in parts]
+        return np.stack(parts, axis=-1).reshape(n_bins, -1)
 
     def mean(self, magnitude):
         """Return the levels of each step, of several transforms."""
