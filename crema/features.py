@@ -8,7 +8,6 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 
-from crema import network
 from crema.compiled import librosa, pumpp
 from crema.exceptions import ConfigError
 from crema.pump import Dotted
@@ -19,6 +18,9 @@ DYNAMIC_RANGE = 80.0
 SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
+#: Seconds of audio above which memory counts more than time.  That of
+#: :mod:`crema.network` is another: features are made again when this one changes.
+LONG = 600.0
 #: Frames of a spectrum that are in memory at a time.
 BLOCK = 4096
 
@@ -169,7 +171,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             )
 
         hop = self.step // self.over_time
-        if len(y) <= network.LONGEST * self.sr:
+        if len(y) <= LONG * self.sr:
             return transform(y, hop)
         # librosa's memory grows with the frames: those of each step by themselves.
         # Those between lack what is before their first, less than a step.
