@@ -3,7 +3,6 @@
 import numbers
 import pickle
 import threading
-import warnings
 
 import numpy as np
 
@@ -89,10 +88,7 @@ class Audio:
             y = self.at(operator.sr)
             if len(y) <= operator.hop_length:  # shorter than a frame
                 y = np.pad(y, (0, operator.hop_length + 1 - len(y)))
-            with warnings.catch_warnings():
-                # Of audio shorter than a window, librosa says so for each octave.
-                warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
-                return operator.transform(y, operator.sr)
+            return operator.transform(y, operator.sr)
 
         # The bytes hold its class, its name and all its parameters.
         return self.once(pickle.dumps(operator), compute)

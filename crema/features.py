@@ -8,6 +8,7 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 
+from crema import constantq
 from crema.compiled import librosa, pumpp
 from crema.exceptions import ConfigError
 from crema.pump import Dotted
@@ -18,9 +19,6 @@ DYNAMIC_RANGE = 80.0
 SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
-#: Seconds of audio above which memory counts more than time.  That of
-#: :mod:`crema.network` is another: features are made again when this one changes.
-LONG = 600.0
 #: Frames of a spectrum that are in memory at a time.
 BLOCK = 4096
 
@@ -144,41 +142,23 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         """
         bins = 12 * self.over_sample
         octaves = [h.bit_length() - 1 for h in self.harmonics]
-        magnitude = self.magnitude(y, bins * (self.n_octaves + max(octaves)))
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
         size = -(-n_frames // self.hold)
-        magnitude = librosa.util.fix_length(magnitude, size=size * self.over_time)
+        magnitude = constantq.magnitudes(
+            y,
+            self.sr,
+            self.step // self.over_time,
+            self.fmin,
+            self.n_octaves + max(octaves),
+            bins,
+            size * self.over_time,
+        )
         levels = [
             self.mean(magnitude[bins * k : bins * (k + self.n_octaves)])
             for k in octaves
         ]
         values = np.stack(levels, axis=-1).swapaxes(0, 1)
         return {"mag": np.repeat(values, self.hold, axis=0)[:n_frames]}
-
-    def magnitude(self, y, n_bins):
-        """Return the magnitudes of all transforms, shape=(n_bins, n_transforms)."""
-
-        def transform(y, hop):
-            return np.abs(
-                librosa.cqt(
-                    y,
-                    sr=self.sr,
-                    hop_length=hop,
-                    fmin=self.fmin,
-                    n_bins=n_bins,
-                    bins_per_octave=12 * self.over_sample,
-                )
-            )
-
-        hop = self.step // self.over_time
-        if len(y) <= LONG * self.sr:
-            return transform(y, hop)
-        # librosa's memory grows with the frames: those of each step by themselves.
-        # Those between lack what is before their first, less than a step.
-        parts = [transform(y[start:], self.step) for start in range(0, self.step, hop)]
-        size = min(part.shape[1] for part in parts)
-        parts = [part[:, :size] for part in parts]
-        return np.stack(parts, axis=-1).reshape(n_bins, -1)
 
     def mean(self, magnitude):
         """Return the levels of each step, of several transforms."""

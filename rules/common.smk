@@ -267,6 +267,7 @@ PUMP_CODE = [
     "crema/pump.py",
     "crema/stored.py",
     "crema/features.py",
+    "crema/constantq.py",
     "crema/notes.py",
     "crema/tasks/{estimator}.py",
 ]

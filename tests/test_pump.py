@@ -140,18 +140,6 @@ def test_a_frame_is_the_mean_of_the_transforms_around_it():
     assert whole.dtype == np.uint8 and np.abs(whole - mean).max() <= 0.5 + 1e-4
 
 
-def test_long_audio_is_transformed_in_less_memory(monkeypatch):
-    y = noise(10 * SR)
-    operator = features.HCQT(over_time=2, dtype="float32")
-    at_once = operator.transform(y, SR)["hcqt.mag"]
-    monkeypatch.setattr(features, "LONG", 1.0)
-    in_turn = operator.transform(y, SR)["hcqt.mag"]
-    assert in_turn.shape == at_once.shape
-    begun = round(1.7 * SR / HOP)  # the longest window
-    # All levels are relative to the loudest, which may be at the beginning.
-    np.testing.assert_allclose(in_turn[0, begun:], at_once[0, begun:], atol=0.5)
-
-
 def test_a_high_tone_between_two_frames_is_heard():
     t = np.arange(20 * HOP) / SR
     y = np.sin(2 * np.pi * librosa.midi_to_hz(48) * t)

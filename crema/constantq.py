@@ -1,0 +1,102 @@
+"""The constant-Q transform of librosa, computed in a third of its time."""
+
+import numpy as np
+import scipy.fft
+
+from crema.compiled import librosa
+from crema.utils import io
+
+#: Frames that are in memory at a time.
+BLOCK = 1024
+
+
+def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
+    """Compute the magnitudes of a constant-Q transform.
+
+    They are those of :func:`librosa.cqt` with its defaults, but for rounding errors.
+    As there, every octave is heard by the filters of the highest, in audio of half the
+    sampling rate of the octave above.  There each frame takes a Fourier transform and a
+    sparse product with the spectra of the filters; here it takes one dense product with
+    the filters, which reads memory in order.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,), dtype=float32
+        Audio, around which all is silent.
+    sr : int
+        Its sampling rate in Hz.
+    hop_length : int
+        Samples between frames, a multiple of ``2 ** (n_octaves - 1)``; frame ``i`` is
+        centred on sample ``i * hop_length``.
+    fmin : float
+        Frequency of the lowest bin, in Hz.
+    n_octaves, bins_per_octave : int
+        What there is of bins.
+    n_frames : int
+        Frames to compute.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_octaves * bins_per_octave, n_frames), dtype=float32
+
+    References
+    ----------
+    C. Schörkhuber and A. Klapuri, "Constant-Q transform toolbox for music processing",
+    SMC 2010.
+    """
+    top = fmin * 2.0 ** (n_octaves - 1 + np.arange(bins_per_octave) / bins_per_octave)
+    # Audio of a lower rate will do where the highest tone is far below half the rate.
+    cutoff, halved = librosa.filters.wavelet_lengths(freqs=top, sr=sr)[1], 0
+    while sr > 8 * cutoff * 2**halved and hop_length % 2 ** (n_octaves + halved) == 0:
+        halved += 1
+    if halved:
+        y = io.resample(y, 2**halved, 1)
+    bank = filters(top, sr / 2**halved)
+    found = np.empty((n_octaves * bins_per_octave, n_frames), dtype=np.float32)
+    for down, octave in enumerate(reversed(np.split(found, n_octaves)), halved):
+        if down > halved:
+            y = io.resample(y, 2, 1)
+        loudness = 2 ** (down / 2)  # the filters are as much longer, at the first rate
+        for start in range(0, n_frames, BLOCK):
+            stop = min(start + BLOCK, n_frames)
+            heard = frames(y, hop_length >> down, len(bank), start, stop) @ bank
+            real, imaginary = np.split(heard, 2, axis=1)
+            octave[:, start:stop] = loudness * np.hypot(real, imaginary).T
+    return found
+
+
+def filters(frequencies, sr):
+    """Return the filters of an octave.
+
+    Parameters
+    ----------
+    frequencies : np.ndarray, shape=(n_bins,)
+        Of the bins, in Hz.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_samples, 2 * n_bins), dtype=float32
+        The real parts, then the imaginary parts.
+    """
+    wavelets, lengths = librosa.filters.wavelet(freqs=frequencies, sr=sr, gamma=0)
+    size = wavelets.shape[1]
+    wavelets *= np.sqrt(lengths)[:, np.newaxis] / size
+    # What librosa drops of a spectrum, to make it sparse, is heard where all else is
+    # silent; so it is dropped here too.
+    spectra = scipy.fft.fft(wavelets)[:, : size // 2 + 1]
+    spectra = librosa.util.sparsify_rows(spectra, quantile=0.01).toarray()
+    # From the spectrum of a frame to its samples.
+    bank = scipy.fft.fft(spectra, n=size).T
+    return np.hstack([bank.real, bank.imag]).astype(np.float32)
+
+
+def frames(y, hop_length, size, start, stop):
+    """Return the frames `start` to `stop` of audio, shape=(stop - start, size)."""
+    first = start * hop_length - size // 2
+    last = (stop - 1) * hop_length + size - size // 2
+    silence = max(0, -first), max(0, last - len(y))
+    part = np.pad(y[max(0, first) : last], silence)[: last - first]
+    windows = np.lib.stride_tricks.sliding_window_view(part, size)[::hop_length]
+    return np.ascontiguousarray(windows)
