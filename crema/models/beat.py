@@ -333,15 +333,21 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     cost = transition_cost(intervals, deviation)
     block, longest = int(intervals[0]), int(intervals[-1])
     # score[i, t]: of the best sequence that ends in a beat at t, i before which was
-    # another; the frames before the first belong to no sequence.
+    # another; reached[j, t]: of the best that goes on from t at interval j.  The frames
+    # before the first belong to no sequence.
     score = np.full((len(intervals), longest + n_frames), -np.inf, dtype=np.float32)
+    reached = np.full_like(score, -np.inf)
+    each, before = np.arange(len(intervals))[:, np.newaxis], intervals[:, np.newaxis]
     for start in range(0, n_frames, block):
         # Nothing in a block can follow on anything in it, so it is done at once.
         now = np.arange(start, min(start + block, n_frames))
-        reached = np.take(score, longest + now - intervals[:, np.newaxis], axis=1)
-        reached -= cost[:, :, np.newaxis]
+        here = slice(longest + start, longest + start + len(now))
         # A sequence may begin at any beat, at no cost.
-        score[:, longest + now] = odds[now] + np.maximum(reached.max(axis=0), 0)
+        score[:, here] = odds[now] + np.maximum(
+            reached[each, longest + now - before], 0
+        )
+        onwards = score[:, np.newaxis, here] - cost[:, :, np.newaxis]
+        reached[:, here] = onwards.max(axis=0)
     # To begin costs nothing, so that noise is enough for some beats.
     if score.max() <= PULSE:
         return np.zeros(0, dtype=int)
@@ -351,9 +357,9 @@ def beat_frames(posterior, rate, deviation, prior, shortest, longest):
     while gain > 0:
         frames.append(frame - longest)
         frame -= intervals[state]
-        reached = score[:, frame] - cost[:, state]
-        state = reached.argmax()
-        gain = reached[state]
+        gains = score[:, frame] - cost[:, state]
+        state = gains.argmax()
+        gain = gains[state]
     # Two beats have an interval, and nothing that it agrees with.
     return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
 
