@@ -5,14 +5,12 @@ import itertools
 import jams
 import numpy as np
 
-from crema.compiled import librosa
-
 #: Posteriors below this are as improbable as each other.
 FLOOR = 1e-6
 
 
 def annotate(
-    namespace, encoded, labels, transition, hop, duration=None, news=1.0, power=1.0
+    namespace, encoded, labels, stays, hop, duration=None, news=1.0, power=1.0
 ):
     """Make an annotation of the classes of frames.
 
@@ -26,7 +24,7 @@ def annotate(
         Posterior probabilities, or class indices.
     labels : sequence of str
         The label of each class.
-    transition : np.ndarray, shape=(n_classes, n_classes), or None
+    stays : float or None
         Of the Viterbi path, see :func:`best_path`.
     hop : float
         Seconds between frames.
@@ -49,7 +47,7 @@ def annotate(
         states = encoded[:, 0].astype(int)
         encoded = np.eye(len(labels))[states]
     else:
-        states = best_path(encoded, transition, news)
+        states = best_path(encoded, stays, news)
     times = np.minimum(np.multiply(edges(encoded, states), hop), duration)
     times[-1] = duration
     annotation = jams.Annotation(namespace, time=0, duration=duration)
@@ -140,15 +138,16 @@ def confidence(posterior, state, power=1.0):
     return float(weight[state] / weight.sum())
 
 
-def best_path(posterior, transition, news=1.0):
+def best_path(posterior, stays, news=1.0):
     """Find the most probable sequence of states.
 
     Parameters
     ----------
     posterior : np.ndarray, shape=(n_frames, n_states)
         State probabilities given the observation of each frame.
-    transition : np.ndarray, shape=(n_states, n_states), or None
-        Row ``i`` holds the probabilities of what follows state ``i``; None takes each
+    stays : float or None
+        Probability that the state of a frame is that of the frame before, not less than
+        that of another; all others are as probable as each other.  None takes each
         frame by itself.
     news : float
         How much of what a frame tells the frames before it have not told.  A path
@@ -159,13 +158,34 @@ def best_path(posterior, transition, news=1.0):
     Returns
     -------
     np.ndarray, shape=(n_frames,), dtype=int
+
+    References
+    ----------
+    G. D. Forney, "The Viterbi algorithm", Proceedings of the IEEE, 1973.  Where all
+    changes are equally probable, the best state before a change is the best of all, and
+    a frame costs one step per state instead of one per pair of states.
     """
-    if transition is None or not len(posterior):
+    n_frames, n_states = posterior.shape
+    if stays is None or not n_frames or n_states == 1:
         return posterior.argmax(axis=1)
-    probability = posterior.astype(float).T ** news
-    probability = probability / probability.sum(axis=0)
-    states = librosa.sequence.viterbi_discriminative(probability, transition)
-    return states.astype(int)
+    gains = news * np.log(np.maximum(posterior, np.finfo(float).tiny))
+    stay, change = np.log(stays), np.log((1 - stays) / (n_states - 1))
+    score = gains[0].copy()
+    # Of each frame but the first: the best state before, and which states come from it.
+    before, changed = np.zeros(n_frames, int), np.zeros((n_frames, n_states), bool)
+    for frame in range(1, n_frames):
+        before[frame] = score.argmax()
+        leave = score[before[frame]] + change
+        score += stay
+        np.less(score, leave, out=changed[frame])
+        np.maximum(score, leave, out=score)
+        score += gains[frame]
+    path = np.empty(n_frames, int)
+    path[-1] = score.argmax()
+    for frame in range(n_frames - 1, 0, -1):
+        state = path[frame]
+        path[frame - 1] = before[frame] if changed[frame, state] else state
+    return path
 
 
 def runs(states):

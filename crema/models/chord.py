@@ -12,7 +12,6 @@ import mir_eval
 import numpy as np
 
 from crema import segments
-from crema.compiled import librosa
 from crema.models import base
 from crema.notes import PITCH_CLASSES
 
@@ -142,7 +141,7 @@ def structure(labels):
     return np.where(roots < 0, 12, roots), np.hstack([tones, none]), tones
 
 
-def add_inversions(annotation, bass, self_transition, hop):
+def add_inversions(annotation, bass, stays, hop):
     """Split the segments of a chord annotation where the bass changes.
 
     Parameters
@@ -151,7 +150,7 @@ def add_inversions(annotation, bass, self_transition, hop):
         Chords in root position.
     bass : np.ndarray, shape=(n_frames, 13)
         Posteriors of the bass pitch class.
-    self_transition : float
+    stays : float
         Probability that the bass stays from one frame to the next.
     hop : float
         Seconds between frames.
@@ -179,8 +178,7 @@ def add_inversions(annotation, bass, self_transition, hop):
             continue
         # The floor keeps a frame that hears none of the tones from deciding.
         probability = bass[start:end, (root + intervals) % 12] + 1e-6
-        transition = librosa.sequence.transition_loop(len(intervals), self_transition)
-        path = segments.best_path(probability, transition)
+        path = segments.best_path(probability, stays)
         places = np.add(start, segments.edges(probability, path))
         times = [begin, *np.minimum(places[1:-1] * hop, stop), stop]
         for (first, _), (left, right) in zip(

@@ -4,7 +4,6 @@ A key is a tonic and ``major`` or ``minor``, as in ``F:minor``; other modes coun
 of these by their third.
 """
 
-from crema.compiled import librosa
 from crema.models import base
 from crema.tasks.key import KEYS
 
@@ -28,9 +27,7 @@ class KeyModel(base.Estimator):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.task.transition = librosa.sequence.transition_loop(
-            len(KEYS), self.probability("self_transition")
-        )
+        self.task.stays = self.probability("self_transition")
 
     def decode(self, outputs, duration):
         """Decode the key of the whole track, and the keys that follow each other.

@@ -19,6 +19,8 @@ POWER = 0.65
 class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
     """Chord tags of pumpp's vocabularies as class indices, field ``name.chord``."""
 
+    stays = None
+
     def __init__(self, name="chord_tag", sr=22050, hop_length=2048, vocab="3567s"):
         super().__init__(
             name=name, vocab=vocab, sr=sr, hop_length=hop_length, sparse=True
@@ -55,11 +57,18 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         """List of str: the chord label of each class, in Harte syntax."""
         return list(self._classes)
 
+    def set_transition(self, p_self):
+        """Set how probably the label of a frame is that of the frame before, or None.
+
+        pumpp would make a matrix of it, which the path does without.
+        """
+        self.stays = p_self
+
     def inverse(self, encoded, duration=None):
         """Decode posteriors into a chord annotation.
 
-        Where transition probabilities are set (``set_transition``), the labels are
-        the Viterbi path through the posteriors, divided by no prior; else the most
+        Where it is known how probably a label stays (``set_transition``), the labels
+        are the Viterbi path through the posteriors, divided by no prior; else the most
         probable label of each frame.  Frames of equal label become one segment.
 
         Parameters
@@ -79,7 +88,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
             self.namespace,
             encoded,
             self._classes,
-            self.transition,
+            self.stays,
             self.hop_length / self.sr,
             duration,
             power=POWER,

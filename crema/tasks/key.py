@@ -63,13 +63,19 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         Sampling rate of the analysis, in Hz.
     hop_length : int
         Samples between frames.
+
+    Attributes
+    ----------
+    stays : float or None
+        Probability that a key goes on from one frame to the next.
     """
+
+    stays = None
 
     def __init__(self, name="key", sr=22050, hop_length=2048):
         super().__init__(name=name, namespace="key_mode", sr=sr, hop_length=hop_length)
         self.register("overall", [1], np.dtype("int8"))
         self.register("local", [None, 1], np.dtype("int8"))
-        self.transition = None
 
     def transform_annotation(self, ann, duration):
         """Encode an annotation.
@@ -112,7 +118,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         -------
         jams.Annotation
             Namespace ``key_mode``: one key from 0 to `duration`, or those of the
-            frames, a Viterbi path if the attribute ``transition`` is set.  The
+            frames, a Viterbi path if the attribute ``stays`` is set.  The
             confidence of a key is :func:`crema.segments.confidence`.
         """
         hop = self.hop_length / self.sr
@@ -124,9 +130,8 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
             certainty = segments.confidence(encoded[np.newaxis], best, POWER)
             annotation.append(0, duration, KEYS[best], certainty)
             return annotation
-        transition = self.transition
         return segments.annotate(
-            self.namespace, encoded, KEYS, transition, hop, duration, NEWS, LOCAL_POWER
+            self.namespace, encoded, KEYS, self.stays, hop, duration, NEWS, LOCAL_POWER
         )
 
 

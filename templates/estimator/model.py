@@ -1,7 +1,6 @@
 """The estimator NAME: from posteriors to an annotation."""
 
 from crema import segments
-from crema.compiled import librosa
 from crema.models import base
 from crema.tasks.NAME import LABELS
 
@@ -17,17 +16,9 @@ class Model(base.Estimator):
 
         Without this method, the first output's task transformer decodes it.
         """
-        transition = librosa.sequence.transition_loop(
-            len(LABELS), self.probability("self_transition")
-        )
+        stays = self.probability("self_transition")
         hop = self.task.hop_length / self.task.sr
+        frames = outputs["NAME.label"]
         return [
-            segments.annotate(
-                self.task.namespace,
-                outputs["NAME.label"],
-                LABELS,
-                transition,
-                hop,
-                duration,
-            )
+            segments.annotate(self.task.namespace, frames, LABELS, stays, hop, duration)
         ]
