@@ -1,9 +1,7 @@
-"""Annotate audio: what the program ``crema`` does with a file, as a function.
-
-``python -m crema.analyze`` is that program (:mod:`crema.program`).
-"""
+"""Annotate audio: what the program ``crema`` does with a file, as a function."""
 
 import concurrent.futures
+import os
 import pathlib
 
 from crema import models, network, origin
@@ -24,8 +22,8 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
         Its sampling rate in Hz.
     model : Estimator, str or path-like, or a sequence of these
         Trained estimators, or the directories that hold them; by default those that
-        crema comes with.  Who analyses many files loads them once, with
-        :func:`load_models`.
+        crema comes with.  To analyse many files, load the models
+        once with :func:`load_models`.
     tasks : str or sequence of str, optional
         Names of estimators; the others are left out.
 
@@ -119,19 +117,21 @@ def identify(model, tasks=None):
 
 def choose(model, tasks=None):
     """Return what :func:`load_models` loads, by name: estimators and directories."""
-    if isinstance(model, (str, pathlib.Path)) or not hasattr(model, "__iter__"):
+    if isinstance(model, (str, os.PathLike)) or not hasattr(model, "__iter__"):
         model = [] if model is None else [model]
     if isinstance(tasks, str):
         tasks = [tasks]
     found = {}
     for one in model:
-        directory = isinstance(one, (str, pathlib.Path))
+        directory = isinstance(one, (str, os.PathLike))
         for name, place in (models.find(one) if directory else {one.name: one}).items():
             if name in found:
                 raise ModelError(f"two models of {name} are given; leave out one")
             found[name] = place
     if not found:
         found = models.find(models.RELEASED)
+    if tasks is not None and not tasks:
+        raise ModelError(f"no task is named; here are {', '.join(found)}")
     for task in tasks or ():
         if task not in found:
             raise ModelError(
@@ -140,9 +140,3 @@ def choose(model, tasks=None):
     return {
         name: place for name, place in found.items() if tasks is None or name in tasks
     }
-
-
-if __name__ == "__main__":
-    from crema.program import entry_point
-
-    entry_point()

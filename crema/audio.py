@@ -61,15 +61,16 @@ class Audio:
 
     def at(self, sr):
         """Return the samples at a sampling rate, shape=(n_samples,), dtype=float32."""
-        if sr not in self._at:
-            y = self._at.get(self._sr)
-            if self._filename is not None:
-                # What a file holds is not kept at its own rate: hours of it are large,
-                # and only who asks for a third rate reads it again.
-                y = self._at.pop(self._sr, None)
-                y = io.read_audio(self._filename)[0] if y is None else y
-            self._at[sr] = io.resample(y, self._sr, sr)
-        return self._at[sr]
+        with self._lock:
+            if sr not in self._at:
+                y = self._at.get(self._sr)
+                if self._filename is not None:
+                    # What a file holds is not kept at its own rate, for hours of it are
+                    # large: asking for a third rate reads the file again.
+                    y = self._at.pop(self._sr, None)
+                    y = io.read_audio(self._filename)[0] if y is None else y
+                self._at[sr] = io.resample(y, self._sr, sr)
+            return self._at[sr]
 
     def features(self, operator):
         """Return what a feature extractor makes of the audio.

@@ -6,7 +6,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from crema import analyze, backend, formats, network
+from crema import analyze, backend, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
 from crema.utils import cli, io
@@ -76,15 +76,17 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     if skipped:
         cli.say(f"{skipped} of {len(songs)} files are done already")
     function = functools.partial(
-        annotate, tuple(map(str, model)), tasks and tuple(tasks), form
+        annotate,
+        tuple(map(str, model)),
+        None if tasks is None else tuple(tasks),
+        form,
     )
     # What changes while it is read must not pass for what was read.
     states = {song.audio: state(song.audio) for song in waiting}
     jobs = min(jobs, max(1, len(waiting)))
-    share = max(1, network.n_cpus() // jobs)
     failures, done = {}, skipped
     try:
-        for song, made, error in cli.attempts(function, waiting, jobs, share):
+        for song, made, error in cli.attempts(function, waiting, jobs):
             done += 1
             if isinstance(error, ModelError):
                 raise error  # no other file would fare better
@@ -95,8 +97,8 @@ def annotate_all(songs, record, model, tasks, form, jobs):
                 record.add(song.audio, files, states[song.audio])
                 print(text, end="")
             if len(songs) > 1:
-                failed = " FAILED" if error else ""
-                cli.say(f"[{done}/{len(songs)}] {song.audio}{failed}")
+                note = cli.FAILED if error else ""
+                cli.progress(done, len(songs), song.audio, note)
     except KeyboardInterrupt:
         cli.say(f"stopped after {done} of {len(songs)} files")
         raise
@@ -128,6 +130,13 @@ def annotate(model, tasks, form, song):
     """
     audio = Audio(song.audio)  # first, for it may not be there
     estimators = loaded(model, tasks)
+    names = [name for estimator in estimators for name in estimator.names]
+    printed = not (song.annotation or song.posteriors or song.plot)
+    if printed and form in ("lab", "csv") and len(names) > 1:
+        raise CremaError(
+            f"{form} is one file for each of {', '.join(names)}: name the output "
+            "with -o or --output-dir, or choose with --tasks"
+        )
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
     files = []
     if song.annotation:
@@ -140,15 +149,8 @@ def annotate(model, tasks, form, song):
 
         plot.draw(song.plot, jam, audio)
         files.append(song.plot)
-    if files:
-        return files, ""
-    contents = formats.texts(jam, form)
-    if len(contents) > 1:
-        raise CremaError(
-            f"{form} is one file for each of {', '.join(contents)}: name the output "
-            "with -o or --output-dir, or choose with --tasks"
-        )
-    return files, "".join(contents.values())
+    text = "".join(formats.texts(jam, form).values()) if printed else ""
+    return files, text
 
 
 @functools.cache
@@ -176,9 +178,9 @@ class Record:
 
     @functools.cached_property
     def lines(self):
-        """The entries of the record, by audio file.
+        """The entries of the record, by audio file and maker.
 
-        What was written for one file and then for another is of the other.
+        What was written for one and then for another is of the other.
         """
         if not self.path or not self.path.is_file():
             return {}
@@ -186,15 +188,20 @@ class Record:
         for line in self.path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
-                claimed = dict.fromkeys(entry["files"], entry["audio"])
-                lines[entry["audio"]] = entry
+                key = self.key(entry["audio"], entry["by"])
+                claimed = dict.fromkeys(entry["files"], key)
             except (ValueError, TypeError, KeyError):
                 continue  # it may have been cut off together with the power
-            for name, audio in claimed.items():
-                if owners.get(name, audio) != audio:
-                    lines.pop(owners[name], None)
+            for name in claimed:
+                lines.pop(owners.get(name), None)
+            lines[key] = entry
             owners |= claimed
         return lines
+
+    @staticmethod
+    def key(audio, maker):
+        """Return what an entry of the record is found by."""
+        return os.path.abspath(audio), json.dumps(maker, sort_keys=True)
 
     def __enter__(self):
         """Keep other processes away.
@@ -228,11 +235,9 @@ class Record:
 
     def holds(self, audio):
         """Return whether a file is done: by this maker, and as it is now."""
-        entry = self.lines.get(os.path.abspath(audio))
-        if not entry or entry.get("by") != self.maker:
-            return False
+        entry = self.lines.get(self.key(audio, self.maker))
         now = state(audio)
-        if not now or entry.get("state") != now:
+        if not entry or not now or entry.get("state") != now:
             return False
         return all((self.path.parent / name).is_file() for name in entry["files"])
 

@@ -11,6 +11,7 @@ wait for it; not on Windows.
 
 import atexit
 import contextlib
+import functools
 import importlib
 import os
 import pathlib
@@ -34,8 +35,14 @@ RECORD = "crema-compiled.txt"
 def __getattr__(name):
     if name not in ("librosa", "muda", "pumpp"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    once(EAGER, cache(), signature())
+    ready()
     return importlib.import_module(name)
+
+
+@functools.cache
+def ready():
+    """Compile what is not compiled yet, once in a process."""
+    once(EAGER, cache(), signature())
 
 
 def once(modules, directory, key):
@@ -67,7 +74,7 @@ def done(record, key):
 
 
 def cache():
-    """Return the directory where numba keeps what it compiles of librosa, or one above.
+    """Return the directory where numba keeps what it compiles of librosa, or a parent.
 
     Where it can write to none, which is an error of numba, it is given a temporary one.
     """

@@ -374,7 +374,7 @@ LAYERS |= {
     layers.Reshape: lambda op, layer, x: op("Reshape", x, [0, *layer.target_shape]),
     layers.Flatten: lambda op, layer, x: op("Reshape", x, [0, -1]),
     layers.Permute: lambda op, layer, x: op("Transpose", x, perm=[0, *layer.dims]),
-    layers.Concatenate: lambda op, layer, *all: op("Concat", *all, axis=layer.axis),
+    layers.Concatenate: lambda op, layer, *x: op("Concat", *x, axis=layer.axis),
 }
 
 

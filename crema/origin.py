@@ -13,11 +13,15 @@ from crema.version import __version__
 LIBRARIES = ("librosa", "numpy", "onnxruntime", "pumpp", "scipy", "soundfile", "soxr")
 
 
-@functools.cache
 def program():
     """Return the versions of crema and of the libraries that it computes with."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"crema": __version__, "libraries": versions}
+    return {"crema": __version__, "libraries": dict(versions())}
+
+
+@functools.cache
+def versions():
+    """Return the version of each of the libraries, as pairs."""
+    return [(name, importlib.metadata.version(name)) for name in LIBRARIES]
 
 
 def info(path):

@@ -9,6 +9,7 @@ crema info song.jams
 """
 
 import argparse
+import collections
 import glob
 import os
 import pathlib
@@ -170,9 +171,9 @@ def destinations(args):
                 args.plot and directory / f"{stem}.png",
             )
         )
-    outputs = [song.annotation for song in songs]
-    if len(set(outputs)) < len(outputs):
-        twice = max(outputs, key=outputs.count)
+    outputs = collections.Counter(song.annotation for song in songs)
+    twice, count = outputs.most_common(1)[0]
+    if count > 1:
         raise CremaError(
             f"two audio files would be written to {twice}; rename one or use two "
             "directories"
@@ -258,9 +259,9 @@ def find_audio(path):
             named = audio.stem == path.stem and audio.suffix.lower() == suffix
             if named and audio.is_file():
                 return audio
-    for audio, entry in batch.Record(path.parent, {}).lines.items():
-        if path.name in entry["files"] and pathlib.Path(audio).is_file():
-            return audio
+    for entry in batch.Record(path.parent, {}).lines.values():
+        if path.name in entry["files"] and pathlib.Path(entry["audio"]).is_file():
+            return entry["audio"]
     return None
 
 

@@ -1,6 +1,6 @@
 """Stage 2: one model from the features of all training tracks.
 
-in   index_train.json, pump.pkl, the features
+in   index_train.json, pump.pkl, the features, and models to begin with (initial:)
 out  training/ESTIMATOR/resources/: model.h5, decoder.json, settings.json, history.csv,
      version.txt
      and undeclared, because Snakemake deletes the outputs of a job before it runs:

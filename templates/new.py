@@ -42,7 +42,8 @@ def instantiate(name, root):
         `name` cannot be used, or is in use.
     """
     settings = root / "config" / "config.yaml"
-    taken = {*keyword.kwlist, *re.findall(r"^(\w+):", settings.read_text(), re.M)}
+    settings = settings.read_text(encoding="utf-8")
+    taken = {*keyword.kwlist, *re.findall(r"^(\w+):", settings, re.M)}
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in taken:
         raise ConfigError(
             f"{name!r} cannot name an estimator: take lower-case letters, digits and "

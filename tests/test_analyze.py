@@ -15,7 +15,16 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from crema import analyze, backend, batch, exceptions, models, program, stored
+from crema import (
+    analyze,
+    backend,
+    batch,
+    exceptions,
+    models,
+    network,
+    program,
+    stored,
+)
 from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
@@ -220,7 +229,7 @@ def test_models_without_a_number_are_of_the_first_format(trained, tmp_path):
 
 def crema(*args):
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "crema.analyze", *map(str, args)],
+        [sys.executable, "-W", "ignore", "-m", "crema", *map(str, args)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -467,14 +476,34 @@ def test_one_process_at_a_time_writes_to_a_directory(batches):
     assert batches("a.wav") == ["a.wav"]
 
 
-def test_a_file_of_the_same_name_elsewhere_is_another(batches):
-    batches("a.wav")
-    (batches.directory / "other").mkdir()
-    os.rename(batches.directory / "a.wav", batches.directory / "other" / "a.wav")
-    out = batches.directory / "out"
-    song = batch.Song(str(batches.directory / "other" / "a.wav"), out / "a.wav.jams")
-    record = batch.Record(out, {})
-    assert not record.holds(song.audio)
+def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
+    out = tmp_path / "out"
+    here, there = (tmp_path / place / "song.wav" for place in ("a", "b"))
+    io.write_text(here, "audio")
+    with batch.Record(out, {}) as record:
+        (out / "song.jams").touch()
+        record.add(here, [out / "song.jams"], batch.state(here))
+    assert batch.Record(out, {}).holds(here)
+    there.parent.mkdir()
+    os.rename(here, there)
+    assert not batch.Record(out, {}).holds(there)
+
+
+def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
+    out, song = tmp_path / "out", tmp_path / "song.wav"
+    io.write_text(song, "audio")
+    for form in ("lab", "csv"):
+        with batch.Record(out, {"made": [form]}) as record:
+            assert not record.holds(song)
+            (out / f"song.{form}").touch()
+            record.add(song, [out / f"song.{form}"], batch.state(song))
+    for form in ("lab", "csv"):
+        assert batch.Record(out, {"made": [form]}).holds(song)
+    # Another model writes the same files.
+    with batch.Record(out, {"made": ["csv"], "models": {}}) as record:
+        record.add(song, [out / "song.csv"], batch.state(song))
+    assert not batch.Record(out, {"made": ["csv"]}).holds(song)
+    assert batch.Record(out, {"made": ["lab"]}).holds(song)
 
 
 def test_what_was_written_over_is_not_done(tmp_path):
@@ -523,8 +552,9 @@ def test_each_process_has_its_share_of_threads(monkeypatch):
     for name in backend.THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr(network, "n_cpus", lambda: 7)
     names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"]
-    found = {name: value for name, value, _ in cli.attempts(os.getenv, names, 2, 3)}
+    found = {name: value for name, value, _ in cli.attempts(os.getenv, names, 2)}
     assert found == dict(zip(names, ["7", "3", "3"], strict=True))
     assert [name for name in backend.THREADS if name in os.environ] == [names[0]]
 
@@ -583,3 +613,8 @@ def within(seconds, condition):
             return True
         time.sleep(0.1)
     return False
+
+
+def test_no_task_is_an_error():
+    with pytest.raises(ModelError, match="no task is named; here are beat, chord"):
+        analyze.load_models(tasks=[])

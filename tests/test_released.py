@@ -87,7 +87,7 @@ def test_nothing_is_written_but_the_annotation(tmp_path):
     home.mkdir()
     # As the user has it: where CI=true is set, it keeps to itself.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    command = ["-m", "crema.analyze", tmp_path / f"{golden.CLIPS[0]}.flac"]
+    command = ["-m", "crema", tmp_path / f"{golden.CLIPS[0]}.flac"]
     subprocess.run(
         [sys.executable, *command, "-o", home / "out.jams"],
         env=environment,

@@ -5,9 +5,7 @@ import json
 import math
 import os
 import pathlib
-import sys
 
-from crema import network
 from crema.exceptions import AnnotationError, CorpusError
 from crema.utils import cli, io
 
@@ -224,7 +222,7 @@ def rendering_options(parser):
     add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
     add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
     add("--seed", type=int, default=0)
-    add("--jobs", type=int, default=1, help="number of processes")
+    add("--jobs", type=cli.jobs, default=1, help="number of processes")
 
 
 def is_made(directory, track_id, settings):
@@ -263,11 +261,9 @@ def write_rendered(directory, track_id, y, jam, settings):
 
 def attempts(function, tracks, jobs=1):
     """Yield what :func:`crema.utils.cli.attempts` yields, and show the progress."""
-    share = max(1, network.n_cpus() // jobs)
-    for number, result in enumerate(cli.attempts(function, tracks, jobs, share), 1):
+    for number, result in enumerate(cli.attempts(function, tracks, jobs), 1):
         track, _, error = result
-        failed = " FAILED" if error else ""
-        print(f"[{number}/{len(tracks)}] {track}{failed}", file=sys.stderr, flush=True)
+        cli.progress(number, len(tracks), track, cli.FAILED if error else "")
         yield result
 
 
@@ -285,5 +281,5 @@ def report(failures):
         The exit status: 1 if there are any.
     """
     for track, error in sorted(failures.items()):
-        print(f"{track} left out: {error}", file=sys.stderr)
+        cli.say(f"{track} left out: {error}")
     return 1 if failures else 0

@@ -16,13 +16,12 @@ import argparse
 import functools
 import math
 import pathlib
-import sys
 from typing import NamedTuple
 
 from crema.corpus import common, labels
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import index, io
+from crema.utils import cli, index, io
 
 TOOL = "crema.corpus.convert"
 #: Seconds that labels may go on after the audio before it is worth a word.
@@ -202,22 +201,20 @@ def main(argv=None):
     add("--beats", type=path, metavar="DIR", help="NAME.beats: time [position in bar]")
     add("--keys", type=path, metavar="DIR", help="NAME.key: [start end] key")
     add("--audio-ext", metavar="EXT", help="if there are audio files of several kinds")
-    add("--jobs", type=int, default=1, metavar="N", help="number of processes")
+    add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_intermixed_args(argv)
 
     converted, failures, unlabelled = convert(**vars(arguments))
     for track, overhang in sorted(converted.items()):
         if overhang > OVERHANG:
-            print(
+            cli.say(
                 f"{track}: its labels went on for {overhang:.1f} s after the audio and "
-                "were cut; are they of this recording?",
-                file=sys.stderr,
+                "were cut; are they of this recording?"
             )
-    print(f"{len(converted)} tracks converted", file=sys.stderr)
+    cli.say(f"{len(converted)} tracks converted")
     if unlabelled:
-        print(
-            f"{len(unlabelled)} audio files without labels, such as {unlabelled[0]}",
-            file=sys.stderr,
+        cli.say(
+            f"{len(unlabelled)} audio files without labels, such as {unlabelled[0]}"
         )
     return common.report(failures)
 

@@ -16,12 +16,11 @@ import os
 import pathlib
 import re
 import shutil
-import sys
 
 from crema.corpus import common, labels
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import index, io
+from crema.utils import cli, index, io
 
 TOOL = "crema.corpus.mirdata"
 INSTALL = "python -m pip install 'mirdata>=1.0'"
@@ -444,7 +443,7 @@ def main(argv=None):
 
     used, failures = convert(**vars(arguments))
     for attribute, count in sorted(used.items()):
-        print(f"{attribute} of {count} tracks", file=sys.stderr)
+        cli.say(f"{attribute} of {count} tracks")
     return common.report(failures)
 
 

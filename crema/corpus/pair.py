@@ -22,7 +22,6 @@ import functools
 import hashlib
 import pathlib
 import re
-import sys
 import unicodedata
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ from crema.exceptions import (
     CremaError,
 )
 from crema.exceptions import program as run
-from crema.utils import hashes, index, io, rng, setup
+from crema.utils import cli, hashes, index, io, rng, setup
 
 #: Seconds that annotations may go on after the audio: decoders differ in padding.
 TOLERANCE = 0.5
@@ -240,7 +239,7 @@ def split(groups, test_fraction, seed):
                 f"--seed {seed} puts all {len(groups)} tracks, of {len(sizes)} groups, "
                 f"on one side of the split; {remedy}"
             )
-        if abs(shares[best] - test_fraction) < abs(tested - test_fraction):
+        if possible and abs(shares[best] - test_fraction) < abs(tested - test_fraction):
             closer = best, shares[best]
     test = {
         track for track, group in groups.items() if is_test(group, test_fraction, seed)
@@ -448,32 +447,29 @@ def main(argv=None):
         help="shorter audio is rejected; training skips what is shorter than a patch "
         "(default: %(default)s, the least that setup takes)",
     )
-    add("--jobs", type=int, default=1, metavar="N", help="number of processes")
+    add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_args(argv)
 
     train, test, rejected, closer = pair(**vars(arguments))
     n_tracks = len(train) + len(test)
     n_groups = len({record["group"] for record in [*train, *test]})
-    print(
+    cli.say(
         f"{n_tracks} tracks of {n_groups} groups: {len(train)} to train on, "
-        f"{len(test)} ({len(test) / n_tracks:.0%}) to test on",
-        file=sys.stderr,
+        f"{len(test)} ({len(test) / n_tracks:.0%}) to test on"
     )
     alone = sum(record["group"] == record["track_id"] for record in [*train, *test])
     if arguments.group_by in {"artist", "release"} and alone:
-        print(
-            f"{alone} tracks name no {arguments.group_by} and are groups of their own",
-            file=sys.stderr,
+        cli.say(
+            f"{alone} tracks name no {arguments.group_by} and are groups of their own"
         )
     if closer:
-        print(
+        cli.say(
             f"--seed {closer[0]} would test on {closer[1]:.0%}; once models are "
-            "trained, keep to one seed",
-            file=sys.stderr,
+            "trained, keep to one seed"
         )
     if rejected:
         where = (arguments.output or arguments.directory) / "rejected.json"
-        print(f"{len(rejected)} rejected, see {where}", file=sys.stderr)
+        cli.say(f"{len(rejected)} rejected, see {where}")
 
 
 if __name__ == "__main__":

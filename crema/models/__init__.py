@@ -41,7 +41,7 @@ def load(directory):
 def files(directory):
     """Return the paths of what a model consists of: network, pump, decoder, version.
 
-    Without an import of what reads them.
+    Nothing is imported that reads them.
 
     Raises
     ------

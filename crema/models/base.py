@@ -1,12 +1,11 @@
 """What every trained estimator does: audio in, posteriors or an annotation out."""
 
-import functools
 import pathlib
 
 from crema import models, network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
-from crema.utils import io
+from crema.utils import hashes, io
 from crema.version import __version__
 
 
@@ -35,6 +34,8 @@ class Estimator:
         ``GIT-HASH.ITERATION`` of the training.
     decoder : dict
         Parameters of the decoding that were estimated in training.
+    origin : dict
+        The name, the version, and one hash for the files that it was loaded from.
 
     Raises
     ------
@@ -44,11 +45,18 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        model, operators, *_ = models.files(directory)
+        found = models.files(directory)
+        model, operators, *_ = found
         self.directory = directory
         self.pump = pump.load(operators)
         self.decoder = io.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
+        # Of the files as they are now; another training may replace them.
+        self.origin = {
+            "estimator": self.name,
+            "version": self.version,
+            "sha256": hashes.of_all(found),
+        }
         self.network = network.load(model)
         self.inputs = self.network.inputs
         self.output_names = self.network.outputs
@@ -68,15 +76,6 @@ class Estimator:
     def name(self):
         """Name of the estimator, that of its module."""
         return type(self).__module__.rpartition(".")[2]
-
-    @functools.cached_property
-    def origin(self):
-        """The estimator, its version and one hash for the files that it consists of."""
-        return {
-            "estimator": self.name,
-            "version": self.version,
-            "sha256": models.sha256(self.directory),
-        }
 
     @property
     def names(self):
@@ -180,7 +179,7 @@ class Estimator:
         """
         annotations = self.decode(self.posteriors(audio), audio.duration)
         for name, annotation in zip(self.names, annotations, strict=True):
-            annotation.sandbox.update(name=name, model=self.origin)
+            annotation.sandbox.update(name=name, model=dict(self.origin))
             metadata = annotation.annotation_metadata
             metadata.annotation_tools = f"crema {__version__}"
             metadata.version = self.version

@@ -11,9 +11,12 @@ import sys
 import threading
 import traceback
 
-from crema import backend
+from crema import backend, network
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import index
+
+#: What follows a track that could not be used.
+FAILED = " FAILED"
 
 
 def parser(description):
@@ -38,6 +41,11 @@ def parser(description):
 def say(text):
     """Tell the user, who may have sent standard output to a file."""
     print(text, file=sys.stderr, flush=True)
+
+
+def progress(number, total, track, note=""):
+    """Tell the user that one more of some tracks is done, or that it failed."""
+    say(f"[{number}/{total}] {track}{note}")
 
 
 def seed(text):
@@ -135,15 +143,15 @@ def each_track(function, args):
             failures.append(error)
         if len(tracks) > 1:
             if error:
-                print(f"error: {error}", file=sys.stderr)
-            print(f"[{done}/{len(tracks)}] {track}", file=sys.stderr, flush=True)
+                say(f"error: {error}")
+            progress(done, len(tracks), track, FAILED if error else "")
     if failures and len(tracks) > 1:
         raise CremaError(f"{len(failures)} of {len(tracks)} tracks failed, see above")
     if failures:
         raise failures[0]
 
 
-def attempts(function, tracks, jobs=1, threads=None):
+def attempts(function, tracks, jobs=1):
     """Call ``function(track)`` for each track, and go on after a bad one.
 
     Parameters
@@ -153,9 +161,7 @@ def attempts(function, tracks, jobs=1, threads=None):
     tracks : list
         Track ids, or what else names its track as text.
     jobs : int
-        Number of processes.
-    threads : int, optional
-        Limit of the threads of each, where there are several.
+        Number of processes, which share the processors.
 
     Yields
     ------
@@ -176,7 +182,7 @@ def attempts(function, tracks, jobs=1, threads=None):
     waiting = iter(tracks)
     others = set(multiprocessing.active_children())
     with (
-        backend.limited(threads),
+        backend.limited(max(1, network.n_cpus() // jobs)),
         concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
     ):
         try:

@@ -85,7 +85,7 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     tracks = index.read_index(args.index, args.leave_out)
     if args.train_index:
         train = index.read_index(args.train_index, args.leave_out)
-        index.check_splits(train, tracks)
+        index.check_splits(train, tracks, (args.train_index, args.index))
     corpus = cli.corpus(args)
     rng.seed_everything(args.seed)
     model = models.estimator(estimator)(args.resources)
@@ -105,7 +105,7 @@ def run(args, estimator, score, baseline, correct, confused, labels):
             for name, value in row["scores"].items()
             if value is not None
         )
-        print(f"[{number}/{len(tracks)}] {track}: {note}", file=sys.stderr, flush=True)
+        cli.progress(number, len(tracks), track, f": {note}")
     summary = summarise(rows)
     if not summary:
         raise CremaError(
@@ -118,8 +118,8 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     result = {"estimator": estimator, "version": model.version, "origin": known}
     result |= {"summary": summary, "calibration": calibration(said)}
     result |= {"confusion": confusion(given, labels), "tracks": rows}
-    write_table(args.resources / "test_data.csv", rows)
     io.write_json(args.resources / "test_data.json", result)
+    write_table(args.resources / "test_data.csv", rows)
     print(table(summary, rows))
     print(f"calibration error: {result['calibration']['error']:.3f}")
     print(args.resources / "test_data.json")
@@ -359,7 +359,10 @@ def table(summary, rows):
 def write_table(path, rows):
     """Write the scores as CSV, one row per track."""
     metrics = list(dict.fromkeys(name for row in rows for name in row["scores"]))
-    with io.atomic(path) as temporary, open(temporary, "w", newline="") as stream:
+    with (
+        io.atomic(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         baselines = [f"baseline_{name}" for name in metrics]
         writer.writerow(["track_id", "status", "duration", *metrics, *baselines])

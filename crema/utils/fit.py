@@ -9,7 +9,6 @@ import contextlib
 import csv
 import json
 import signal
-import sys
 import warnings
 
 import keras
@@ -17,10 +16,10 @@ import numpy as np
 
 from crema import backend
 from crema.exceptions import DataError
-from crema.utils import io
+from crema.utils import cli, io
 
-#: How much of the mean of the weights a batch leaves as it is, at most; at first less,
-#: so that it spans the last tenth of the batches.
+#: Momentum of the mean of the weights, at most.  It grows with the batches, so that at
+#: first the mean spans about the last tenth of them.
 MOMENTUM, WARM_UP = 0.998, 10
 
 
@@ -262,7 +261,7 @@ class Resume(keras.callbacks.Callback):
     def leave_if_told(self):
         """End the program, after the state was saved."""
         if self.told:
-            print("stopped; the same command goes on from here", file=sys.stderr)
+            cli.say("stopped; the same command goes on from here")
             raise SystemExit(128 + signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -337,7 +336,10 @@ def numbered(name, values):
 
 def write_history(path, history):
     """Write one CSV row per epoch."""
-    with io.atomic(path) as temporary, open(temporary, "w", newline="") as stream:
+    with (
+        io.atomic(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)

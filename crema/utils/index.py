@@ -15,7 +15,7 @@ import json
 import os
 import pathlib
 
-from crema.exceptions import CorpusError
+from crema.exceptions import CorpusError, CremaError
 from crema.utils import io
 
 
@@ -41,12 +41,9 @@ def read_index(path, leave_out=()):
         ``track_id`` with a dot or a path separator.
     """
     try:
-        with open(path, encoding="utf-8") as stream:
-            records = json.load(stream)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise CorpusError(f"{path}: is not valid JSON ({error})") from error
+        records = io.read_json(path)
+    except CremaError as error:
+        raise CorpusError(str(error)) from error
     index = {}
     try:
         for record in records:

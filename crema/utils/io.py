@@ -56,6 +56,7 @@ def atomic(path):
     pathlib.Path
         A temporary name in the same directory, with the same suffix, to write to.
         It replaces `path` when the block ends, and is removed if the block fails.
+        Where `path` is a pipe or a device, itself.
 
     Raises
     ------
@@ -128,6 +129,11 @@ def whole_track(directory, track_id, sign):
         The track.
     sign : str
         Suffix of the file that says that the others are complete; it is written last.
+
+    Raises
+    ------
+    CremaError
+        The directory cannot be written to.
     """
     # A directory of 100,000 tracks takes seconds to list, so it is only where there
     # can be something of the track: made before, or left by a writer that was killed.
@@ -191,10 +197,14 @@ def read_audio(path, sample_rate=None):
         raise AudioError(f"{path}: permission denied; make it readable or leave it out")
     opened = False
     try:
-        # libmpg123 prints notes about MP3, and about what only has the name of one.
         # soundfile takes text for text, which the name of a file need not be.
         name = os.fsencode(path) if os.name == "posix" else path
-        with quiet(), soundfile.SoundFile(name) as stream:
+        with contextlib.ExitStack() as stack:
+            # libmpg123 prints notes about MP3, and about what only has the name of one.
+            with quiet():
+                stream = stack.enter_context(soundfile.SoundFile(name))
+            if stream.format == "MP3":
+                stack.enter_context(quiet())
             opened = True
             expected, rate = stream.frames, stream.samplerate
             # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
@@ -437,6 +447,8 @@ def read_json(path):
             return json.load(stream)
     except FileNotFoundError as error:
         raise CremaError(f"{path}: no such file") from error
+    except OSError as error:
+        raise CremaError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise CremaError(f"{path}: is not valid JSON ({error})") from error
 

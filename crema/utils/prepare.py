@@ -123,8 +123,8 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
     with io.whole_track(feature_dir, track_id, ".h5"):
-        # First, for what is wrong with copies can be corrected in the original alone;
-        # written last, for its features say that those of the copies are there.
+        # The original first: what is wrong in a copy is corrected in the original, so
+        # that an error must name it.  Written last: with it, the others are complete.
         original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
         for name, source in sources:
             data = transform(source.audio(name), source.jams(name), operators)

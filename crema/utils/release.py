@@ -51,9 +51,10 @@ def release(args):
         "train": index.read_index(args.index, args.leave_out),
         "test": index.read_index(args.test_index, args.leave_out),
     }
-    index.check_splits(splits["train"], splits["test"])
+    index.check_splits(splits["train"], splits["test"], (args.index, args.test_index))
     held_out = settings["validation"]
-    kept = [track for track in splits["train"] if track not in held_out]
+    unseen = set(held_out)
+    kept = [track for track in splits["train"] if track not in unseen]
     splits = {"train": kept, "validation": held_out, "test": list(splits["test"])}
     settings["hashes"]["corpus"] = corpus_hash(cli.corpus(args), splits)
 

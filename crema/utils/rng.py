@@ -29,7 +29,7 @@ def generator(*key):
     ----------
     *key : int or str
         What the numbers are for, such as ``(seed, track_id, visit)``; a number is
-        Python's, as NumPy's have another name.  Two different keys give independent
+        Python's, for one of NumPy is another key.  Two different keys give independent
         streams, the same key the same stream, on any machine.
 
     Returns

@@ -87,7 +87,8 @@ def trainings(directory):
     directory = pathlib.Path(directory)
     ledger, current = directory / LEDGER, directory / "version.txt"
     if ledger.is_file():
-        return [json.loads(line) for line in ledger.read_text().splitlines()]
+        text = ledger.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
     if current.is_file():
-        return [{"version": current.read_text().strip()}]
+        return [{"version": current.read_text(encoding="utf-8").strip()}]
     return []

@@ -1,10 +1,10 @@
 """Write the demo corpus, or the index files that split it."""
 
 import argparse
-import sys
 
 from crema.corpus import demo
 from crema.exceptions import program
+from crema.utils import cli
 
 
 def main(argv=None):
@@ -35,7 +35,7 @@ def main(argv=None):
         return
     for number, track_id in enumerate(args.tracks, 1):
         demo.write(track_id, args.directory, seconds=args.seconds)
-        print(f"{number}/{len(args.tracks)} {track_id}", file=sys.stderr)
+        cli.progress(number, len(args.tracks), track_id)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,6 @@
+"""``python -m crema`` is the program ``crema``."""
+
+from crema.program import entry_point
+
+if __name__ == "__main__":
+    entry_point()
