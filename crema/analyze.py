@@ -119,8 +119,8 @@ def choose(model, tasks=None):
     """Return what :func:`load_models` loads, by name: estimators and directories."""
     if isinstance(model, (str, os.PathLike)) or not hasattr(model, "__iter__"):
         model = [] if model is None else [model]
-    if isinstance(tasks, str):
-        tasks = [tasks]
+    if tasks is not None:
+        tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     found = {}
     for one in model:
         directory = isinstance(one, (str, os.PathLike))

@@ -9,6 +9,13 @@ import numpy as np
 from crema.exceptions import AudioError
 from crema.utils import io
 
+#: Sampling rates below this, in Hz, are damage.
+LOWEST = 1000
+#: Seconds; what is longer does not fit into what libraries count with.
+LONGEST = 24 * 3600
+#: Spectra of larger samples would not fit into single precision.
+LOUDEST = 1e15
+
 
 class Audio:
     """Audio that several estimators analyse.
@@ -36,14 +43,14 @@ class Audio:
     AudioError
         The file cannot be read, both `filename` and `y` are given, `sr` is missing, or
         `y` is empty, not numeric, of 64-bit integers, not finite or has its channels
-        last.
+        last.  The sampling rate, the length or the samples are beyond all music.
     """
 
     def __init__(self, filename=None, y=None, sr=None):
         if y is not None:
             if filename is not None:
                 raise AudioError("give filename=, or y= and sr=, not both")
-            if not isinstance(sr, numbers.Real) or not 0 < sr < np.inf:
+            if not isinstance(sr, numbers.Real) or isinstance(sr, bool):
                 raise AudioError(
                     "audio given as y needs its sampling rate as a number, sr=44100, "
                     f"not sr={sr!r}"
@@ -53,7 +60,7 @@ class Audio:
             y, sr = io.read_audio(filename)
         else:
             raise AudioError("nothing to analyse: give filename=, or y= and sr=")
-        self.duration = len(y) / sr
+        self.duration = check(y, sr, "audio" if filename is None else filename)
         self._filename, self._sr = filename, sr
         self._at = {sr: y}
         self._known = {}
@@ -100,6 +107,30 @@ class Audio:
             if key not in self._known:
                 self._known[key] = compute()
             return self._known[key]
+
+
+def check(y, sr, name):
+    """Return the seconds that audio lasts, called `name` in errors.
+
+    Raises
+    ------
+    AudioError
+        Its sampling rate, its length or its samples are beyond all music.
+    """
+    if not LOWEST <= sr < np.inf:
+        raise AudioError(f"{name}: {sr} Hz is no sampling rate of music")
+    duration = len(y) / sr
+    if duration > LONGEST:
+        raise AudioError(
+            f"{name}: lasts {duration / 3600:.0f} hours; cut it into parts of a day at "
+            "most"
+        )
+    peak = max(y.max(), -y.min())
+    if peak > LOUDEST:
+        raise AudioError(
+            f"{name}: holds samples of {peak:.0e}, where 1 is full scale; normalise it"
+        )
+    return duration
 
 
 def as_mono(y):

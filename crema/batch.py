@@ -60,10 +60,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     maker = {
         "crema": __version__,
         "models": analyze.identify(model, tasks),
-        "made": [
-            form,
-            *(name for name in ("posteriors", "plot") if getattr(songs[0], name)),
-        ],
+        "format": form,
     }
     with Record(directory, maker) as record:
         return annotate_all(songs, record, model, tasks, form, jobs)
@@ -71,7 +68,11 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 
 def annotate_all(songs, record, model, tasks, form, jobs):
     """Annotate what a record does not hold; see :func:`run`."""
-    waiting = [song for song in songs if not record.holds(song.audio)]
+    waiting = [
+        song
+        for song in songs
+        if not record.holds(song.audio, song.posteriors, song.plot)
+    ]
     skipped = len(songs) - len(waiting)
     if skipped:
         cli.say(f"{skipped} of {len(songs)} files are done already")
@@ -168,7 +169,7 @@ class Record:
     directory : path-like or None
         Where the outputs are; None stands for nowhere, where nothing is ever done.
     maker : dict
-        Version of the program, hashes of the models, and what they make.
+        Version of the program, hashes of the models, and the format.
     """
 
     def __init__(self, directory, maker):
@@ -233,13 +234,25 @@ class Record:
         if self.stream:
             self.stream.close()
 
-    def holds(self, audio):
-        """Return whether a file is done: by this maker, and as it is now."""
+    def holds(self, audio, *extras):
+        """Return whether a file is done: by this maker, and as it is now.
+
+        Parameters
+        ----------
+        audio : str
+            The audio file.
+        *extras : pathlib.Path or None
+            What else must have been made of it.
+        """
         entry = self.lines.get(self.key(audio, self.maker))
         now = state(audio)
         if not entry or not now or entry.get("state") != now:
             return False
-        return all((self.path.parent / name).is_file() for name in entry["files"])
+        asked = {extra.name for extra in extras if extra}
+        made = entry["files"]
+        return asked <= set(made) and all(
+            (self.path.parent / name).is_file() for name in made
+        )
 
     def add(self, audio, files, state):
         """Note that a file is done, and its :func:`state` before that."""
@@ -250,8 +263,12 @@ class Record:
                 "files": [file.name for file in files],
                 "by": self.maker,
             }
-            self.stream.write(f"{json.dumps(entry)}\n")
-            self.stream.flush()
+            try:
+                self.stream.write(f"{json.dumps(entry)}\n")
+                self.stream.flush()
+            except OSError as error:
+                why = f"cannot write {self.path}: {error.strerror}"
+                raise CremaError(why) from error
 
 
 def state(audio):

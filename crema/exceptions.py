@@ -62,7 +62,8 @@ def program(main):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout:  # there may be none
+            sys.stdout.flush()
     except CremaError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:

@@ -48,7 +48,7 @@ def info(path):
         return of_model(path)
     if path.suffix.lower() in (".jams", ".jamz"):
         return of_jams(path)
-    result = io.read_json(path)
+    result = io.read_json(path) if path.suffix.lower() == ".json" else None
     if not isinstance(result, dict) or "origin" not in result:
         raise CremaError(
             f"{path}: does not say where it comes from; give a JAMS file that crema "

@@ -9,7 +9,6 @@ crema info song.jams
 """
 
 import argparse
-import collections
 import glob
 import os
 import pathlib
@@ -161,7 +160,8 @@ def destinations(args):
                 f"--{option} takes no name with --output-dir; it is that of the audio"
             )
     songs = []
-    for name in args.audio:
+    # What is named twice, perhaps in two ways, is one file.
+    for name in {os.path.abspath(name): name for name in args.audio}.values():
         stem = pathlib.Path(name).stem
         songs.append(
             batch.Song(
@@ -171,13 +171,14 @@ def destinations(args):
                 args.plot and directory / f"{stem}.png",
             )
         )
-    outputs = collections.Counter(song.annotation for song in songs)
-    twice, count = outputs.most_common(1)[0]
-    if count > 1:
-        raise CremaError(
-            f"two audio files would be written to {twice}; rename one or use two "
-            "directories"
-        )
+    owners = {}
+    for song in songs:
+        other = owners.setdefault(song.annotation, song)
+        if other is not song:
+            raise CremaError(
+                f"{other.audio} and {song.audio} would both be written to "
+                f"{song.annotation}; rename one or use two directories"
+            )
     for song in songs:
         keep_audio(song)
     return form, songs
@@ -209,7 +210,8 @@ def draw(argv):
     parser.add_argument("jams", type=pathlib.Path, help="a .jams or .jamz file")
     parser.add_argument(
         "--audio",
-        help="its music (default: found beside the JAMS, or where crema had it from)",
+        help="its music (default: found beside the JAMS, or where it was when crema "
+        "wrote to --output-dir)",
     )
     parser.add_argument(
         "-o",

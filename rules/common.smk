@@ -6,6 +6,7 @@ Estimators are the directories of training/ that hold the four numbered scripts.
 import functools
 import itertools
 import json
+import math
 import os
 import pathlib
 import shlex
@@ -54,10 +55,24 @@ def check_config(section, settings, schema):
             reason = "is empty; give it a value or leave it out"
         elif "description" in cause.schema and cause.absolute_path:
             reason = f"{cause.instance!r} is not {cause.schema['description']}"
+        elif cause.schema.get("type") in ("number", "integer") and is_number(
+            cause.instance
+        ):
+            reason = (
+                f"{cause.instance!r} is text to YAML; write {float(cause.instance)}"
+            )
         else:
             reason = cause.message
         raise WorkflowError(": ".join(filter(None, ["config", where, reason])))
     validate(settings, schema)
+
+
+def is_number(text):
+    """Whether text is what a number looks like elsewhere, as 1e-4."""
+    try:
+        return isinstance(text, str) and math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 # First, because to the schema whatever it does not know is an estimator's section.
@@ -74,11 +89,30 @@ for estimator in ESTIMATORS:
         f"../training/{estimator}/config.schema.yaml",
     )
 
+
+def at_home(settings, *keys):
+    """Put the home directory for ~ in paths, as a shell would."""
+    for key in keys:
+        value = settings.get(key)
+        if isinstance(value, str):
+            settings[key] = os.path.expanduser(value)
+        elif value:
+            settings[key] = list(map(os.path.expanduser, value))
+
+
+at_home(config, "work")
+at_home(config["corpus"], "directory")
+at_home(config["index"], "train", "test")
+for estimator in ESTIMATORS:
+    at_home(config[estimator]["train"], "initial")
+    at_home(config[estimator]["evaluate"], "beside")
+
 DEMO = "corpora/demo"
 if os.path.abspath(config["corpus"]["directory"]) == os.path.abspath(DEMO):
     config["corpus"]["directory"] = DEMO  # as the rule that makes it spells it
 CORPUS = index.Corpus(**config["corpus"])
 RECORD = f"{config['work']}/{{estimator}}/augmented/{{track}}.json"
+FAILED, TRAINING = "training/{estimator}/resources/.failed", ".training"
 FEATURES = f"{config['work']}/{{estimator}}/features/{{track}}.h5"
 
 
@@ -145,6 +179,11 @@ def check_models():
                     f"{where}: would be replaced by what is trained; copy it elsewhere"
                 )
         for path in config[estimator]["evaluate"].get("beside", []):
+            if estimator in pathlib.Path(path).parts:
+                raise WorkflowError(
+                    f"config: {estimator}: evaluate: beside: {path}: is the estimator "
+                    "itself; name others"
+                )
             made = pathlib.Path(path).parts[:1] == ("training",)
             if not made and not os.path.isfile(os.path.join(path, "version.txt")):
                 raise WorkflowError(
@@ -207,6 +246,17 @@ def beside(wildcards):
     return paths
 
 
+def failures(wildcards):
+    """The marks of jobs that failed, of which something later is there from before.
+
+    Snakemake forgets that such a job is due.  See summary.smk, which leaves the marks.
+    """
+    marks = pathlib.Path(FAILED.format(estimator=wildcards.estimator))
+    found = {path.stem: path for path in marks.glob("*")}
+    names = [name for name in tracks(wildcards.estimator, "train") if name in found]
+    return [str(found[name]) for name in [*names, *{TRAINING}.intersection(found)]]
+
+
 def features_directory(wildcards):
     """Where the features of all training tracks are."""
     return os.path.dirname(FEATURES).format(estimator=wildcards.estimator)
@@ -222,10 +272,16 @@ def options(stage):
             if value is None:
                 continue
             words.append(f"--{key.replace('_', '-')}")
-            words += map(str, value if isinstance(value, list) else [value])
+            words += map(as_text, value if isinstance(value, list) else [value])
         return shlex.join(words)
 
     return format_options
+
+
+def as_text(value):
+    """A setting as an option: a whole number is the same however it is written."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
 
 
 def leave_out(*splits):

@@ -1,6 +1,7 @@
 """After a run that failed: which tracks cannot be used, why, and how to go on without.
 
 in   logs/ESTIMATOR/STAGE/TRACK.log of this run, whose last line is an error
+out  training/ESTIMATOR/resources/.failed/, marks of the jobs that failed
 """
 
 BEGUN = time.time()
@@ -17,7 +18,36 @@ def failed_tracks():
     return found
 
 
+def mark_failures():
+    """See to it that what has failed is due in the next run, and what depends on it.
+
+    Snakemake takes a job that failed for one that ran as it is now.  Where something
+    later is there from before, such as scores, it would be found up to date.
+    """
+    marks = {estimator: set() for estimator in ESTIMATORS}
+    for log in pathlib.Path("logs").glob("*/**/*.log"):
+        estimator, stage, track = log.parts[1], log.parts[2], log.stem
+        if estimator not in ESTIMATORS or log.stat().st_mtime < BEGUN:
+            continue
+        files = {"estimator": estimator, "track": track}
+        if stage == "setup" and not os.path.exists(RECORD.format(**files)):
+            # Made of the copies that were there before.
+            pathlib.Path(FEATURES.format(**files)).unlink(missing_ok=True)
+            marks[estimator].add(track)
+        elif stage == "prepare" and not os.path.exists(FEATURES.format(**files)):
+            marks[estimator].add(track)
+        elif stage == "train.log":
+            if not os.path.exists(f"training/{estimator}/resources/model.h5"):
+                marks[estimator].add(TRAINING)
+    for estimator, names in marks.items():
+        for name in names:
+            path = pathlib.Path(FAILED.format(estimator=estimator), name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{time.time()}\n", encoding="utf-8")
+
+
 onerror:
+    mark_failures()
     failed = failed_tracks()
     # Of a full disk the tracks are not to blame.
     unwritten = [why for why in failed.values() if "cannot write " in why]

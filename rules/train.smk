@@ -1,6 +1,7 @@
 """Stage 2: one model from the features of all training tracks.
 
-in   index_train.json, pump.pkl, the features, and models to begin with (initial:)
+in   index_train.json, pump.pkl, the features, models to begin with (initial:), and what
+     an earlier run has failed in
 out  training/ESTIMATOR/resources/: model.h5, decoder.json, settings.json, history.csv,
      version.txt
      and undeclared, because Snakemake deletes the outputs of a job before it runs:
@@ -17,6 +18,7 @@ rule train:
         code=CODE["train"],
         layers=own_layers,
         initial=initial,
+        failures=failures,
     output:
         model="training/{estimator}/resources/model.h5",
         decoder="training/{estimator}/resources/decoder.json",

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pickle
 import re
 import shutil
 import signal
@@ -288,7 +289,10 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
         (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
         (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: is no name for --format"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
-        (["x/a.wav", "y/a.wav", "--output-dir", "out"], "two audio files would be"),
+        (
+            ["x/a.wav", "y/a.wav", "--output-dir", "out"],
+            "x/a.wav and y/a.wav would both be",
+        ),
         (["a.wav", "--model", "nowhere"], "nowhere: holds no trained model"),
         (["a.wav", "--posteriors"], "--posteriors needs the name of a file"),
         (["a.wav", "--output-dir", "out", "--plot", "a.png"], "--plot takes no name"),
@@ -498,7 +502,9 @@ def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
             (out / f"song.{form}").touch()
             record.add(song, [out / f"song.{form}"], batch.state(song))
     for form in ("lab", "csv"):
-        assert batch.Record(out, {"made": [form]}).holds(song)
+        record = batch.Record(out, {"made": [form]})
+        assert record.holds(song, None, None)
+        assert not record.holds(song, None, out / "song.png")
     # Another model writes the same files.
     with batch.Record(out, {"made": ["csv"], "models": {}}) as record:
         record.add(song, [out / "song.csv"], batch.state(song))
@@ -559,9 +565,18 @@ def test_each_process_has_its_share_of_threads(monkeypatch):
     assert [name for name in backend.THREADS if name in os.environ] == [names[0]]
 
 
-def test_a_killed_process_is_one_line():
-    with pytest.raises(CremaError, match="a process was killed.*fewer jobs"):
+def test_where_all_processes_are_killed_is_one_line():
+    with pytest.raises(CremaError, match="a process was killed.*1, 2; ask for fewer"):
         list(cli.attempts(os._exit, [1, 2, 3], 2))
+
+
+def test_a_track_whose_process_is_killed_costs_no_other():
+    """Not even that which another process had in hand."""
+    bad = "import os; os._exit(1)"
+    tracks = ["1 + 1", bad, "import time; time.sleep(1)", "2 + 2"]
+    found = {track: error for track, _, error in cli.attempts(exec, tracks, 2)}
+    assert set(found) == set(tracks)
+    assert bad in str(found.pop(bad)) and set(found.values()) == {None}
 
 
 SLOW = """\
@@ -613,6 +628,34 @@ def within(seconds, condition):
             return True
         time.sleep(0.1)
     return False
+
+
+@pytest.mark.parametrize(
+    ("factor", "sr", "message"),
+    [
+        (1e30, 22050, "holds samples of 1e\\+30, where 1 is full scale"),
+        (-1e30, 22050, "holds samples of 1e\\+30"),
+        (1, 1, "1 Hz is no sampling rate of music"),
+        (1, True, "a number, sr=44100"),
+    ],
+)
+def test_audio_beyond_all_music_is_refused(tmp_path, factor, sr, message):
+    y = factor * np.linspace(0, 1, 100, dtype=np.float32)
+    with pytest.raises(AudioError, match=message):
+        Audio(y=y, sr=sr)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, y, int(sr), subtype="FLOAT")
+    with pytest.raises(AudioError, match="a.wav"):
+        Audio(path)
+
+
+def test_models_go_to_other_processes():
+    (loaded,) = analyze.load_models(tasks="key")
+    sent = pickle.loads(pickle.dumps(loaded))
+    assert type(sent) is type(loaded) and sent.origin == loaded.origin
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 22050)
+    for name, values in loaded.outputs(y=y, sr=22050).items():
+        np.testing.assert_array_equal(sent.outputs(y=y, sr=22050)[name], values)
 
 
 def test_no_task_is_an_error():

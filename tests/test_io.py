@@ -16,7 +16,7 @@ import soundfile
 from conftest import ROOT, annotate
 
 from crema.exceptions import AnnotationError, AudioError, CremaError, DataError
-from crema.utils import io, sampling
+from crema.utils import containers, io, sampling
 
 RATE = 22050
 
@@ -127,6 +127,17 @@ def test_a_track_made_again_leaves_nothing_of_before(tmp_path, listings):
     list(write_track(tmp_path, 0))
     assert names(tmp_path) == ["a.0.flac", "a.json", "ab.0.flac"]
     assert len(listings) == 1
+
+
+def test_a_directory_is_kept_to_one(tmp_path):
+    for _ in range(2):
+        with io.alone(tmp_path / "d"):
+            with pytest.raises(CremaError, match="d: another process writes there"):
+                with io.alone(tmp_path / "d"):
+                    pass
+            with io.alone(tmp_path / "other"):
+                pass
+    assert names(tmp_path / "d") == []
 
 
 def test_what_a_killed_writer_left_of_a_track_goes(tmp_path):
@@ -474,9 +485,55 @@ def test_an_ogg_with_a_hole_is_refused(tmp_path, subtype):
         path.write_bytes(damaged)
         with pytest.raises(AudioError, match="truncated or damaged"):
             io.read_audio(path)
-    # Two files put together, and what some programs write after the end.
-    path.write_bytes(whole + whole + b"TAG of another format")
+    # What some programs write after the end.
+    path.write_bytes(whole + b"TAG of another format")
     assert len(io.read_audio(path)[0]) >= len(y)
+    # libsndfile would read the first of several pieces.
+    path.write_bytes(whole + whole)
+    with pytest.raises(AudioError, match="holds several pieces.*take them apart"):
+        io.read_audio(path)
+
+
+def test_a_flac_with_a_tag_after_it_is_whole(tmp_path):
+    path = tmp_path / "a.flac"
+    io.write_audio(path, tone(), RATE)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"TAG".ljust(128, b"\0"))
+    assert len(io.read_audio(path)[0]) == RATE
+    for damaged in (whole + whole, whole[: len(whole) // 2] + b"TAG".ljust(128, b" ")):
+        path.write_bytes(damaged)
+        with pytest.raises(AudioError, match="truncated or damaged"):
+            io.read_audio(path)
+
+
+def test_a_flac_that_does_not_tell_its_length_is_whole(tmp_path):
+    """A program that writes to a pipe cannot go back to fill in the length."""
+    path = tmp_path / "a.flac"
+    io.write_audio(path, tone(), RATE)
+    whole = bytearray(path.read_bytes())
+    assert int.from_bytes(whole[21:26], "big") % 2**36 == RATE
+    whole[21:26] = (int.from_bytes(whole[21:26], "big") >> 36 << 36).to_bytes(5, "big")
+    path.write_bytes(whole)
+    assert len(io.read_audio(path)[0]) == RATE
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\2\1" + bytes(257)])
+def test_the_length_of_an_mp3_counts_where_it_is_told(tmp_path, tag):
+    path = tmp_path / "a.mp3"
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * 24000)
+    soundfile.write(path, y, 24000, format="MP3", bitrate_mode="VARIABLE")
+    whole = path.read_bytes()
+    path.write_bytes(tag + whole)
+    assert containers.tells_length(path)
+    assert len(io.read_audio(path)[0]) == len(y)
+    path.write_bytes(tag + whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match="truncated or damaged"):
+        io.read_audio(path)
+    # Without its first frame, libsndfile guesses, and may guess too long.
+    frames = [m.start() for m in re.finditer(whole[:2], whole)]
+    path.write_bytes(tag + whole[frames[len(frames) // 3] :])
+    assert not containers.tells_length(path)
+    assert len(io.read_audio(path)[0]) > 24000
 
 
 def test_the_name_of_an_audio_file_need_not_be_text(tmp_path):
@@ -516,7 +573,7 @@ def test_no_samples_at_all(tmp_path):
 
 # --- annotations ----------------------------------------------------------------------
 
-LEAVE_OUT = "; correct it or leave the track out of the index"
+LEAVE_OUT = "; correct it or leave it out"
 
 
 @pytest.mark.parametrize("ext", ["jams", "jamz"])
@@ -583,7 +640,7 @@ def test_no_annotation_there(tmp_path):
     for path in (tmp_path / "a.jams", tmp_path):
         with pytest.raises(AnnotationError, match="no such annotation file") as caught:
             io.read_jams(path)
-        assert "add it or leave the track out" in one_line(caught, path)
+        assert "add it or leave it out" in one_line(caught, path)
 
 
 # --- JSON -----------------------------------------------------------------------------

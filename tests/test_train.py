@@ -287,6 +287,16 @@ def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
     assert history == (uninterrupted / "history.csv").read_text()
 
 
+def test_two_trainings_do_not_write_to_one_place(prepared, tmp_path):
+    with io.alone(tmp_path):
+        process = train(prepared, tmp_path)
+        _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1 and not any(tmp_path.iterdir())
+    assert errors == f"error: {tmp_path}: another process writes there; " + (
+        "wait for it, or stop it\n"
+    )
+
+
 def test_a_killed_training_ends_as_an_uninterrupted_one(
     prepared, uninterrupted, tmp_path
 ):

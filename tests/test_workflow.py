@@ -388,6 +388,34 @@ def test_tracks_that_cannot_be_used_are_named_and_can_be_left_out(fresh):
     assert json.loads(settings.read_text())["options"]["leave_out"] == bad
 
 
+def test_what_has_failed_is_due_until_it_is_done(built, tmp_path):
+    """Where something later is there from before, Snakemake would forget it."""
+    directory = shutil.copytree(built, tmp_path / "checkout", symlinks=True)
+    assert stale(directory) == {}
+    track = training_tracks(directory)[0]
+    path = directory / "corpora" / "tiny" / f"{track}.flac"
+    whole, before = path.read_bytes(), path.stat()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert snakemake(directory, target=TARGET).returncode == 1
+    # As it was, for what had failed was the disk.
+    path.write_bytes(whole)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = {"setup": 1, "prepare": 1, "train": 1, "evaluate": 1}
+    assert stale(directory) == again
+    # Left out, it is as if it had never been.
+    overlay = directory / "config" / "tiny.yaml"
+    line = f'index:\n  leave_out: ["{track}"]\n'
+    with changed(overlay, lambda text: text.replace("index:\n", line)):
+        assert stale(directory) == {"train": 1, "evaluate": 1}
+    with changed(overlay, lambda text: text.replace("duration: 1.0", "duration: 1000")):
+        assert snakemake(directory, target=TARGET).returncode == 1
+        assert stale(directory) == {"train": 1, "evaluate": 1}
+    assert stale(directory) == {"train": 1, "evaluate": 1}
+    done = snakemake(directory, target=TARGET)
+    assert done.returncode == 0, done.stderr
+    assert stale(directory) == {}
+
+
 @contextlib.contextmanager
 def running(directory, targets):
     """A run in a process of its own, which has begun and has more to do."""
@@ -513,6 +541,14 @@ def configured(directory, settings):
         (
             "chord: {train: {epochs: many}}",
             "chord.train.epochs: 'many' is not of type 'integer'",
+        ),
+        (
+            "chord: {train: {learning_rate: 1e-4}}",
+            "chord.train.learning_rate: '1e-4' is text to YAML; write 0.0001",
+        ),
+        (
+            "chord: {evaluate: {beside: [crema/models/chord]}}",
+            "chord: evaluate: beside: crema/models/chord: is the estimator itself; .*",
         ),
         (
             "corpus: {audio_ext: .wav}",

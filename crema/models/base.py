@@ -72,6 +72,10 @@ class Estimator:
             if set(operator.fields) & set(self.inputs)
         ]
 
+    def __reduce__(self):
+        """Be loaded again in another process, as the network cannot be sent to it."""
+        return type(self), (self.directory,)
+
     @property
     def name(self):
         """Name of the estimator, that of its module."""

@@ -1,8 +1,8 @@
 """What the four numbered scripts of every estimator have in common on a shell."""
 
 import argparse
+import collections
 import concurrent.futures
-import itertools
 import multiprocessing.connection
 import os
 import pathlib
@@ -166,44 +166,73 @@ def attempts(function, tracks, jobs=1):
     Yields
     ------
     (object, object, CremaError or None)
-        The track, what `function` returned, and why it failed, as tracks finish.
+        The track, what `function` returned, and why it failed, as tracks finish.  A
+        track whose process is killed fails; what other processes had in hand then is
+        tried again.
 
     Raises
     ------
     CremaError
-        A process was killed.
+        Processes are killed whatever they have in hand.
     """
     if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:
             yield track, *_attempt(function, track)
         return
+    waiting = collections.deque(tracks)
+    while waiting:
+        finished, suspects, killed = 0, [], []
+        for result in _together(function, waiting, jobs, suspects):
+            finished += 1
+            yield result
+        for track in suspects:
+            for result in _together(function, collections.deque([track]), 1, killed):
+                finished += 1
+                yield result
+        why = "a process was killed, perhaps for lack of memory, with"
+        if killed and not finished:
+            raise CremaError(
+                f"{why} each of {', '.join(map(str, killed))}; ask for fewer jobs, or "
+                "leave these out"
+            )
+        for track in killed:
+            yield track, None, CremaError(f"{why} {track}; leave it out")
+
+
+def _together(function, waiting, jobs, suspects):
+    """Yield as :func:`attempts` does, until a process is killed.
+
+    Parameters
+    ----------
+    function, jobs
+        As there.
+    waiting : collections.deque
+        The tracks; those that are begun are taken out of it.
+    suspects : list
+        Gets the tracks that were in hand when a process was killed.
+    """
     # Forked workers would inherit locks of threads that do not exist in them.
     context = multiprocessing.get_context("spawn")
-    waiting = iter(tracks)
     others = set(multiprocessing.active_children())
+    running = {}
     with (
         backend.limited(max(1, network.n_cpus() // jobs)),
         concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
     ):
         try:
-            # No more than there are processes, so that none waits after Ctrl-C.
-            running = {
-                pool.submit(_attempt, function, track): track
-                for track in itertools.islice(waiting, jobs)
-            }
-            while running:
+            while waiting or running:
+                # No more than there are processes, so that none waits after Ctrl-C.
+                while waiting and len(running) < jobs:
+                    future = pool.submit(_attempt, function, waiting[0])
+                    running[future] = waiting.popleft()
                 done, _ = concurrent.futures.wait(
                     running, return_when=concurrent.futures.FIRST_COMPLETED
                 )
-                finished = [(running.pop(future), future) for future in done]
-                for track in itertools.islice(waiting, len(done)):
-                    running[pool.submit(_attempt, function, track)] = track
-                for track, future in finished:
-                    yield track, *future.result()
-        except concurrent.futures.process.BrokenProcessPool as error:
-            raise CremaError(
-                "a process was killed, perhaps for lack of memory; ask for fewer jobs"
-            ) from error
+                for future in done:
+                    result = future.result()
+                    yield running.pop(future), *result
+        except concurrent.futures.process.BrokenProcessPool:
+            suspects += running.values()
         except (KeyboardInterrupt, GeneratorExit):
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()

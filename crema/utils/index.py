@@ -50,7 +50,10 @@ def read_index(path, leave_out=()):
             track_id = record["track_id"]
             group = record.get("group", track_id)
             if not (isinstance(track_id, str) and isinstance(group, str | None)):
-                raise TypeError
+                raise CorpusError(
+                    f"{path}: track_id and group must be text in quotes, as they are "
+                    f"not in {json.dumps(record)}"
+                )
             if track_id in index:
                 raise CorpusError(f"{path}: track {track_id!r} is listed twice")
             check_track_id(track_id, path)

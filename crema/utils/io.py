@@ -12,9 +12,7 @@ import math
 import os
 import pathlib
 import re
-import struct
 import threading
-import zlib
 
 import numpy as np
 
@@ -25,19 +23,12 @@ from crema.exceptions import (
     DataError,
     first_line,
 )
+from crema.utils import containers
 
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
-#: Samples by which the length of an MP3 may be off: encoder and decoder pad it.
-MP3_PADDING = 2400
 #: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
 LONGEST = 1 << 28
-#: Bytes of a WAV, AIFF, W64, RF64 or AU by its header, and those that there are.
-PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
-#: A program that writes to a pipe promises at least so many, as it cannot know.
-STREAMED = 0x7F000000
-#: Each byte with its bits in reverse.
-MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 #: Held by who has redirected standard error, which all threads share.
 REDIRECTED = threading.Lock()
 
@@ -72,8 +63,10 @@ def atomic(path):
     start = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(end))]
     temporary = path.with_name(start.decode(errors="ignore") + end)
     try:
-        # /dev/null, or what another program reads, which may have no other name.
-        if given.is_fifo() or given.is_char_device():
+        # /dev/null or /dev/stdout, or what another program reads, which may have no
+        # other name.
+        system = os.path.abspath(given).startswith(("/dev/", "/proc/"))
+        if system or given.is_fifo() or given.is_char_device():
             path = given
             yield path
             return
@@ -95,7 +88,8 @@ def lock(stream, wait=False):
 
     Parameters
     ----------
-    stream : file object
+    stream : file object or int
+        Or its descriptor.
     wait : bool
         Whether to wait for another process that has the lock.
 
@@ -115,6 +109,33 @@ def lock(stream, wait=False):
     except OSError:  # some network file systems
         return True
     return True
+
+
+@contextlib.contextmanager
+def alone(directory):
+    """Keep a directory to this process, among those that ask for the same.
+
+    Raises
+    ------
+    CremaError
+        Another process has it, or it cannot be made.
+    """
+    try:
+        os.makedirs(directory, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY)
+    except PermissionError:  # Windows opens no directories
+        yield
+        return
+    except OSError as error:
+        raise CremaError(f"cannot write {directory}: {error.strerror}") from error
+    try:
+        if not lock(descriptor):
+            raise CremaError(
+                f"{directory}: another process writes there; wait for it, or stop it"
+            )
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -207,26 +228,20 @@ def read_audio(path, sample_rate=None):
                 stack.enter_context(quiet())
             opened = True
             expected, rate = stream.frames, stream.samplerate
-            # The length of an MP3 is only nearly known beforehand, that of an Ogg not.
-            missing = {"MP3": MP3_PADDING, "OGG": math.inf}.get(stream.format, 0)
-            # libsndfile takes what was cut off for as long as its file is, and says so.
-            cut = re.search(PROMISED, stream.extra_info, re.M)
-            cut = cut and int(cut[2]) < int(cut[1]) < STREAMED
-            if cut or (stream.format == "OGG" and not whole_ogg(path)):
-                raise AudioError(
-                    f"{path}: truncated or damaged; replace the file or leave it out"
-                )
+            missing = containers.missing(path, stream)
+            # soundfile would seek after each read of what can seek, which makes the MP3
+            # decoder forget what the next 20 ms need; and its stream.blocks() repeats a
+            # block where an MP3 breaks off.
+            stream.seekable = lambda: False
+            last = expected if containers.tagged(path, stream) else math.inf
             # Mixing down block by block keeps one channel in memory, not all.
             # A damaged header can promise any length.
             y = np.empty(min(max(0, expected), LONGEST), np.float32)
             n_samples, finite = 0, True
-            # Not stream.blocks(), which repeats a block where an MP3 breaks off. And no
-            # seeking, which soundfile does after each read of what can seek: it makes
-            # the MP3 decoder forget what the next 20 ms need.
-            stream.seekable = lambda: False
             block = np.empty((BLOCK, stream.channels), np.float32)
             while len(block) == BLOCK:
-                block = stream.read(BLOCK, dtype="float32", always_2d=True)
+                most = min(BLOCK, last - n_samples)
+                block = stream.read(most, dtype="float32", always_2d=True)
                 # What mean(axis=1) computes, in a fraction of the time.
                 mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
                 finite &= bool(np.isfinite(mono).all())
@@ -281,47 +296,6 @@ def quiet():
                 os.dup2(nothing.fileno(), 2)
             stack.callback(os.dup2, kept, 2)
         yield
-
-
-def whole_ogg(path):
-    """Return whether the pages of an Ogg file are whole, and none is missing.
-
-    A decoder leaves out what is damaged or missing, and all that follows is too early.
-
-    References
-    ----------
-    RFC 3533, section 6.
-    """
-    last, ended = {}, set()
-    with open(path, "rb") as stream:
-        while len(header := stream.read(27)) == 27 and header[:4] == b"OggS":
-            flags, serial, number, checksum = struct.unpack_from(
-                "<xBxxxxxxxxIII", header, 4
-            )
-            sizes = stream.read(header[26])
-            body = stream.read(sum(sizes))
-            page = header[:22] + bytes(4) + header[26:] + sizes + body
-            # What an interrupted page lacks is told by its checksum, too.
-            if ogg_checksum(page) != checksum:
-                return False
-            # In files that were put together, pages are counted from 0 again.
-            known = serial in last and serial not in ended and not flags & 2
-            if known and number != last[serial] + 1:
-                return False
-            if flags & 2:  # another stream begins, whether or not one was told to end
-                ended.update(last)
-            last[serial] = number
-            ended.discard(serial)
-            if flags & 4:
-                ended.add(serial)
-    return ended == set(last)
-
-
-def ogg_checksum(page):
-    """Return the checksum of an Ogg page: a CRC-32 that takes bits the other way."""
-    ones = 0xFFFFFFFF
-    mirrored = zlib.crc32(page.translate(MIRRORED), ones) ^ ones
-    return int(f"{mirrored:032b}"[::-1], 2)
 
 
 def resample(y, sample_rate, target):
@@ -389,15 +363,13 @@ def read_jams(path):
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise AnnotationError(
-            f"{path}: no such annotation file; add it or leave the track out of the "
-            "index"
+            f"{path}: no such annotation file; add it or leave it out"
         )
     try:
         return jams.load(path, validate=True, strict=True)
     except Exception as error:  # jams, json, gzip and jsonschema each raise their own
         raise AnnotationError(
-            f"{path}: is not valid JAMS ({brief(error)}); correct it or leave the "
-            "track out of the index"
+            f"{path}: is not valid JAMS ({brief(error)}); correct it or leave it out"
         ) from error
 
 
@@ -524,6 +496,9 @@ def open_features(path):
             yield store
     except (OSError, KeyError, RuntimeError) as error:
         reason = first_line(error).strip("'\"")
+        path = pathlib.Path(path)
+        original = path.with_name(f"{path.name.partition('.')[0]}.h5")
         raise DataError(
-            f"{path}: cannot be read ({reason}); delete it and run prepare again"
+            f"{path}: cannot be read ({reason}); delete {original}, and with prepare "
+            "make all of the track again"
         ) from error

@@ -115,11 +115,20 @@ def run(args, estimator, network, decoder, monitor):
     ------
     ConfigError, CorpusError, DataError
         Options, index, pump and features do not make a training possible.
+    CremaError
+        Another training writes to the same place.
     """
+    check(args)
+    # One may have outlived the Snakemake that began it.
+    with io.alone(args.resources):
+        train(args, estimator, network, decoder, monitor)
+
+
+def train(args, estimator, network, decoder, monitor):
+    """Train one model; see :func:`run`."""
     from crema import pump
 
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
-    check(args)
     tracks = index.read_index(args.index, args.leave_out)
     kept, held_out = sampling.hold_out(
         tracks, args.validation_fraction, args.seed, args.index
@@ -183,19 +192,42 @@ def run(args, estimator, network, decoder, monitor):
 
     originals = [paths[0] for paths in files.values()]
     decoded = decoder(sampling.spread(originals, DECODER_TRACKS))
-    io.write_json(args.resources / "decoder.json", decoded)
-    fit.write_history(args.resources / "history.csv", history)
-    best = min(history, key=lambda row: row[monitor])
     settings["revision"] = {"commit": commit, "dirty": dirty}
-    io.write_json(args.resources / "settings.json", settings)
+    save(args.resources, model, settings, decoded, history, monitor)
+
+
+def save(resources, model, settings, decoded, history, monitor):
+    """Write all that a training leaves, and tell the user of it.
+
+    Parameters
+    ----------
+    resources : pathlib.Path
+        Where to.
+    model : keras.Model
+        The network.
+    settings : dict
+        What decided the outcome: of :func:`describe`, and the revision of the code.
+    decoded : dict
+        What decoding needs to know of the training annotations.
+    history : list of dict
+        One row per epoch.
+    monitor : str
+        The column of `history` that was minimised.
+    """
+    from crema.utils import fit  # uses Keras, which was set up before
+
+    io.write_json(resources / "decoder.json", decoded)
+    fit.write_history(resources / "history.csv", history)
+    io.write_json(resources / "settings.json", settings)
     # What was exported of the last training would be used instead of this one.
-    (args.resources / "model.onnx").unlink(missing_ok=True)
-    with io.atomic(args.resources / "model.h5") as temporary:
+    (resources / "model.onnx").unlink(missing_ok=True)
+    with io.atomic(resources / "model.h5") as temporary:
         model.save(temporary, include_optimizer=False)
+    best = min(history, key=lambda row: row[monitor])
     name = version.advance(
-        args.resources,
-        commit,
-        dirty,
+        resources,
+        settings["revision"]["commit"],
+        settings["revision"]["dirty"],
         {
             "finished": datetime.datetime.now().astimezone().isoformat("T", "seconds"),
             "epochs": len(history),
@@ -204,11 +236,11 @@ def run(args, estimator, network, decoder, monitor):
         },
     )
     # Also of what was begun here with other settings, which this model replaces.
-    for begun in args.resources.glob(".training-*"):
+    for begun in resources.glob(".training-*"):
         shutil.rmtree(begun)
     print(
-        f"{estimator} {name}: {monitor} {best[monitor]:.4f} at epoch {best['epoch']} "
-        f"of {len(history)}"
+        f"{settings['estimator']} {name}: {monitor} {best[monitor]:.4f} at epoch "
+        f"{best['epoch']} of {len(history)}"
     )
 
 

@@ -150,7 +150,7 @@ def baseline(y, sr):
         "chord",
         probability,
         [f"{root}:{quality}" for root, quality in qualities] + ["N"],
-        librosa.sequence.transition_loop(len(likeness), 0.9),
+        0.9,  # that a chord goes on
         2048 / 22050,
         duration,
     )
