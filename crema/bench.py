@@ -17,6 +17,7 @@ import tempfile
 import time
 
 from crema import exceptions
+from crema.utils import cli
 
 
 class Clock:
@@ -137,9 +138,7 @@ def main(argv=None):
     )
     parser.add_argument("audio", help="WAV, FLAC, Ogg, MP3, ...")
     parser.add_argument("--model", action="append", default=[], metavar="DIR")
-    parser.add_argument(
-        "--tasks", type=lambda text: text.split(","), metavar="NAME,..."
-    )
+    parser.add_argument("--tasks", type=cli.names, metavar="NAME,...")
     parser.add_argument("--repeat", type=int, default=3, metavar="N")
     args = parser.parse_args(argv)
 

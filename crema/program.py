@@ -89,7 +89,7 @@ def parser():
     )
     made.add_argument(
         "--tasks",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        type=cli.names,
         metavar="NAME,...",
         help="the estimators to use, such as chord,beat (default: all)",
     )

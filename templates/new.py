@@ -42,8 +42,8 @@ def instantiate(name, root):
         `name` cannot be used, or is in use.
     """
     settings = root / "config" / "config.yaml"
-    settings = settings.read_text(encoding="utf-8")
-    taken = {*keyword.kwlist, *re.findall(r"^(\w+):", settings, re.M)}
+    keys = re.findall(r"^(\w+):", settings.read_text(encoding="utf-8"), re.M)
+    taken = {*keyword.kwlist, *keys}
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in taken:
         raise ConfigError(
             f"{name!r} cannot name an estimator: take lower-case letters, digits and "

@@ -132,9 +132,9 @@ def test_a_track_made_again_leaves_nothing_of_before(tmp_path, listings):
 def test_a_directory_is_kept_to_one(tmp_path):
     for _ in range(2):
         with io.alone(tmp_path / "d"):
-            with pytest.raises(CremaError, match="d: another process writes there"):
-                with io.alone(tmp_path / "d"):
-                    pass
+            busy = pytest.raises(CremaError, match="d: another process writes there")
+            with busy, io.alone(tmp_path / "d"):
+                pass
             with io.alone(tmp_path / "other"):
                 pass
     assert names(tmp_path / "d") == []
@@ -751,7 +751,15 @@ def test_damaged_features_are_named(features, damage):
         path.write_bytes(b"no HDF5\n" * 50 if damage == "text" else whole[:size])
     with pytest.raises(DataError) as caught:
         read_everything(path)
-    assert "delete it and run prepare again" in one_line(caught, path)
+    assert f"delete {path} and run prepare again" in one_line(caught, path)
+
+
+def test_the_file_that_stands_for_a_damaged_copy_is_named(tmp_path):
+    path = tmp_path / "a.0.h5"
+    path.write_text("no HDF5")
+    message = f"{path}: cannot be read .*; delete {tmp_path / 'a.h5'} and run prepare"
+    with pytest.raises(DataError, match=message), io.open_features(path):
+        pass
 
 
 def test_a_field_that_is_not_there_is_named(features):

@@ -42,7 +42,7 @@ def _effect(*plugins):
         made = pedalboard.Pedalboard(list(plugins))(
             io.resample(y, sample_rate, rate), rate
         )
-        return deformers.fix_length(io.resample(made, rate, sample_rate), len(y))
+        return io.fix_length(io.resample(made, rate, sample_rate), len(y))
 
     return Change(change)
 

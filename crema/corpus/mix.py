@@ -16,6 +16,7 @@ import numpy as np
 from crema.corpus.arrange import Stem
 from crema.corpus.render import PEAK, render
 from crema.corpus.voice import sing
+from crema.utils.io import fix_length
 
 #: Loudness of the stems in dB: the lowest and the highest.
 LEVELS = {
@@ -286,7 +287,7 @@ def vorbis(y, sample_rate, rng):
             stream.write(block)
     buffer.seek(0)
     decoded = soundfile.read(buffer, dtype="float32")[0]
-    return np.pad(decoded, (0, max(0, len(y) - len(decoded))))[: len(y)]
+    return fix_length(decoded, len(y))
 
 
 #: Shares and effects, in the order in which they are applied.

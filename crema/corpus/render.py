@@ -33,6 +33,7 @@ import numpy as np
 
 from crema.exceptions import ConfigError
 from crema.utils import hashes
+from crema.utils.io import fix_length
 
 # Finding pretty_midi does not import it, which would be slow.
 _pretty_midi = find_spec("pretty_midi")
@@ -112,7 +113,7 @@ def render(
         y = soxr.resample(y, _SYNTH_RATE, sample_rate)
     if duration is not None:
         n_samples = int(np.ceil(round(duration * sample_rate, 6)))
-        y = np.pad(y[:n_samples], (0, max(0, n_samples - len(y))))
+        y = fix_length(y, n_samples)
     peak = np.abs(y).max(initial=0.0)
     if peak > 0:
         y *= PEAK / peak

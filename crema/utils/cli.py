@@ -63,6 +63,11 @@ def jobs(text):
     return int(text)
 
 
+def names(text):
+    """Convert an option to a list of names, which commas part."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatter):
     """Keep the lines of the description, and show defaults."""
 

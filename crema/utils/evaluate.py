@@ -218,18 +218,30 @@ def overlaps(reference, estimate):
     Parameters
     ----------
     reference, estimate : jams.Annotation
+        Segments of `estimate` do not overlap each other.
 
     Yields
     ------
     (jams.Observation, jams.Observation, float)
         One of each, and for how many seconds they overlap.
     """
+    others, first = list(estimate.data), 0
     for one in reference.data:
-        for other in estimate.data:
-            end = min(one.time + one.duration, other.time + other.duration)
-            seconds = float(end - max(one.time, other.time))
+        end = end_of(one)
+        while first < len(others) and end_of(others[first]) <= one.time:
+            first += 1
+        for number in range(first, len(others)):
+            other = others[number]
+            if other.time >= end:
+                break
+            seconds = float(min(end, end_of(other)) - max(one.time, other.time))
             if seconds > 0:
                 yield one, other, seconds
+
+
+def end_of(observation):
+    """Return the time at which an observation ends, in seconds."""
+    return observation.time + observation.duration
 
 
 def calibration(said):

@@ -305,6 +305,11 @@ def resample(y, sample_rate, target):
     return soxr.resample(y, sample_rate, target)
 
 
+def fix_length(y, n_samples):
+    """Cut `y` to `n_samples`, or pad it with silence."""
+    return np.pad(y[:n_samples], (0, max(0, n_samples - len(y))))
+
+
 def write_audio(path, y, sample_rate):
     """Write audio in the format that the suffix of `path` names.
 
@@ -499,6 +504,6 @@ def open_features(path):
         path = pathlib.Path(path)
         original = path.with_name(f"{path.name.partition('.')[0]}.h5")
         raise DataError(
-            f"{path}: cannot be read ({reason}); delete {original}, and with prepare "
-            "make all of the track again"
+            f"{path}: cannot be read ({reason}); delete {original} and run prepare "
+            "again, which makes all of the track"
         ) from error

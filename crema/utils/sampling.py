@@ -89,7 +89,7 @@ def copies(feature_dir, tracks):
     for track in tracks:
         if not any(not copy for (_, copy), _ in found[track]):
             raise DataError(
-                f"{feature_dir}: track {track} has no features; make them with prepare"
+                f"{feature_dir}: track {track} has no features; run prepare on it"
             )
         listed[track] = [path for _, path in sorted(found[track])]
     counts = {len(paths) for paths in listed.values()}
@@ -97,8 +97,8 @@ def copies(feature_dir, tracks):
         short = min(listed, key=lambda track: len(listed[track]))
         raise DataError(
             f"{feature_dir}: track {short} has {len(listed[short]) - 1} augmented "
-            f"copies where others have {max(counts) - 1}; delete {short}.h5, and with "
-            "prepare make all of the track again"
+            f"copies where others have {max(counts) - 1}; delete {short}.h5 and run "
+            "prepare again"
         )
     return listed
 
