@@ -1,4 +1,4 @@
-"""Keras, set up once: quiet, on TensorFlow unless the user chose another backend."""
+"""Keras, set up once: quiet, on TensorFlow if no other is chosen; and its threads."""
 
 import contextlib
 import logging
@@ -75,3 +75,17 @@ def limited(threads):
     finally:
         for name in names:
             del os.environ[name]
+
+
+def n_threads():
+    """Return how many threads a library may have, as OpenMP's variable says."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdecimal() and int(said) else n_cpus()
+
+
+def n_cpus():
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        return os.cpu_count() or 1

@@ -11,6 +11,7 @@ import pathlib
 
 import numpy as np
 
+from crema import backend
 from crema.exceptions import ModelError, first_line
 
 #: Seconds of the longest track that is computed as a whole.
@@ -140,7 +141,7 @@ class OnnxNetwork(Network):
         options.log_severity_level = 3
         # By default it takes each core of the machine, those included that a scheduler
         # has not given to this process, and keeps them busy while they wait.
-        options.intra_op_num_threads = n_threads()
+        options.intra_op_num_threads = backend.n_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Both save nothing here and cost much memory: layouts that pad the channels to
         # blocks, and plans of memory for one length of track.
@@ -174,10 +175,8 @@ class KerasNetwork(Network):
     """
 
     def __init__(self, path):
-        from crema import backend
-
         keras = backend.keras()
-        from crema import layers
+        from crema import layers  # uses Keras, which only now is set up
 
         layers.register()
         self.model = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -190,17 +189,3 @@ class KerasNetwork(Network):
         found = self.model.predict(feed if len(feed) > 1 else feed[0], verbose=0)
         found = found if isinstance(found, list) else [found]
         return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
-
-
-def n_threads():
-    """Return how many threads a library may have, as OpenMP's variable says."""
-    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(said) if said.isdecimal() and int(said) else n_cpus()
-
-
-def n_cpus():
-    """Return how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux tells
-        return os.cpu_count() or 1

@@ -16,16 +16,7 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from crema import (
-    analyze,
-    backend,
-    batch,
-    exceptions,
-    models,
-    network,
-    program,
-    stored,
-)
+from crema import analyze, backend, batch, exceptions, models, program, stored
 from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
@@ -558,7 +549,7 @@ def test_each_process_has_its_share_of_threads(monkeypatch):
     for name in backend.THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr(network, "n_cpus", lambda: 7)
+    monkeypatch.setattr(backend, "n_cpus", lambda: 7)
     names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"]
     found = {name: value for name, value, _ in cli.attempts(os.getenv, names, 2)}
     assert found == dict(zip(names, ["7", "3", "3"], strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import build_network, estimators, modules_of
 
-from crema import network, pump
+from crema import backend, network, pump
 from crema.exceptions import ModelError
 from crema.models import base
 from crema.utils import io
@@ -148,7 +148,7 @@ def test_without_an_exported_network_that_of_keras_is_meant(tmp_path):
 @pytest.mark.parametrize(("said", "threads"), [("3", 3), ("2,1", 2), ("", None)])
 def test_a_process_keeps_to_its_share_of_threads(said, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", said)
-    assert network.n_threads() == (threads or network.n_cpus())
+    assert backend.n_threads() == (threads or backend.n_cpus())
 
 
 def test_a_model_of_keras_without_keras_says_what_to_install(directory, monkeypatch):

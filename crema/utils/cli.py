@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 
-from crema import backend, network
+from crema import backend
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import index
 
@@ -221,7 +221,7 @@ def _together(function, waiting, jobs, suspects):
     others = set(multiprocessing.active_children())
     running = {}
     with (
-        backend.limited(max(1, network.n_cpus() // jobs)),
+        backend.limited(max(1, backend.n_cpus() // jobs)),
         concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
     ):
         try:
