@@ -91,9 +91,15 @@ def test_nothing_to_analyse():
         Audio()
 
 
-@pytest.mark.parametrize("sr", [None, "44100", 0, -1, np.nan, np.inf, [SR]])
-def test_a_sampling_rate_is_a_number(sr):
-    with pytest.raises(AudioError, match="needs its sampling rate"):
+@pytest.mark.parametrize(
+    ("sr", "message"),
+    [
+        *((sr, "needs its sampling rate") for sr in (None, "44100", [SR], True)),
+        *((sr, "is no sampling rate of music") for sr in (0, -1, 100, np.nan, np.inf)),
+    ],
+)
+def test_a_sampling_rate_is_a_number(sr, message):
+    with pytest.raises(AudioError, match=message):
         Audio(y=noise(), sr=sr)
 
 

@@ -304,7 +304,7 @@ def test_command_line_makes_what_is_asked_for(tmp_path, capsys):
     cli.main([str(tmp_path), "--tracks", "habanera_2", "--seconds", "4"])
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"habanera_2.flac", "habanera_2.jams"}
-    assert "1/1 habanera_2" in capsys.readouterr().err
+    assert "[1/1] habanera_2" in capsys.readouterr().err
 
 
 def test_unknown_pieces_are_refused(tmp_path):

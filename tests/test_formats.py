@@ -119,7 +119,7 @@ def test_other_suffixes_stand_for_none():
 
 
 def test_posteriors_say_what_they_are(tmp_path):
-    operator = types.SimpleNamespace(fields=["x.local"], sr=100, hop_length=50)
+    operator = types.SimpleNamespace(fields=["x.local"], sr=1000, hop_length=500)
     local, overall = np.eye(3, 2, dtype=np.float32), np.ones(3, dtype=np.float32)
     estimator = types.SimpleNamespace(
         name="x",
@@ -130,7 +130,7 @@ def test_posteriors_say_what_they_are(tmp_path):
         posteriors=lambda audio: {"x.local": local, "x.overall": overall},
     )
     path = tmp_path / "song.npz"
-    formats.write_posteriors(path, Audio(y=np.zeros(150), sr=100), [estimator])
+    formats.write_posteriors(path, Audio(y=np.zeros(1500), sr=1000), [estimator])
     with np.load(path, allow_pickle=False) as data:
         assert set(data) == {
             *("duration", "models", "versions"),

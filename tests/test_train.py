@@ -226,7 +226,7 @@ def train(prepared, resources, *options, program=(str(TRAIN),), **popen):
     command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
     command += ["--channels", "4", "--validation-fraction", "0.3"]
     # So large a step that the loss grows and the rate is halved.
-    command += ["--reduce-patience", "1", "--learning-rate", "0.3", *options]
+    command += ["--reduce-patience", "1", "--learning-rate", "1", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
     )
