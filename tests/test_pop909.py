@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from crema import notes
-from crema.corpus import arrange, pop909
+from crema.corpus import arrange, idioms, pop909
 from crema.corpus.render import DEFAULT_SOUNDFONT
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 
@@ -317,6 +317,21 @@ def test_renditions_differ_in_everything_but_the_song(run, tmp_path):
         assert jam.sandbox.drawn != other.sandbox.drawn
 
 
+def test_idioms_stand_beside_the_renditions(run, tmp_path):
+    _, once = run("--tracks", "6", output=tmp_path / "once")
+    assert run("--tracks", "6", "--idioms", "1")[0] == 0
+    corpus = tmp_path / "corpus"
+    train, test = split(corpus)
+    first, first_test = split(once)
+    more = {f"{track}_idiom_1": artist for track, artist in first.items()}
+    assert (train, test) == (first | more, first_test)
+    for track in more:
+        jam = jams.load(str(corpus / f"{track}.jams"))
+        assert jam.sandbox.drawn["idiom"] in idioms.IDIOMS
+    for path in once.glob("pop909_*"):
+        assert path.read_bytes() == (corpus / path.name).read_bytes()
+
+
 def test_song_does_not_depend_on_the_others(run, tmp_path):
     _, one = run("--tracks", "6")
     _, two = run("--tracks", "9", "--jobs", "2", output=tmp_path / "two")
@@ -345,6 +360,8 @@ def test_unreadable_midi(tmp_path):
 def test_wrong_arguments(run, source):
     with pytest.raises(ConfigError, match="--renditions 0"):
         run("--renditions", "0")
+    with pytest.raises(ConfigError, match="--idioms -1"):
+        run("--idioms", "-1")
     with pytest.raises(ConfigError, match="--tracks"):
         run("--tracks", "2")
     with pytest.raises(ConfigError, match=r"gone\.sf2"):

@@ -57,3 +57,37 @@ def test_clocks():
         spreads.append(np.std(np.log(speed)))
     assert min(tempi) > 0.7 and max(tempi) < 1.4 and np.std(np.log(tempi)) > 0.1
     assert np.mean(np.array(spreads) > 0.02) == pytest.approx(0.25, abs=0.1)
+
+
+def test_a_given_tempo_is_kept():
+    for seed in range(20):
+        clock = variation.clock(200.0, np.random.default_rng(seed), 1.7)
+        assert 200 / clock(200.0) == pytest.approx(1.7, rel=0.06)
+
+
+def test_doubled():
+    beats = [[1.0, 4], [2.0, 1], [3.0, None], [4.0, 2]]
+    labels = variation.doubled(LABELS | {"beats": beats})
+    assert labels["beats"] == [
+        *([1.0, 3], [1.5, 4], [2.0, 1], [2.5, 2]),
+        *([3.0, None], [3.5, None], [4.0, 3]),
+    ]
+    assert labels["chords"] == LABELS["chords"]
+
+
+def test_rubato():
+    beats = [[time, 1] for time in np.arange(3.0, 60, 0.6).tolist()]
+    labels = {"beats": beats, "duration": 64.0}
+    written = np.linspace(0, 64, 2000)
+    spreads = []
+    for seed in range(40):
+        clock = variation.rubato(labels, 1.25, np.random.default_rng(seed))
+        played = np.array([clock(time) for time in written])
+        assert played[0] == 0 and (np.diff(played) > 0).all()
+        # Before the music and after it there is nothing to be free with.
+        edges = np.diff(played)[[0, -1]] / np.diff(written)[[0, -1]]
+        assert edges == pytest.approx(1 / 1.25)
+        intervals = np.diff([clock(time) for time, _ in beats])
+        spreads.append(np.std(np.log(intervals)))
+        assert intervals.min() > 0.25 and intervals.max() < 1.5
+    assert min(spreads) < 0.07 < 0.12 < max(spreads)

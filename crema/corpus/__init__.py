@@ -7,10 +7,12 @@
 :mod:`.heard`       excerpts of recordings, annotated by a trained model
 :mod:`.convert`     label files of chords, beats and keys to JAMS
 :mod:`.mirdata`     data sets that mirdata knows, as pairs
+:mod:`.charts`      beats of songs that were charted for a rhythm game
 :mod:`.pair`        pairs of audio and JAMS, checked and split by group
 
 :mod:`.variation`   other keys and tempi for notes and their annotations
 :mod:`.arrange`     bass and drums to add to a piece whose chords and beats are known
+:mod:`.idioms`      fast rock, dance music, off-beats, rubato for such a piece
 :mod:`.render`      notes to audio, through a SoundFont
 :mod:`.voice`       notes to audio, sung
 :mod:`.mix`         stems to one recording: levels, effects, tuning, room, codec

@@ -80,7 +80,7 @@ _UNBARRED_STYLES = (
 )
 _KITS = (0, 8, 16, 24, 25, 32, 40)
 _CRASH = 49
-_LONGEST_BEAT = 1.5  # seconds; a longer one is a pause, not to be subdivided
+LONGEST_BEAT = 1.5  # seconds; a longer one is a pause, not to be subdivided
 
 _BASS_PROGRAMS = (32, 33, 34, 35, 36, 38, 39, 87)
 _LOWEST_BASS = 28  # the open E string
@@ -243,15 +243,38 @@ def drum_part(beats, rng):
     notes = []
     for n, ((time, position), length) in enumerate(zip(beats, lengths, strict=True)):
         first = 4 * ((position - 1) % 4) if barred else 0
-        for step in range(4 if 0 < length < _LONGEST_BEAT else 1):
-            start = float(time + step * length / 4)
-            for pitch, pattern in style[n // change % 2].items():
-                if (stroke := pattern[first + step]) != ".":
-                    velocity = (100 if stroke == "X" else 75) + rng.integers(-10, 11)
-                    notes.append(Note(start, start + 0.1, pitch, int(velocity)))
+        notes += struck(time, length, style[n // change % 2], first, rng)
     if notes and barred:
         notes.append(Note(notes[0].start, notes[0].start + 0.5, _CRASH, 90))
     return Part(int(kit), notes, is_drum=True)
+
+
+def struck(time, length, groove, first, rng):
+    """Return what is struck on one beat.
+
+    Parameters
+    ----------
+    time, length : float
+        When it begins and how long it is, in seconds.
+    groove : dict of int to str
+        Sixteenths of a bar by drum.
+    first : int
+        Which of these the beat begins with.
+    rng : np.random.Generator
+        Varies how loud.
+
+    Returns
+    -------
+    list of Note
+    """
+    notes = []
+    for step in range(4 if 0 < length < LONGEST_BEAT else 1):
+        start = float(time + step * length / 4)
+        for pitch, pattern in groove.items():
+            if (stroke := pattern[first + step]) != ".":
+                velocity = (100 if stroke == "X" else 75) + rng.integers(-10, 11)
+                notes.append(Note(start, start + 0.1, pitch, int(velocity)))
+    return notes
 
 
 def bass_part(chords, beats, rng):
@@ -273,7 +296,7 @@ def bass_part(chords, beats, rng):
     program = rng.choice(_BASS_PROGRAMS)
     pulse = _pulse(beats, rng.choice(_STRIKES_PER_BEAT))
     notes = []
-    for start, end, root, _, bass in _encoded(chords):
+    for start, end, root, _, bass in encoded(chords):
         pitch = _LOWEST_BASS + (root + bass - _LOWEST_BASS) % 12
         for onset, release in _strikes(start, end, pulse):
             velocity = 90 + rng.integers(-10, 11)
@@ -289,7 +312,7 @@ def guitar_part(chords, beats, rng):
     program = rng.choice(_GUITARS)
     pulse = _pulse(beats, rng.choice((1, 2, 2, 4)))
     notes = []
-    for start, end, root, tones, _ in _encoded(chords):
+    for start, end, root, tones, _ in encoded(chords):
         low = _LOWEST_GUITAR + (root - _LOWEST_GUITAR) % 12
         fifth = [low + step for step in (7,) if tones[step]]
         for onset, release in _strikes(start, end, pulse):
@@ -307,14 +330,14 @@ def pad_part(chords, rng):
     program = rng.choice(_PADS)
     lowest = _LOWEST_PAD + rng.integers(-5, 8)
     notes = []
-    for start, end, root, tones, _ in _encoded(chords):
+    for start, end, root, tones, _ in encoded(chords):
         for step in np.flatnonzero(tones):
             pitch = lowest + (root + step - lowest) % 12
             notes.append(Note(start, end, int(pitch), int(70 + rng.integers(-5, 6))))
     return Part(int(program), notes)
 
 
-def _encoded(chords):
+def encoded(chords):
     """Yield start, end, root, tones above it and bass of what is a chord."""
     from mir_eval.chord import encode
 

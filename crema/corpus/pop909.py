@@ -14,10 +14,11 @@ to train on is drawn at random: its key, its tempo, its line-up (:mod:`.arrange`
 tuning, mix and effects (:mod:`.mix`).  The songs of the test split keep key and tempo,
 and are played with a soundfont and effects that training never hears.
 
-With ``--renditions``, each song to train on is drawn that many times.  A song is always
-rendered in the same way and stays on its side of the split, however many songs and
-renditions are asked for; a second run renders only what is missing or was made with
-other settings.
+With ``--renditions``, each song to train on is drawn that many times, and with
+``--idioms`` that many times more as what it is not: metal, dance music, a piano that
+takes its time (:mod:`.idioms`).  A song is always rendered in the same way and stays on
+its side of the split, however many songs and renditions are asked for; a second run
+renders only what is missing or was made with other settings.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import json
 import pathlib
 from typing import NamedTuple
 
-from crema.corpus import mix, variation
+from crema.corpus import idioms, mix, variation
 from crema.corpus.arrange import arrange, read_tracks
 from crema.corpus.common import (
     annotation,
@@ -65,7 +66,8 @@ class Song(NamedTuple):
     soundfonts: list
     drum_soundfonts: list
     settings: dict
-    rendition: int = 1
+    rendition: int | str = 1
+    """Its number, or its name where it is in an idiom of :mod:`.idioms`."""
 
     @property
     def name(self):
@@ -208,9 +210,14 @@ def perform(song, tracks, labels):
         low, high = variation.TRANSPOSITIONS
         drawn["semitones"] = int(rng.integers(low, high + 1))
         tracks, labels = variation.transposed(tracks, labels, drawn["semitones"])
-        clock = variation.clock(labels["duration"], rng)
-        tracks, labels = variation.retimed(tracks, labels, clock)
-    stems = arrange(tracks, labels, settings["drums"], rng)
+    if isinstance(song.rendition, str):
+        stems, labels, chosen = idioms.perform(tracks, labels, rng)
+        drawn |= chosen
+    else:
+        if not song.is_test:
+            clock = variation.clock(labels["duration"], rng)
+            tracks, labels = variation.retimed(tracks, labels, clock)
+        stems = arrange(tracks, labels, settings["drums"], rng)
     effects = mix.TEST if song.is_test else mix.TRAINING
     fonts = {None: song.soundfonts, "drums": song.soundfonts + song.drum_soundfonts}
     y, mixed = mix.record(stems, fonts, settings["sample_rate"], rng, effects)
@@ -246,6 +253,12 @@ def plan(arguments):
     test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
     if arguments.renditions < 1:
         raise ConfigError(f"--renditions {arguments.renditions}: give at least 1")
+    if arguments.idioms < 0:
+        raise ConfigError(f"--idioms {arguments.idioms}: give 0 or more")
+    renditions = [
+        *range(1, arguments.renditions + 1),
+        *(f"idiom_{n}" for n in range(1, arguments.idioms + 1)),
+    ]
     known = {font: identify(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
     songs = []
     for song, artist, is_test in sorted(chosen):
@@ -260,7 +273,7 @@ def plan(arguments):
         }
         songs += [
             Song(song, artist, is_test, fonts, drums, settings, rendition)
-            for rendition in range(1, 2 if is_test else arguments.renditions + 1)
+            for rendition in ([1] if is_test else renditions)
         ]
     return songs
 
@@ -278,6 +291,8 @@ def main(argv=None):
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
     add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
     add("--renditions", type=int, default=1, help="of each song to train on")
+    more = "of each, more in idioms that are not pop (default: none)"
+    add("--idioms", type=int, default=0, metavar="N", help=more)
     add("--drums", type=float, default=0.7, help="share of bands with drums")
     arguments = parser.parse_args(argv)
 

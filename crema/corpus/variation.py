@@ -1,5 +1,7 @@
 """Other keys and tempi for annotated notes; the annotations follow exactly."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from crema.notes import transpose
@@ -121,7 +123,7 @@ def modulated(tracks, labels, time, semitones):
     return [moved(*track) for track in tracks], labels | changed
 
 
-def clock(duration, rng):
+def clock(duration, rng, tempo=None):
     """Draw a tempo, and how it drifts.
 
     Parameters
@@ -130,13 +132,16 @@ def clock(duration, rng):
         How long the piece is, in seconds, as written.
     rng : np.random.Generator
         Draws.
+    tempo : float, optional
+        How many times as fast as written; drawn where it is not given.
 
     Returns
     -------
     callable
         For :func:`retimed`.
     """
-    tempo = np.exp(rng.uniform(-1, 1) * np.log(TEMPO))
+    if tempo is None:
+        tempo = np.exp(rng.uniform(-1, 1) * np.log(TEMPO))
     spread = FREE if rng.random() < 0.25 else STEADY
     # The tempo is drawn anew every few seconds; in between it goes from one to the
     # next.
@@ -146,3 +151,72 @@ def clock(duration, rng):
     played = np.cumsum(0.1 / np.interp(written, knots, drawn))
     played = np.append(0.0, played)[: len(written)]
     return lambda time: np.interp(time, written, played)
+
+
+def doubled(labels):
+    """Count each half of a beat as a beat; of each bar there are two then.
+
+    Parameters
+    ----------
+    labels : dict
+        ``beats`` as lists of [time, position], of bars of four; None is not known.
+
+    Returns
+    -------
+    dict
+        Like that given.
+    """
+    beats = labels["beats"]
+    between = [(a + b) / 2 for (a, _), (b, _) in pairwise(beats)]
+    halves = [
+        [time, position and (2 * position - 2 + half) % 4 + 1]
+        for (start, position), middle in zip(beats, [*between, None], strict=True)
+        for half, time in enumerate((start, middle))
+        if time is not None
+    ]
+    return labels | {"beats": halves}
+
+
+def rubato(labels, tempo, rng):
+    """Draw the clock of one who plays alone: phrases that press on and hold back.
+
+    Parameters
+    ----------
+    labels : dict
+        ``beats`` as lists of [time, position], and the ``duration`` in seconds.
+    tempo : float
+        How many times as fast as written.
+    rng : np.random.Generator
+        Draws.
+
+    Returns
+    -------
+    callable
+        For :func:`retimed`.
+
+    References
+    ----------
+    N. Todd, "A model of expressive timing in tonal music", Music Perception 3 (1985):
+    tempo within a phrase is a parabola.
+    """
+    written = np.array([time for time, _ in labels["beats"]])
+    phrase = int(rng.choice((8, 16, 32)))
+    depth, held, uneven = rng.uniform((0.0, 0.0, 0.01), (0.35, 0.5, 0.07))
+    place = np.arange(len(written) - 1) % phrase / phrase
+    slowness = depth * (2 * place - 1) ** 2
+    slowness[place >= 1 - 1.5 / phrase] += held * rng.random()
+    drift = np.cumsum(rng.normal(0, 0.02, len(place)))
+    slowness += drift - np.linspace(0, drift[-1], len(drift))
+    slowness += rng.normal(0, uneven, len(place))
+    lengths = np.diff(written) * np.exp(slowness) / tempo
+    played = written[0] / tempo + np.append(0.0, np.cumsum(lengths))
+
+    def at(time):
+        # Before the first beat and after the last it goes on as it was meant.
+        if time < written[0]:
+            return time / tempo
+        if time > written[-1]:
+            return played[-1] + (time - written[-1]) / tempo
+        return np.interp(time, written, played)
+
+    return at
