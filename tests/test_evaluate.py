@@ -1,29 +1,20 @@
 """Scores: honest about what cannot be scored, and never lost by one bad track."""
 
-import importlib.util
-import pathlib
 import types
 
 import jams
 import numpy as np
 import pytest
+from conftest import ROOT, load_script
 
 from crema.models import base
 from crema.tasks.chord import ChordTags
 from crema.utils import evaluate, index, io
 
-ROOT = pathlib.Path(__file__).parents[1]
-
-
-def script(name):
-    path = ROOT / "training" / "chord" / name
-    spec = importlib.util.spec_from_file_location(name.strip(".py"), path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-stage = script("03-evaluate.py")
+stage = load_script(ROOT / "training" / "chord" / "03-evaluate.py")
+SCORING = evaluate.Scoring(
+    stage.score, stage.baseline, stage.correct, stage.confused, stage.LABELS
+)
 
 
 def chords(*observations):
@@ -148,8 +139,8 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
     rows = {
         track: evaluate.evaluate(
-            *(track, corpus, Fake(), [], stage.score, stage.baseline),
-            *(lambda *_: [], lambda *_: []),
+            *(track, corpus, Fake(), []),
+            SCORING._replace(correct=lambda *_: [], confused=lambda *_: []),
             tmp_path / "out",
         )[0]
         for track in ("good", "empty", "truncated", "keyless", "absent")
@@ -177,9 +168,9 @@ def test_what_fails_at_the_last_counts_nowhere(tmp_path):
     def broken(*_):
         raise ValueError("broken")
 
-    hooks = stage.score, stage.baseline, lambda *_: [(0.5, 1.0, 1.0)], broken
+    scoring = SCORING._replace(correct=lambda *_: [(0.5, 1.0, 1.0)], confused=broken)
     row, said, labelled = evaluate.evaluate(
-        "a", corpus, Fake(), [], *hooks, tmp_path / "out"
+        "a", corpus, Fake(), [], scoring, tmp_path / "out"
     )
     assert row["status"] == "failed" and "ValueError: broken" in row["reason"]
     assert not row["scores"] and not row["baseline"] and not said and not labelled
@@ -202,9 +193,9 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
     def broken(y, sr):
         raise ZeroDivisionError("by zero")
 
-    hooks = stage.score, broken, stage.correct, stage.confused
+    scoring = SCORING._replace(baseline=broken)
     row, said, labelled = evaluate.evaluate(
-        "a", corpus, Fake(), [], *hooks, tmp_path / "out"
+        "a", corpus, Fake(), [], scoring, tmp_path / "out"
     )
     assert not said and not labelled
     assert row["status"] == "failed" and "ZeroDivisionError: by zero" in row["reason"]
@@ -213,9 +204,8 @@ def test_a_defect_on_one_track_does_not_lose_the_others(tmp_path):
 @pytest.mark.parametrize(("others", "root"), [([], 0), ([Pulse()], 1)])
 def test_what_is_scored_is_revised_by_the_models_beside(tmp_path, others, root):
     corpus = silent(tmp_path, "D:min")
-    hooks = stage.score, stage.baseline, stage.correct, stage.confused
     row, said, _ = evaluate.evaluate(
-        "a", corpus, Reviser(), others, *hooks, tmp_path / "out"
+        "a", corpus, Reviser(), others, SCORING, tmp_path / "out"
     )
     assert row["scores"]["root"] == root and len(said) == 1
     kept = io.read_jams(tmp_path / "out" / "a.jams")

@@ -9,6 +9,8 @@ import csv
 import pathlib
 import sys
 import traceback
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,7 +53,28 @@ def parser(description):
     return made
 
 
-def run(args, estimator, score, baseline, correct, confused, labels):
+class Scoring(NamedTuple):
+    """How an estimator is scored; references and estimates are jams.Annotation."""
+
+    score: Callable
+    """``score(reference, *estimates)`` returns a dict of scores in [0, 1], None where
+    one is not comparable, and of measures whose names end in their unit, as in
+    ``offset_seconds``.  It may raise NotComparable."""
+    baseline: Callable
+    """``baseline(y, sr)`` returns the annotation of a method that needs no training."""
+    correct: Callable
+    """``correct(reference, *estimates)`` returns what there is to say about the
+    confidence of the estimates: rows of a confidence, how correct it was, in [0, 1],
+    and its weight."""
+    confused: Callable
+    """``confused(reference, *estimates)`` returns which label each part of the
+    reference has and which one it was given: rows of both and of their weight.
+    Estimates are those of the model, or that of the baseline."""
+    labels: Sequence
+    """The order of these labels in a figure."""
+
+
+def run(args, estimator, scoring):
     """Score one model on the test index and write ``test_data.json``.
 
     Parameters
@@ -60,22 +83,8 @@ def run(args, estimator, score, baseline, correct, confused, labels):
         From :func:`parser`.
     estimator : str
         Name of the module under :mod:`crema.models`.
-    score : callable
-        ``score(reference, *estimates)``, all :class:`jams.Annotation`, returns a dict
-        of scores in [0, 1], None where one is not comparable, and of measures whose
-        names end in their unit, as in ``offset_seconds``.  It may raise NotComparable.
-    baseline : callable
-        ``baseline(y, sr)`` returns the annotation of a method that needs no training.
-    correct : callable
-        ``correct(reference, *estimates)`` returns what there is to say about the
-        confidence of the estimates: rows of a confidence, how correct it was, in
-        [0, 1], and its weight.
-    confused : callable
-        ``confused(reference, *estimates)`` returns which label each part of the
-        reference has and which one it was given: rows of both and of their weight.
-        Estimates are those of the model, or that of the baseline.
-    labels : sequence of str
-        The order of these labels in a figure.
+    scoring : Scoring
+        What the estimator's script defines.
 
     Raises
     ------
@@ -92,10 +101,9 @@ def run(args, estimator, score, baseline, correct, confused, labels):
     others = analyze.load_models(args.beside) if args.beside else []
     known = origin_of(args, model, others, corpus, tracks)
     estimates = args.resources / "estimates"
-    hooks = score, baseline, correct, confused
     rows, said, given = [], [], {"model": [], "baseline": []}
     for number, track in enumerate(tracks, 1):
-        row, one, labelled = evaluate(track, corpus, model, others, *hooks, estimates)
+        row, one, labelled = evaluate(track, corpus, model, others, scoring, estimates)
         rows.append(row)
         said += one
         for kind, some in labelled.items():
@@ -117,7 +125,7 @@ def run(args, estimator, score, baseline, correct, confused, labels):
             stale.unlink()
     result = {"estimator": estimator, "version": model.version, "origin": known}
     result |= {"summary": summary, "calibration": calibration(said)}
-    result |= {"confusion": confusion(given, labels), "tracks": rows}
+    result |= {"confusion": confusion(given, scoring.labels), "tracks": rows}
     io.write_json(args.resources / "test_data.json", result)
     write_table(args.resources / "test_data.csv", rows)
     print(table(summary, rows))
@@ -143,9 +151,7 @@ def origin_of(args, model, others, corpus, tracks):
     }
 
 
-def evaluate(
-    track, corpus, model, others, score, baseline, correct, confused, estimates
-):
+def evaluate(track, corpus, model, others, scoring, estimates):
     """Annotate and score one track.
 
     Returns
@@ -154,9 +160,10 @@ def evaluate(
         ``track_id``; ``status``: 'ok', 'not comparable' or 'failed'; ``reason``, None
         where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
     said : list
-        What `correct` returned, nothing where the track could not be scored.
+        What ``scoring.correct`` returned, nothing where the track could not be scored.
     labelled : dict of list
-        What `confused` returned of the ``model`` and of the ``baseline``, likewise.
+        What ``scoring.confused`` returned of the ``model`` and of the ``baseline``,
+        likewise.
     """
     said, labelled = [], {}
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
@@ -171,21 +178,21 @@ def evaluate(
             for annotation in jam.annotations
             if annotation.sandbox.model["estimator"] == model.name
         ]
-        simple = baseline(y, sr)
+        simple = scoring.baseline(y, sr)
         jam.annotations.append(simple)
         io.write_jams(estimates / f"{track}.jams", jam)
         # The labels that were trained on, whatever the estimate is written as.
         reference = reference_of(corpus.jams(track), model.task.namespace)
         scores = {
-            "scores": score(reference, *estimated),
-            "baseline": score(reference, simple),
+            "scores": scoring.score(reference, *estimated),
+            "baseline": scoring.score(reference, simple),
         }
         pairs = {
-            "model": confused(reference, *estimated),
-            "baseline": confused(reference, simple),
+            "model": scoring.confused(reference, *estimated),
+            "baseline": scoring.confused(reference, simple),
         }
         # All or nothing: what failed at the last of these counts nowhere.
-        said, labelled = correct(reference, *estimated), pairs
+        said, labelled = scoring.correct(reference, *estimated), pairs
         row |= scores
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}

@@ -146,7 +146,8 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "beat", score, baseline, correct, confused, LABELS)
+    scoring = evaluate.Scoring(score, baseline, correct, confused, LABELS)
+    evaluate.run(args, "beat", scoring)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ def baseline(y, sr):
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     args = evaluate.parser(__doc__).parse_args(argv)
-    evaluate.run(args, "chord", score, baseline, correct, confused, LABELS)
+    scoring = evaluate.Scoring(score, baseline, correct, confused, LABELS)
+    evaluate.run(args, "chord", scoring)
 
 
 if __name__ == "__main__":
