@@ -133,7 +133,7 @@ def annotate(model, tasks, form, song):
     estimators = loaded(model, tasks)
     names = [name for estimator in estimators for name in estimator.names]
     printed = not (song.annotation or song.posteriors or song.plot)
-    if printed and form in ("lab", "csv") and len(names) > 1:
+    if printed and form in formats.APART and len(names) > 1:
         raise CremaError(
             f"{form} is one file for each of {', '.join(names)}: name the output "
             "with -o or --output-dir, or choose with --tasks"

@@ -18,6 +18,8 @@ from crema.utils import io
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
+#: Those that hold one annotation per file.
+APART = ("lab", "csv")
 #: The format that the suffix of a file name stands for.
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jamz": "jams"}
 

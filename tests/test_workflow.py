@@ -240,6 +240,12 @@ def test_the_demo_corpus_is_found_however_it_is_spelt(built):
             assert stale(built)["demo_corpus"] == 1
 
 
+def test_a_whole_number_is_the_same_with_its_point(built):
+    same = "chord: {prepare: {hop_length: 2048.0}, train: {patch_duration: 1}}"
+    with configured(built, same):
+        assert stale(built) == {}
+
+
 def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
     profile = ["--workflow-profile", "profiles/slurm", "--forceall"]
     counts = stale(built, *profile)
@@ -573,6 +579,10 @@ def test_configuration_errors_are_one_line(built, settings, message):
     ("settings", "message"),
     [
         ("corpus: {directory: nowhere}", "nowhere: the corpus directory cannot be"),
+        (
+            "corpus: {directory: ~/nowhere}",
+            rf"{os.path.expanduser('~/nowhere')}: the corpus directory cannot be",
+        ),
         ("corpus: {audio_ext: wav}", r"no pair of \*.wav and \*.jams"),
     ],
 )
