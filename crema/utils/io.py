@@ -208,14 +208,7 @@ def read_audio(path, sample_rate=None):
     import soundfile
 
     path = os.fspath(path)
-    if not os.path.exists(path):
-        raise AudioError(f"{path}: no such audio file; add it or leave it out")
-    if os.path.isdir(path):
-        raise AudioError(f"{path}: is a directory; name the files in it")
-    if not os.path.isfile(path):
-        raise AudioError(f"{path}: is no regular file; write the audio to one")
-    if not os.access(path, os.R_OK):
-        raise AudioError(f"{path}: permission denied; make it readable or leave it out")
+    check_file(path)
     opened = False
     try:
         # soundfile takes text for text, which the name of a file need not be.
@@ -229,45 +222,9 @@ def read_audio(path, sample_rate=None):
             opened = True
             expected, rate = stream.frames, stream.samplerate
             missing = containers.missing(path, stream)
-            # soundfile would seek after each read of what can seek, which makes the MP3
-            # decoder forget what the next 20 ms need; and its stream.blocks() repeats a
-            # block where an MP3 breaks off.
-            stream.seekable = lambda: False
-            last = expected if containers.tagged(path, stream) else math.inf
-            # Mixing down block by block keeps one channel in memory, not all.
-            # A damaged header can promise any length.
-            y = np.empty(min(max(0, expected), LONGEST), np.float32)
-            n_samples, finite = 0, True
-            block = np.empty((BLOCK, stream.channels), np.float32)
-            while len(block) == BLOCK:
-                most = min(BLOCK, last - n_samples)
-                block = stream.read(most, dtype="float32", always_2d=True)
-                # What mean(axis=1) computes, in a fraction of the time.
-                mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
-                finite &= bool(np.isfinite(mono).all())
-                end = n_samples + len(mono)
-                if end > len(y):
-                    y = np.concatenate([y[:n_samples], np.empty(end, np.float32)])
-                y[n_samples:end] = mono
-                n_samples = end
-            y = y[:n_samples]
+            y = mixed_down(path, stream)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
-        reason = reason.removeprefix("Error : ")
-        # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
-        # name of an MP3 and is none is 7, of which it says that it does not exist.
-        code = getattr(error, "code", None)
-        if code == 7:
-            reason = "not a format that libsndfile knows"
-        if opened or code == 3:
-            raise AudioError(
-                f"{path}: truncated or damaged ({reason}); replace the file or leave "
-                "it out"
-            ) from error
-        raise AudioError(
-            f"{path}: cannot be read as audio ({reason}); "
-            "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
-        ) from error
+        raise unreadable(path, error, opened) from error
     if not len(y):
         raise AudioError(f"{path}: holds no audio; replace the file or leave it out")
     if len(y) < expected - missing:
@@ -275,14 +232,98 @@ def read_audio(path, sample_rate=None):
             f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
             "read; replace the file or leave it out"
         )
-    if not finite:
-        raise AudioError(
-            f"{path}: holds samples that are not finite numbers; replace the file or "
-            "leave it out"
-        )
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate
+
+
+def check_file(path):
+    """Raise AudioError if there is no file at `path` that may be read."""
+    if not os.path.exists(path):
+        raise AudioError(f"{path}: no such audio file; add it or leave it out")
+    if os.path.isdir(path):
+        raise AudioError(f"{path}: is a directory; name the files in it")
+    if not os.path.isfile(path):
+        raise AudioError(f"{path}: is no regular file; write the audio to one")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{path}: permission denied; make it readable or leave it out")
+
+
+def mixed_down(path, stream):
+    """Read an open audio file up to its end, as the mean of its channels.
+
+    One block is mixed after the other, so that memory holds one channel, not all.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    stream : soundfile.SoundFile
+        The same, open; it cannot seek any more afterwards.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_samples,), dtype=float32
+
+    Raises
+    ------
+    AudioError
+        A sample is not finite.
+    """
+    # soundfile would seek after each read of what can seek, which makes the MP3 decoder
+    # forget what the next 20 ms need; and its stream.blocks() repeats a block where an
+    # MP3 breaks off.
+    stream.seekable = lambda: False
+    last = stream.frames if containers.tagged(path, stream) else math.inf
+    # A damaged header can promise any length.
+    y = np.empty(min(max(0, stream.frames), LONGEST), np.float32)
+    n_samples = 0
+    block = np.empty((BLOCK, stream.channels), np.float32)
+    while len(block) == BLOCK:
+        most = min(BLOCK, last - n_samples)
+        block = stream.read(most, dtype="float32", always_2d=True)
+        # What mean(axis=1) computes, in a fraction of the time.
+        mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
+        if not np.isfinite(mono).all():
+            raise AudioError(
+                f"{path}: holds samples that are not finite numbers; replace the file "
+                "or leave it out"
+            )
+        end = n_samples + len(mono)
+        if end > len(y):
+            y = np.concatenate([y[:n_samples], np.empty(end, np.float32)])
+        y[n_samples:end] = mono
+        n_samples = end
+    return y[:n_samples]
+
+
+def unreadable(path, error, opened):
+    """Return the AudioError for what libsndfile says of a file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    error : Exception
+        What was raised.
+    opened : bool
+        Whether it was by reading, and not by opening it.
+    """
+    reason = getattr(error, "error_string", str(error)).rstrip(".")
+    reason = reason.removeprefix("Error : ")
+    # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
+    # name of an MP3 and is none is 7, of which it says that it does not exist.
+    code = getattr(error, "code", None)
+    if code == 7:
+        reason = "not a format that libsndfile knows"
+    if opened or code == 3:
+        return AudioError(
+            f"{path}: truncated or damaged ({reason}); replace the file or leave it out"
+        )
+    return AudioError(
+        f"{path}: cannot be read as audio ({reason}); "
+        "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
+    )
 
 
 @contextlib.contextmanager
