@@ -79,13 +79,13 @@ _UNBARRED_STYLES = (
     {36: "X..." * 4, 38: "..X." * 4},
 )
 _KITS = (0, 8, 16, 24, 25, 32, 40)
-_CRASH = 49
+CRASH = 49
 LONGEST_BEAT = 1.5  # seconds; a longer one is a pause, not to be subdivided
 
 _BASS_PROGRAMS = (32, 33, 34, 35, 36, 38, 39, 87)
 _LOWEST_BASS = 28  # the open E string
 _STRIKES_PER_BEAT = (0, 1, 1, 2, 2)  # 0: only where the chord changes
-_GUITARS = (29, 30)
+GUITARS = (29, 30)
 _LOWEST_GUITAR = 40
 _PADS = (48, 50, 52, 88, 89, 90, 91, 92, 95, 16, 18)
 _LOWEST_PAD = 53
@@ -245,7 +245,7 @@ def drum_part(beats, rng):
         first = 4 * ((position - 1) % 4) if barred else 0
         notes += struck(time, length, style[n // change % 2], first, rng)
     if notes and barred:
-        notes.append(Note(notes[0].start, notes[0].start + 0.5, _CRASH, 90))
+        notes.append(Note(notes[0].start, notes[0].start + 0.5, CRASH, 90))
     return Part(int(kit), notes, is_drum=True)
 
 
@@ -297,7 +297,7 @@ def bass_part(chords, beats, rng):
     pulse = _pulse(beats, rng.choice(_STRIKES_PER_BEAT))
     notes = []
     for start, end, root, _, bass in encoded(chords):
-        pitch = _LOWEST_BASS + (root + bass - _LOWEST_BASS) % 12
+        pitch = bass_pitch(root, bass)
         for onset, release in _strikes(start, end, pulse):
             velocity = 90 + rng.integers(-10, 11)
             notes.append(Note(onset, release, int(pitch), int(velocity)))
@@ -309,15 +309,14 @@ def guitar_part(chords, beats, rng):
 
     Parameters and result are those of :func:`bass_part`.
     """
-    program = rng.choice(_GUITARS)
+    program = rng.choice(GUITARS)
     pulse = _pulse(beats, rng.choice((1, 2, 2, 4)))
     notes = []
     for start, end, root, tones, _ in encoded(chords):
-        low = _LOWEST_GUITAR + (root - _LOWEST_GUITAR) % 12
-        fifth = [low + step for step in (7,) if tones[step]]
+        pitches = power_chord(root, tones)
         for onset, release in _strikes(start, end, pulse):
             velocity = int(100 + rng.integers(-15, 16))
-            for pitch in (low, *fifth, low + 12):
+            for pitch in pitches:
                 notes.append(Note(onset, release, int(pitch), velocity))
     return Part(int(program), notes)
 
@@ -335,6 +334,17 @@ def pad_part(chords, rng):
             pitch = lowest + (root + step - lowest) % 12
             notes.append(Note(start, end, int(pitch), int(70 + rng.integers(-5, 6))))
     return Part(int(program), notes)
+
+
+def bass_pitch(root, bass):
+    """Return the pitch of a chord's bass, given its root and the interval above it."""
+    return _LOWEST_BASS + (root + bass - _LOWEST_BASS) % 12
+
+
+def power_chord(root, tones):
+    """Return the pitches of root, fifth where the chord has one, and octave."""
+    low = _LOWEST_GUITAR + (root - _LOWEST_GUITAR) % 12
+    return [low, low + 7, low + 12] if tones[7] else [low, low + 12]
 
 
 def encoded(chords):

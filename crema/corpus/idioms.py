@@ -14,7 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from crema.corpus import variation
-from crema.corpus.arrange import Stem, encoded, play, struck
+from crema.corpus.arrange import (
+    CRASH,
+    GUITARS,
+    Stem,
+    bass_pitch,
+    encoded,
+    play,
+    power_chord,
+    struck,
+)
 from crema.corpus.render import Note, Part
 
 
@@ -177,9 +186,8 @@ _DOUBLED = 1.5
 #: How far from where they are meant notes are struck, in seconds: a standard deviation
 #: is drawn up to that, for each player.
 ASYNCHRONY = 0.02
-_LOWEST_BASS, _LOWEST_GUITAR, _LOWEST_COMPING = 28, 40, 52
+_LOWEST_COMPING = 52
 _FILL = (38, 48, 45, 43)  # snare and toms, from high to low
-_CRASH = 49
 
 
 def perform(tracks, labels, rng):
@@ -255,7 +263,7 @@ def band(tracks, labels, idiom, rng):
     stems.append(Stem("chords", others))
     if idiom.guitar and rng.random() < _GUITAR:
         notes = played(chords, beats, _two(idiom.guitar, rng), _power_chord, rng)
-        part = Part(int(rng.choice((29, 30))), notes)
+        part = Part(int(rng.choice(GUITARS)), notes)
         stems.append(Stem("guitar", [_loose(part, rng)]))
     if rng.random() < _BASS:
         notes = played(chords, beats, _two(idiom.bass, rng), bass_note, rng)
@@ -298,7 +306,7 @@ def drums(beats, idiom, rng):
             drum, crash = int(rng.choice(_FILL)), True
             groove = {drum: "xxxx" * 4}
         elif crash and position == 1:
-            notes.append(Note(time, time + 0.5, _CRASH, 100))
+            notes.append(Note(time, time + 0.5, CRASH, 100))
             crash = False
         notes += struck(time, length, groove, 4 * ((position - 1) % 4), rng)
     return _loose(Part(int(rng.choice(idiom.kits)), notes, is_drum=True), rng)
@@ -311,12 +319,11 @@ def _two(choices, rng):
 
 def bass_note(number, root, tones, bass):
     """Return the pitch of the bass, the same at each stroke."""
-    return [_LOWEST_BASS + (root + bass - _LOWEST_BASS) % 12]
+    return [bass_pitch(root, bass)]
 
 
 def _power_chord(number, root, tones, bass):
-    low = _LOWEST_GUITAR + (root - _LOWEST_GUITAR) % 12
-    return [low, low + 7, low + 12] if tones[7] else [low, low + 12]
+    return power_chord(root, tones)
 
 
 def _tones(one_by_one):

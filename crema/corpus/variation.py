@@ -183,7 +183,7 @@ def rubato(labels, tempo, rng):
     Parameters
     ----------
     labels : dict
-        ``beats`` as lists of [time, position], and the ``duration`` in seconds.
+        ``beats`` as lists of [time, position].
     tempo : float
         How many times as fast as written.
     rng : np.random.Generator
