@@ -343,6 +343,7 @@ CODE = {
         "crema/analyze.py",
         "crema/audio.py",
         "crema/segments.py",
+        "crema/pulse.py",
         "crema/network.py",
         "crema/models/base.py",
         "crema/models/{estimator}.py",

@@ -7,6 +7,7 @@ import pumpp
 import pytest
 from conftest import ROOT, load_script
 
+from crema import pulse
 from crema.exceptions import AnnotationError, ConfigError
 from crema.models import beat as model
 from crema.tasks.beat import METERS, Beats
@@ -111,7 +112,7 @@ ALL = (model.OCTAVES[0][0], model.OCTAVES[-1][-1])
 
 
 def track(values, deviation=0.03):
-    frames = model.beat_frames(values, RATE, deviation, PRIOR, *ALL)
+    frames = pulse.beat_frames(values, RATE, deviation, PRIOR, *ALL)
     return np.asarray([model.peak(values, frame) / RATE for frame in frames])
 
 
@@ -139,9 +140,9 @@ def test_a_ritardando_is_followed():
 
 
 def test_music_without_beats_has_none():
-    assert len(model.beat_frames(np.full(3000, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
-    assert len(model.beat_frames(np.zeros(0), RATE, 0.03, PRIOR, *ALL)) == 0
-    assert len(model.beat_frames(np.full(3, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
+    assert len(pulse.beat_frames(np.full(3000, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
+    assert len(pulse.beat_frames(np.zeros(0), RATE, 0.03, PRIOR, *ALL)) == 0
+    assert len(pulse.beat_frames(np.full(3, 0.01), RATE, 0.03, PRIOR, *ALL)) == 0
 
 
 def test_silence_at_both_ends_has_no_beats():
@@ -427,7 +428,7 @@ def test_beats_go_on_after_silence():
     values = np.full(round(180 * RATE), 0.001)
     for first, last, interval in ((1, 30, 0.5), (150, 179, 0.6)):
         values[np.rint(np.arange(first, last, interval) * RATE).astype(int)] = 0.9
-    first, second = model.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
+    first, second = pulse.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
     assert len(first) == 58 and len(second) == 49
     np.testing.assert_allclose(np.diff(first) / RATE, 0.5, atol=1.1 / RATE)
     np.testing.assert_allclose(np.diff(second) / RATE, 0.6, atol=1.1 / RATE)
@@ -438,18 +439,69 @@ def test_a_rest_has_no_beats():
     values = np.full(round(270 * RATE), 0.001)
     for first in (1, 150):
         values[np.rint(np.arange(first, first + 119, 0.5) * RATE).astype(int)] = 0.9
-    (run,) = model.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
+    (run,) = pulse.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[1])
     near = np.maximum.reduce([np.roll(values, shift) for shift in range(-7, 8)])
-    first, second = model.without_rests(run, near)
+    first, second = pulse.without_rests(run, near)
     assert len(first) == len(second) == 238
     assert 119 < first[-1] / RATE < 121 and 149 < second[0] / RATE < 151
+
+
+def heard(times, duration):
+    """What a network says that hears these beats alone."""
+    values = np.full(round(duration * RATE), 0.001)
+    values[np.rint(np.asarray(times) * RATE).astype(int)] = 0.9
+    return values
+
+
+def test_beats_stay_on_the_click_where_the_network_hears_between_them():
+    click = 60 / 170.4 * np.arange(10, 500)
+    times = np.where((click > 60) & (click < 80), click + 30 / 170.4, click)
+    values = heard(times, 180)
+    (run,) = pulse.beat_runs(values, RATE, 0.03, PRIOR, *model.OCTAVES[0])
+    assert mir_eval.beat.f_measure(click, run / RATE) < 0.95
+    steady = pulse.steadied(run, values, PRIOR)
+    assert len(steady) == len(click)
+    np.testing.assert_allclose(steady / RATE, click, atol=2 / RATE)
+
+
+def test_a_click_may_drift():
+    """Of a tape that runs faster in the end, by a hundredth of a second per bar."""
+    steps = 0.5 - 0.0025 * np.linspace(0, 1, 300)
+    times = 1 + np.cumsum(steps)
+    values = heard(times, 170)
+    steady = pulse.steadied(np.rint(times * RATE).astype(int), values, PRIOR)
+    np.testing.assert_allclose(steady / RATE, times, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        np.geomspace(0.4, 0.6, 300),
+        np.r_[np.full(150, 0.5), np.full(150, 0.51)],
+        0.5 * np.exp(np.random.default_rng(1).normal(0, 0.08, 300)),
+    ],
+    ids=["slower and slower", "two tempi", "freely"],
+)
+def test_what_has_no_click_stays_as_it_is(steps):
+    times = 1 + np.cumsum(steps)
+    values = heard(times, times[-1] + 1)
+    frames = np.rint(times * RATE).astype(int)
+    assert pulse.steadied(frames, values, PRIOR) is frames
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 60])
+def test_clicks_from_the_first_frame_to_the_last(count):
+    frames = 40 * np.arange(count)
+    values = np.full(frames[-1] + 1, 0.001)
+    values[frames] = 0.9
+    np.testing.assert_array_equal(pulse.steadied(frames, values, PRIOR), frames)
 
 
 def test_two_peaks_make_no_pulse():
     for value in (0.6, 0.99):
         values = np.full(1000, 0.001)
         values[[900, 950]] = value
-        assert not model.beat_runs(values, RATE, 0.03, PRIOR, *ALL)
+        assert not pulse.beat_runs(values, RATE, 0.03, PRIOR, *ALL)
 
 
 def test_no_bar_has_one_beat():

@@ -23,29 +23,22 @@ S. Kumar and W. Byrne, "Minimum Bayes-risk decoding for statistical machine
 translation", HLT-NAACL 2004.
 """
 
-import math
 from typing import NamedTuple
 
 import jams
 import numpy as np
-from scipy.ndimage import binary_opening, maximum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.special import softmax
 
 from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
+from crema.pulse import FLOOR, beat_runs, steadied, without_rests
 from crema.tasks.beat import METERS, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
 #: a minute.
 OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
-#: From one of these intervals to the next, on a logarithmic scale; where that is less
-#: than a frame, they are all the frames.
-STEP = 0.0225
-#: How much more probable than silence, in nats, beats must be: three clear ones.
-PULSE = 12.0
-#: So many beats in a row that all have less than this posterior are a rest.
-REST, UNHEARD = 8, 0.02
 #: Bars that a whole piece is tried in, besides bars of all lengths.
 COMMON = (2, 3, 4)
 #: How much of what a posterior tells of a downbeat is news, given those before.
@@ -65,8 +58,6 @@ CERTAINTY = 6.0
 SUPPORT, ENOUGH = 17, 0.5
 #: Seconds between an estimated and an annotated beat that are taken for one.
 NEAR = 0.07
-#: Posteriors are kept this far from 0 and 1.
-FLOOR = 1e-4
 
 
 class BeatModel(base.Estimator):
@@ -144,6 +135,7 @@ class BeatModel(base.Estimator):
         prior = self.downbeat_prior
         for shortest, longest in OCTAVES:
             runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
+            runs = [steadied(run, beat, self.prior) for run in runs]
             runs = [part for run in runs for part in without_rests(run, loudest)]
             if not runs:
                 continue
@@ -246,136 +238,6 @@ def f_measure(frames, others, near):
     """Return the F-measure of events whose distance is more than twice `near`."""
     total = len(frames) + len(others)
     return 2 * is_near(frames, others, near).sum() / total if total else 1.0
-
-
-def beat_runs(posterior, rate, deviation, prior, shortest, longest):
-    """Find beats, and where these end, others: what is left is silence or has no pulse.
-
-    Parameters
-    ----------
-    posterior, rate, deviation, prior, shortest, longest
-        As for :func:`beat_frames`.
-
-    Returns
-    -------
-    list of np.ndarray of int
-        The frames of the beats of each sequence, in order; from one to the next it is
-        longer than the longest interval.
-    """
-    runs, gap = [], math.ceil(longest * rate)
-    left = [(0, len(posterior))]
-    while left:
-        start, end = left.pop()
-        if end - start <= gap:
-            continue
-        run = start + beat_frames(
-            posterior[start:end], rate, deviation, prior, shortest, longest
-        )
-        if len(run):
-            runs.append(run)
-            left += [(start, run[0] - gap), (run[-1] + gap + 1, end)]
-    return sorted(runs, key=lambda run: run[0])
-
-
-def without_rests(frames, posterior):
-    """Take a sequence of beats apart where it goes on, but is not heard to.
-
-    Parameters
-    ----------
-    frames : np.ndarray of int, shape=(n_beats,)
-        Of the beats.
-    posterior : np.ndarray, shape=(n_frames,)
-        The most probable beat near each frame.
-
-    Returns
-    -------
-    list of np.ndarray of int
-        The frames of the beats before, between and after the rests.
-    """
-    rest = binary_opening(posterior[frames] < UNHEARD, np.ones(REST))
-    parts = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(rest)) + 1)
-    return [frames[part] for part in parts if not rest[part[0]]]
-
-
-def beat_frames(posterior, rate, deviation, prior, shortest, longest):
-    """Find the most probable sequence of beats.
-
-    Parameters
-    ----------
-    posterior : np.ndarray, shape=(n_frames,)
-        Probability of a beat at each frame.
-    rate : float
-        Frames per second.
-    deviation : float
-        Standard deviation of the logarithm of the ratio of successive intervals.
-    prior : float
-        Probability of a beat at a frame of which nothing is known.
-    shortest, longest : float
-        Intervals that are considered, in seconds.
-
-    Returns
-    -------
-    np.ndarray of int
-        The frames of the beats, none where they are not much more probable than silence
-        (:data:`PULSE`).
-    """
-    n_frames = len(posterior)
-    if not n_frames:
-        return np.zeros(0, dtype=int)
-    clipped = np.clip(posterior, FLOOR, 1 - FLOOR)
-    odds = np.log(clipped / (1 - clipped)) - np.log(prior / (1 - prior))
-    # An interval that is not among those considered must not cost its beat.
-    odds = np.pad(odds, 1, mode="edge")
-    odds = np.maximum(odds[1:-1], np.maximum(odds[:-2], odds[2:])).astype(np.float32)
-    count = round(np.log(longest / shortest) / STEP) + 1
-    intervals = np.geomspace(shortest, longest, count) * rate
-    intervals = np.unique(np.rint(intervals).astype(int))
-    cost = transition_cost(intervals, deviation)
-    block, longest = int(intervals[0]), int(intervals[-1])
-    # score[i, t]: of the best sequence that ends in a beat at t, i before which was
-    # another; reached[j, t]: of the best that goes on from t at interval j.  The frames
-    # before the first belong to no sequence.
-    score = np.full((len(intervals), longest + n_frames), -np.inf, dtype=np.float32)
-    reached = np.full_like(score, -np.inf)
-    each, before = np.arange(len(intervals))[:, np.newaxis], intervals[:, np.newaxis]
-    for start in range(0, n_frames, block):
-        # Nothing in a block can follow on anything in it, so it is done at once.
-        now = np.arange(start, min(start + block, n_frames))
-        here = slice(longest + start, longest + start + len(now))
-        # A sequence may begin at any beat, at no cost.
-        score[:, here] = odds[now] + np.maximum(
-            reached[each, longest + now - before], 0
-        )
-        onwards = score[:, np.newaxis, here] - cost[:, :, np.newaxis]
-        reached[:, here] = onwards.max(axis=0)
-    # To begin costs nothing, so that noise is enough for some beats.
-    if score.max() <= PULSE:
-        return np.zeros(0, dtype=int)
-    frames = []
-    state, frame = np.unravel_index(score.argmax(), score.shape)
-    gain = 1
-    while gain > 0:
-        frames.append(frame - longest)
-        frame -= intervals[state]
-        gains = score[:, frame] - cost[:, state]
-        state = gains.argmax()
-        gain = gains[state]
-    # Two beats have an interval, and nothing that it agrees with.
-    return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
-
-
-def transition_cost(intervals, deviation):
-    """Return what it costs to go from each interval to each other, in nats.
-
-    A normal distribution of the logarithm of their ratio, wide enough for what rounding
-    to frames does to short intervals; beyond five deviations any change of tempo costs
-    the same.
-    """
-    logarithm = np.log(intervals)
-    spread = np.hypot(deviation, 0.5 / intervals)[:, np.newaxis]
-    away = (logarithm - logarithm[:, np.newaxis]) / spread
-    weight = np.exp(-0.5 * np.minimum(away**2, 25))
-    return -np.log(weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def peak(posterior, frame):
