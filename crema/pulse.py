@@ -25,6 +25,8 @@ REST, UNHEARD = 8, 0.02
 FLOOR = 1e-4
 #: How far a click may be from the median interval, relative to it.
 AROUND = 0.03
+#: Fewer beats than these tell of no click.
+CLICKS = 16
 #: A click may come a frame early or late each so many beats, at a cost in nats.
 STRIDE, MOVE = 4, 6.0
 #: How much of what the network hears of any beats it must hear of those of a click, for
@@ -178,7 +180,7 @@ def steadied(frames, posterior, prior):
     Parameters
     ----------
     frames : np.ndarray of int, shape=(n_beats,)
-        Of the given beats, in order; at least two.
+        Of the given beats, in order.
     posterior : np.ndarray, shape=(n_frames,)
         Probability of a beat at each frame.
     prior : float
@@ -188,8 +190,10 @@ def steadied(frames, posterior, prior):
     -------
     np.ndarray of int
         The frames of the beats at one tempo, from where the given ones begin to where
-        they end; or else the given ones.
+        they end; or else, and where they are few, the given ones.
     """
+    if len(frames) < CLICKS:
+        return frames
     first, last = frames[0], frames[-1]
     interval = click(posterior[first : last + 1], np.median(np.diff(frames)))
     width = math.ceil(interval)
