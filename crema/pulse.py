@@ -197,11 +197,11 @@ def steadied(frames, posterior, prior):
     first, last = frames[0], frames[-1]
     interval = click(posterior[first : last + 1], np.median(np.diff(frames)))
     width = math.ceil(interval)
-    strides = -(-math.ceil((last - first) / interval + 1) // STRIDE)
+    strides = math.ceil(((last - first) / interval + 2) / STRIDE)
     beats = first + interval * np.arange(strides * STRIDE)
     places = np.rint(beats[:, np.newaxis] + np.arange(-width, width + 1)).astype(int)
     # What is outside tells nothing.
-    odds = np.pad(log_odds(posterior, prior), (width, (STRIDE + 1) * width))
+    odds = np.pad(log_odds(posterior, prior), (width, (STRIDE + 2) * width))
     heard = odds[places + width].reshape(strides, STRIDE, -1).sum(axis=1)
     moves = np.eye(heard.shape[1])
     moves += np.exp(-MOVE) * (np.eye(len(moves), k=1) + np.eye(len(moves), k=-1))
@@ -211,8 +211,8 @@ def steadied(frames, posterior, prior):
     )
     steady = places[np.arange(len(places)), np.repeat(phases, STRIDE)]
     near = maximum_filter1d(posterior, 5)
-    begin, end = max(first - width // 2, 0), min(last + width // 2, len(near) - 1)
-    steady = steady[(steady >= begin) & (steady <= end)]
+    inside = (steady >= first - width // 2) & (steady <= last + width // 2)
+    steady = steady[inside].clip(0, len(near) - 1)
     return steady if near[steady].sum() >= STEADY * near[frames].sum() else frames
 
 
@@ -222,4 +222,8 @@ def click(posterior, interval):
     spectrum = np.abs(rfft(posterior - posterior.mean(), size))
     first = math.floor(size / (interval * (1 + AROUND)))
     last = math.ceil(size / (interval * (1 - AROUND)))
-    return size / (first + spectrum[first : last + 1].argmax())
+    place = first + spectrum[first : last + 1].argmax()
+    # Half a place would be a sixteenth of a beat in the end: a parabola.
+    left, middle, right = spectrum[place - 1 : place + 2]
+    curvature = left - 2 * middle + right
+    return size / (place + (0.5 * (left - right) / curvature if curvature < 0 else 0))
