@@ -118,3 +118,15 @@ def test_what_others_made_is_not_overwritten(tmp_path):
     with pytest.raises(AnnotationError, match="was not made by"):
         charts.convert(tmp_path, found, "band_song")
     assert other.read_text() == "{}" and not (tmp_path / "band_song.flac").exists()
+
+
+def test_a_release_that_was_added_is_kept(tmp_path):
+    write_chart(tmp_path / "band/song", {"PART GUITAR": quarters(0, 7)})
+    assert charts.main([str(tmp_path), str(tmp_path / "out")]) == 0
+    path = tmp_path / "out/band_song.jams"
+    jam = jams.load(str(path))
+    jam.file_metadata.release = "An album"
+    jam.save(str(path))
+    assert charts.main([str(tmp_path), str(tmp_path / "out")]) == 0
+    kept = jams.load(str(path)).file_metadata
+    assert (kept.artist, kept.release) == ("band", "An album")

@@ -233,6 +233,7 @@ def convert(output, charts, track_id):
     jam.file_metadata.artist = directory.absolute().parent.name
     jam.file_metadata.duration = duration
     # The annotation vouches for the audio: it goes first and comes last.
+    common.keep_names(path, jam)
     path.unlink(missing_ok=True)
     io.write_audio(output / f"{track_id}.flac", part, rate)
     common.save(path, jam, TOOL)

@@ -203,13 +203,20 @@ def save(path, jam, tool):
         file cannot be written.
     """
     check_ours(path, tool)
+    keep_names(path, jam)
+    jam.sandbox.made_by = tool
+    io.write_jams(path, jam)
+
+
+def keep_names(path, jam):
+    """Take over the artist and the release that a file has and `jam` has not.
+
+    They were added since, for crema.corpus.pair to group by.
+    """
     if path.is_file():
-        # What was added since, for crema.corpus.pair to group by, stays.
         before, metadata = io.read_jams(path).file_metadata, jam.file_metadata
         metadata.artist = metadata.artist or before.artist
         metadata.release = metadata.release or before.release
-    jam.sandbox.made_by = tool
-    io.write_jams(path, jam)
 
 
 def rendering_options(parser):
