@@ -70,16 +70,21 @@ def of_jams(path):
     jam = io.read_jams(path)
     known = {"title": jam.file_metadata.title}
     known["program"] = getattr(jam.sandbox, "program", None)
+    told = {}
     for number, (name, annotation) in enumerate(formats.named(jam).items(), 1):
-        origin = getattr(annotation.sandbox, "model", None)
+        entry, origin = f"{number} {name}", getattr(annotation.sandbox, "model", None)
         if not is_ours(origin):
             tools = annotation.annotation_metadata.annotation_tools
-            known[f"{number} {name}"] = {"made by": tools or "unknown, not by crema"}
+            known[entry] = {"made by": tools or "unknown, not by crema"}
+            continue
+        beats = getattr(annotation.sandbox, "beats", None)
+        by = {"boundaries on the beats of": beats["version"]} if beats else {}
+        first = told.setdefault(origin["sha256"], entry)
+        if first == entry:
+            known[entry] = dict(origin) | by | released(origin)
         else:
-            beats = getattr(annotation.sandbox, "beats", None)
-            by = {"boundaries on the beats of": beats["version"]} if beats else {}
-            known[f"{number} {name}"] = dict(origin) | by | released(origin)
-    if not any("sha256" in part for part in known.values() if isinstance(part, dict)):
+            known[entry] = {"by the model of": first} | by
+    if not told:
         raise CremaError(
             f"{path}: no annotation says which model it comes from; crema has not "
             "written it, or a crema before 0.1"

@@ -31,6 +31,8 @@ def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
         assert f"card: {directory / 'card.md'}" in text
     for fact in ("seed: ", "commit: ", "numpy: ", "corpus: "):
         assert fact in text
+    # Both annotations of key are of one model, which is told once.
+    assert text.count("estimator: key") == 1 and "by the model of: 3 key" in text
     # A list of all validation tracks is told by its length.
     assert max(map(len, text.splitlines())) < 200
 
