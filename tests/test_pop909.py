@@ -300,36 +300,26 @@ def test_second_run_renders_only_what_is_missing_or_stale(run, tmp_path):
         assert (path.stat().st_mtime_ns != audio[path]) == stale
 
 
-def test_renditions_differ_in_everything_but_the_song(run, tmp_path):
+def test_renditions_and_idioms_stand_beside_the_songs(run, tmp_path):
     _, once = run("--tracks", "6", output=tmp_path / "once")
-    assert run("--tracks", "6", "--renditions", "2")[0] == 0
-    twice = tmp_path / "corpus"
-    train, test = split(twice)
-    first, first_test = split(once)
-    again = {f"{track}_2": artist for track, artist in first.items()}
-    assert (train, test) == (first | again, first_test)
-    for track in first:
-        audio = [(twice / f"{name}.flac") for name in (track, f"{track}_2")]
-        assert audio[0].read_bytes() == (once / f"{track}.flac").read_bytes()
-        assert audio[0].read_bytes() != audio[1].read_bytes()
-        jam, other = (jams.load(str(path.with_suffix(".jams"))) for path in audio)
-        assert jam.file_metadata.title == other.file_metadata.title
-        assert jam.sandbox.drawn != other.sandbox.drawn
-
-
-def test_idioms_stand_beside_the_renditions(run, tmp_path):
-    _, once = run("--tracks", "6", output=tmp_path / "once")
-    assert run("--tracks", "6", "--idioms", "1")[0] == 0
+    assert run("--tracks", "6", "--renditions", "2", "--idioms", "1")[0] == 0
     corpus = tmp_path / "corpus"
-    train, test = split(corpus)
-    first, first_test = split(once)
-    more = {f"{track}_idiom_1": artist for track, artist in first.items()}
-    assert (train, test) == (first | more, first_test)
-    for track in more:
-        jam = jams.load(str(corpus / f"{track}.jams"))
-        assert jam.sandbox.drawn["idiom"] in idioms.IDIOMS
+    (songs, test), (train, all_tests) = split(once), split(corpus)
     for path in once.glob("pop909_*"):
         assert path.read_bytes() == (corpus / path.name).read_bytes()
+    more = {
+        f"{song}_{name}": group
+        for song, group in songs.items()
+        for name in ("2", "idiom_1")
+    }
+    assert (train, all_tests) == (songs | more, test)
+    for song in songs:
+        paths = [corpus / f"{song}{name}.jams" for name in ("", "_2", "_idiom_1")]
+        assert len({path.with_suffix(".flac").read_bytes() for path in paths}) == 3
+        each = [jams.load(str(path)) for path in paths]
+        assert len({jam.file_metadata.title for jam in each}) == 1
+        drawn = [jam.sandbox.drawn for jam in each]
+        assert drawn[0] != drawn[1] and drawn[2]["idiom"] in idioms.IDIOMS
 
 
 def test_song_does_not_depend_on_the_others(run, tmp_path):
