@@ -29,7 +29,7 @@ AROUND = 0.03
 CLICKS = 16
 #: A click may come a frame early or late each so many beats, at a cost in nats; where
 #: it does in more than this share of the times, it is none.
-STRIDE, MOVE, WANDERS = 4, 6.0, 0.3
+STRIDE, MOVE, WANDERS = 4, 6.0, 0.1
 #: How much of what the network hears of any beats it must hear of those of a click, for
 #: them to be played to one.  Measured, as these, on the validation tracks.
 STEADY = 0.8
