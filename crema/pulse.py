@@ -27,9 +27,12 @@ FLOOR = 1e-4
 AROUND = 0.03
 #: Fewer beats than these tell of no click.
 CLICKS = 16
-#: A click may come a frame early or late each so many beats, at a cost in nats; where
-#: it does in more than this share of the times, it is none.
-STRIDE, MOVE, WANDERS = 4, 6.0, 0.1
+#: A click may come a frame early or late each so many beats, at a cost in nats.
+STRIDE, MOVE = 4, 6.0
+#: Of the beats that are more than the second number of frames beside a click, at least
+#: this share must be within the first of a quarter of its interval: what is taken for a
+#: beat, and is none.  Elsewhere are those of a tempo that has changed.
+QUARTERS, WITHIN, BESIDE = 0.75, 3, 7
 #: How much of what the network hears of any beats it must hear of those of a click, for
 #: them to be played to one.  Measured, as these, on the validation tracks.
 STEADY = 0.8
@@ -172,7 +175,10 @@ def transition_cost(intervals, deviation):
 
 
 def steadied(frames, posterior, prior):
-    """Find beats at one tempo, where they are heard nearly as well as the given ones.
+    """Find beats at one tempo, if the given ones seem to have slid off them.
+
+    They must be heard nearly as well, and where the given ones are others, these must
+    be on eighths or sixteenths of them.
 
     The tempo is that of the strongest periodicity near the median interval, in the
     spectrum of the posteriors.  The phase is the most probable of those that stay what
@@ -210,13 +216,21 @@ def steadied(frames, posterior, prior):
         np.exp(heard - heard.max(), dtype=float).T,  # in float32, jumps were cheap
         moves / moves.sum(axis=1, keepdims=True),
     )
-    if np.mean(np.diff(phases) != 0) > WANDERS:
-        return frames
     steady = places[np.arange(len(places)), np.repeat(phases, STRIDE)]
     near = maximum_filter1d(posterior, 5)
     inside = (steady >= first - width // 2) & (steady <= last + width // 2)
     steady = steady[inside].clip(0, len(near) - 1)
-    return steady if near[steady].sum() >= STEADY * near[frames].sum() else frames
+    heard = near[steady].sum() >= STEADY * near[frames].sum()
+    return steady if heard and on_quarters(frames, steady, interval) else frames
+
+
+def on_quarters(frames, steady, interval):
+    """Return whether beats that are not those of a click are at quarters of it."""
+    places = np.interp(frames, steady, np.arange(len(steady)))
+    beside = np.abs(places - np.rint(places)) * interval > BESIDE
+    places = 4 * places[beside]
+    close = np.abs(places - np.rint(places)) * interval / 4 <= WITHIN
+    return close.sum() >= QUARTERS * len(close)
 
 
 def click(posterior, interval):
