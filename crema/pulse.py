@@ -220,8 +220,8 @@ def steadied(frames, posterior, prior):
     near = maximum_filter1d(posterior, 5)
     inside = (steady >= first - width // 2) & (steady <= last + width // 2)
     steady = steady[inside].clip(0, len(near) - 1)
-    heard = near[steady].sum() >= STEADY * near[frames].sum()
-    return steady if heard and on_quarters(frames, steady, interval) else frames
+    enough = near[steady].sum() >= STEADY * near[frames].sum()
+    return steady if enough and on_quarters(frames, steady, interval) else frames
 
 
 def on_quarters(frames, steady, interval):
