@@ -204,12 +204,14 @@ def steadied(frames, posterior, prior):
     first, last = frames[0], frames[-1]
     interval = click(posterior[first : last + 1], np.median(np.diff(frames)))
     width = math.ceil(interval)
-    strides = math.ceil(((last - first) / interval + 2) / STRIDE)
-    beats = first + interval * np.arange(strides * STRIDE)
+    # At any phase, within an interval, from before the first beat to after the last.
+    start = first - interval
+    strides = math.ceil(((last - start) / interval + 2) / STRIDE)
+    beats = start + interval * np.arange(strides * STRIDE)
     places = np.rint(beats[:, np.newaxis] + np.arange(-width, width + 1)).astype(int)
     # What is outside tells nothing.
-    odds = np.pad(log_odds(posterior, prior), (width, (STRIDE + 2) * width))
-    heard = odds[places + width].reshape(strides, STRIDE, -1).sum(axis=1)
+    odds = np.pad(log_odds(posterior, prior), (2 * width, (STRIDE + 2) * width))
+    heard = odds[places + 2 * width].reshape(strides, STRIDE, -1).sum(axis=1)
     moves = np.eye(heard.shape[1])
     moves += np.exp(-MOVE) * (np.eye(len(moves), k=1) + np.eye(len(moves), k=-1))
     phases = librosa.sequence.viterbi(

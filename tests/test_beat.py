@@ -478,7 +478,7 @@ def test_a_click_may_drift():
     [
         np.geomspace(0.4, 0.6, 300),
         np.r_[np.full(150, 0.5), np.full(150, 0.51)],
-        np.r_[np.full(250, 0.5), 0.66, np.full(50, 0.5)],
+        np.r_[np.full(250, 0.5), 0.69, np.full(50, 0.5)],
         0.5 * np.exp(np.random.default_rng(1).normal(0, 0.08, 300)),
     ],
     ids=["slower and slower", "two tempi", "a fermata", "freely"],
@@ -490,11 +490,13 @@ def test_what_has_no_click_stays_as_it_is(steps):
     assert pulse.steadied(frames, values, PRIOR) is frames
 
 
+@pytest.mark.parametrize("ends", [0.9, 0.001], ids=["heard", "not heard"])
 @pytest.mark.parametrize("count", [2, 5, 16, 17, 60])
-def test_clicks_from_the_first_frame_to_the_last(count):
+def test_clicks_from_the_first_frame_to_the_last(count, ends):
     frames = 40 * np.arange(count)
     values = np.full(frames[-1] + 1, 0.001)
     values[frames] = 0.9
+    values[[0, -1]] = ends
     steady = pulse.steadied(frames, values, PRIOR)
     np.testing.assert_allclose(steady, frames, atol=2)  # model.peak reads times there
     assert steady[0] >= 0 and steady[-1] < len(values)
