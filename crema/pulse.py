@@ -243,6 +243,10 @@ def click(posterior, interval):
     last = math.ceil(size / (interval * (1 - AROUND)))
     place = first + spectrum[first : last + 1].argmax()
     # Half a place would be a sixteenth of a beat in the end: a parabola.
-    left, middle, right = spectrum[place - 1 : place + 2]
+    return size / (place + vertex(*spectrum[place - 1 : place + 2]))
+
+
+def vertex(left, middle, right):
+    """Return how far beside the middle of three values a parabola has its maximum."""
     curvature = left - 2 * middle + right
-    return size / (place + (0.5 * (left - right) / curvature if curvature < 0 else 0))
+    return 0.5 * (left - right) / curvature if curvature < 0 else 0.0

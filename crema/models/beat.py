@@ -33,7 +33,7 @@ from scipy.special import softmax
 from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
-from crema.pulse import FLOOR, beat_runs, steadied, without_rests
+from crema.pulse import FLOOR, beat_runs, steadied, vertex, without_rests
 from crema.tasks.beat import METERS, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
@@ -252,11 +252,8 @@ def peak(posterior, frame):
     frame = window[posterior[window].argmax()]
     if not 0 < frame < len(posterior) - 1:
         return float(frame)
-    left, middle, right = np.log(posterior[frame - 1 : frame + 2] + FLOOR)
-    curvature = left - 2 * middle + right
-    if curvature >= 0:
-        return float(frame)
-    return frame + float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5))
+    beside = vertex(*np.log(posterior[frame - 1 : frame + 2] + FLOOR))
+    return frame + float(np.clip(beside, -0.5, 0.5))
 
 
 def bar_positions(downbeat, meters, prior):
