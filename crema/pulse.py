@@ -35,7 +35,7 @@ STRIDE, MOVE = 4, 6.0
 QUARTERS, WITHIN, BESIDE = 0.75, 3, 7
 #: How much of what the network hears of any beats it must hear of those of a click, for
 #: them to be played to one.  Measured, as these, on the validation tracks.
-STEADY = 0.8
+STEADY = 0.7
 
 
 def beat_runs(posterior, rate, deviation, prior, shortest, longest):

@@ -464,6 +464,19 @@ def test_beats_stay_on_the_click_where_the_network_hears_between_them():
     np.testing.assert_allclose(steady / RATE, click, atol=2 / RATE)
 
 
+def test_a_click_goes_on_where_its_beats_are_not_heard():
+    """What is heard between them is no rest, and makes the click no less probable."""
+    click = 0.64 * np.arange(2, 420)
+    times = np.where((click > 100) & (click < 120), click + 0.32, click)
+    # An interval that is in two of the ranges of tempo, in one at its very end.
+    values = heard(times, 270)[:, np.newaxis]
+    said = {"beat.beat": values, "beat.downbeat": 0.25 * values}
+    (annotation,) = Untrained().decode(said, 270.0)
+    found = np.asarray([o.time for o in annotation])
+    assert len(found) == len(click)
+    np.testing.assert_allclose(found, click, atol=0.03)
+
+
 def test_a_click_may_drift():
     """Of a tape that runs faster in the end, by a thousandth of a second per beat."""
     steps = 0.5 - 0.001 * np.linspace(0, 1, 300)

@@ -135,14 +135,15 @@ class BeatModel(base.Estimator):
         prior = self.downbeat_prior
         for shortest, longest in OCTAVES:
             runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
-            runs = [steadied(run, beat, self.prior) for run in runs]
             runs = [part for run in runs for part in without_rests(run, loudest)]
             if not runs:
                 continue
+            # A click is not less probable for what the network does not hear of it.
+            expected = expected_f_measure(near[0][np.concatenate(runs)], beat)
+            runs = [steadied(run, beat, self.prior) for run in runs]
             frames = np.concatenate(runs)
             breaks = np.cumsum([len(run) for run in runs])[:-1]
             is_beat, is_downbeat = (posterior[frames] for posterior in near)
-            expected = expected_f_measure(is_beat, beat)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
             share = np.clip(share, FLOOR, 1 - FLOOR)
             yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
