@@ -3,6 +3,7 @@
 import colorsys
 import pathlib
 import warnings
+import zlib
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from crema.utils import io
 
 #: Seconds in a row, and how many rows there are before rows get longer.
 ROW, MOST_ROWS = 30.0, 60
-#: Width of the picture and height of a row with and without chroma, in inches.
-WIDTH, TALL, LOW = 16.0, 1.75, 0.95
+#: Width of the picture, and height of a pitch class with and without chroma, in inches.
+WIDTH, UNIT, LOW_UNIT = 16.0, 0.083, 0.108
 #: Sampling rate and hop of the chroma.
 RATE, HOP = 22050, 2048
 #: How chord qualities are written over staves.
@@ -35,10 +36,14 @@ FLAT_KEYS = {1, 3, 5, 8, 10}
 SHARPS = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 FLATS = tuple(name.replace("b", "♭") for name in PITCH_CLASSES)
 #: Where things are in a row, from the bottom up; a pitch class is 1 high.
-KEY_BAR, CHROMA, BEATS, CHORD_BAR = (-2.6, -0.3), (0, 12), (12.2, 13.7), (13.9, 18.5)
+CHROMA, BEATS, CHORD_BAR = (0, 12), (12.2, 13.7), (13.9, 18.5)
+#: Height of each bar below, and the room above the first.
+BAR, GAP = 2.3, 0.3
+#: What has a place of its own; any other annotation is a bar.
+PLACED = ("chord", "beat", "key_mode")
 DOWNBEAT, BEAT, GREY = "#b2182b", "#666666", "#dddddd"
-#: Letters of a title for which there is room.
-LONGEST_TITLE = 50
+#: Letters for which there is room in a title, and left of a bar.
+LONGEST_TITLE, LONGEST_NAME = 50, 12
 #: Seconds whose chroma is computed at once, in half a gigabyte.
 BLOCK = 300
 #: What the reader of a picture must be told.
@@ -80,7 +85,7 @@ def picture(jam, audio=None):
     ----------
     jam : jams.JAMS
         The annotations; the first of chords and of beats and the last of keys are
-        drawn.
+        drawn, and all of other namespaces whose values are text or numbers.
     audio : crema.audio.Audio, optional
         The music; without it, no chroma is drawn.
 
@@ -94,16 +99,16 @@ def picture(jam, audio=None):
         There is nothing to draw, or matplotlib is not installed.
     """
     figure_class = library()
-    chords, beats, keys = (
-        jam.search(namespace=f"{name}$") for name in ("chord", "beat", "key_mode")
-    )
-    if not (chords or beats or keys):
-        raise CremaError("there are no chords, beats or keys to draw")
+    chords, beats, keys = (jam.search(namespace=f"{name}$") for name in PLACED)
+    others = list(filter(is_bar, jam.annotations))
+    if not (chords or beats or keys or others):
+        raise CremaError("there is nothing annotated that can be drawn")
     duration = length(jam, audio)
     seconds = max(ROW, duration / MOST_ROWS)
     n_rows = max(1, int(np.ceil(duration / seconds)))
     names = spelling(keys[0]) if keys else SHARPS
-    height = TALL if audio else LOW
+    bottom = lane(bool(audio), len(others))[0]
+    height = (UNIT if audio else LOW_UNIT) * (CHORD_BAR[1] - bottom)
     figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
     text = title(jam, duration, names)
     figure.suptitle(text, x=0.01, ha="left", fontsize=13, parse_math=False)
@@ -115,13 +120,32 @@ def picture(jam, audio=None):
         start = row * seconds
         end = min(start + seconds, duration)
         frame(axis, start, seconds, end, names, chroma)
+        axis.set_ylim(bottom, CHORD_BAR[1])
         if chords:
             draw_chords(axis, chords[0], start, end, names)
         if keys:
             draw_keys(axis, keys[-1], start, end, names)
         if beats:
             draw_beats(axis, beats[0], start, end)
+        for number, other in enumerate(others, 1):
+            draw_bar(axis, other, number, start, end)
     return figure
+
+
+def is_bar(annotation):
+    """Return whether an annotation is drawn as a bar of its own."""
+    values = [observation.value for observation in annotation.data]
+    return (
+        annotation.namespace not in PLACED
+        and bool(values)
+        and all(isinstance(value, (str, int, float)) for value in values)
+    )
+
+
+def lane(chroma, number):
+    """Return the bottom and the top of a bar: 0 is the key's, others are below it."""
+    top = (CHROMA if chroma else BEATS)[0] - GAP - number * BAR
+    return top - BAR, top
 
 
 def library():
@@ -205,9 +229,7 @@ def frame(axis, start, seconds, end, names, chroma):
     axis.spines[:].set_visible(False)
     axis.tick_params(length=2, pad=2)
     axis.set_yticks([])
-    bottom = BEATS[0] - 0.2 - (KEY_BAR[1] - KEY_BAR[0])
     if chroma is not None:
-        bottom = KEY_BAR[0]
         hop = HOP / RATE
         axis.imshow(
             chroma,
@@ -221,12 +243,11 @@ def frame(axis, start, seconds, end, names, chroma):
         some = [NATURAL[note] for note in "CDEGAB"]
         axis.set_yticks(np.add(some, 0.5), [names[i] for i in some], fontsize=6)
     axis.set_xlim(start, start + seconds)
-    axis.set_ylim(bottom, CHORD_BAR[1])
 
 
 def over_chroma(axis):
     """Return whether a row has a chroma."""
-    return axis.get_ylim()[0] < CHROMA[0]
+    return bool(axis.images)
 
 
 def draw_chords(axis, annotation, start, end, names):
@@ -241,8 +262,7 @@ def draw_chords(axis, annotation, start, end, names):
 
 def draw_keys(axis, annotation, start, end, names):
     """Draw a bar for each key, in the colour of its tonic."""
-    bottom = axis.get_ylim()[0]
-    place = (bottom, bottom + KEY_BAR[1] - KEY_BAR[0])
+    place = lane(over_chroma(axis), 0)
     for left, right, observation in within(annotation, start, end):
         tonic, mode = split(observation.value)
         sure = observation.confidence
@@ -259,6 +279,26 @@ def draw_beats(axis, annotation, start, end):
     axis.vlines(times[True], *BEATS, color=DOWNBEAT, linewidth=2.2)
     if over_chroma(axis):
         axis.vlines(times[True], *CHROMA, color=DOWNBEAT, linewidth=0.7)
+
+
+def draw_bar(axis, annotation, number, start, end):
+    """Draw an annotation of any other kind and its name, in a colour for each value."""
+    place = lane(over_chroma(axis), number)
+    name = getattr(annotation.sandbox, "name", "") or annotation.namespace
+    ticks, labels = axis.get_yticks(), axis.get_yticklabels()
+    axis.set_yticks(
+        [*ticks, sum(place) / 2],
+        [*(label.get_text() for label in labels), str(name)[:LONGEST_NAME]],
+        fontsize=6,
+    )
+    for left, right, observation in within(annotation, start, end):
+        text = str(observation.value)
+        hue = zlib.crc32(text.encode()) % 12
+        if left < right:
+            box(axis, left, right, place, colour(hue, sure=observation.confidence))
+            write(axis, left, right, place, text, sizes=(8,))
+        else:
+            axis.vlines(left, *place, color=BEAT, linewidth=1)
 
 
 def within(annotation, start, end):
@@ -283,10 +323,9 @@ def box(axis, left, right, place, face):
 
 def write(axis, left, right, place, text, sizes=(10, 8)):
     """Write a label into a box: the largest that fits, else sideways, else nothing."""
-    across, up = axis.get_xlim(), axis.get_ylim()
-    row = TALL if over_chroma(axis) else LOW
+    across = axis.get_xlim()
     width = (right - left) / (across[1] - across[0]) * WIDTH * 0.96
-    height = (place[1] - place[0]) / (up[1] - up[0]) * row * 0.8
+    height = (place[1] - place[0]) * (UNIT if over_chroma(axis) else LOW_UNIT) * 0.8
     for size, rotation in (*((size, 0) for size in sizes), (7, 90)):
         # A letter is about 0.62 of its height wide.
         long, high = (0.62 * len(text) + 0.4) * size / 72, size / 72

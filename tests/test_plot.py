@@ -52,6 +52,31 @@ def test_what_is_named_alike_is_not_drawn(jam):
     assert [texts(axis) for axis in plot.picture(made, None).axes] == expected
 
 
+def test_what_has_no_place_is_a_bar_below(jam):
+    """As what an estimator of one's own says, or the sections of a reference."""
+    sections = jams.Annotation("segment_open", time=0, duration=40)
+    sections.append(time=0, duration=35, value="verse", confidence=0.5)
+    sections.append(time=35, duration=5, value="end")
+    tags = jams.Annotation("tag_open", time=0, duration=40)
+    tags.sandbox.name = "an estimator of my own"
+    for time in (1, 2, 33):
+        tags.append(time=time, duration=0, value="clap")
+    made = jams.JAMS()
+    made.file_metadata.duration = 40
+    made.annotations.extend([*jam.annotations, sections, tags])
+    audio = Audio(y=synthesise(LABELS, seconds=10), sr=SAMPLE_RATE)
+    for music in (None, audio):
+        before, figure = plot.picture(jam, music), plot.picture(made, music)
+        assert figure.get_figheight() > before.get_figheight()
+        first, second = figure.axes
+        assert texts(first)[-1] == "verse" and texts(second)[-1] == "end"
+        names = [label.get_text() for label in second.get_yticklabels()]
+        assert names[-2:] == ["segment_open", "an estimator"]
+        assert len(first.collections) == len(before.axes[0].collections) + 3
+    made.annotations = jams.AnnotationArray([sections])
+    assert texts(plot.picture(made).axes[0]) == ["verse"]
+
+
 def test_downbeats_are_stronger_than_beats(jam):
     axis = plot.picture(jam).axes[0]
     lines = [line for line in axis.collections if hasattr(line, "get_segments")]
@@ -153,7 +178,7 @@ def test_colours_tell_roots_apart():
 def test_nothing_to_draw_is_an_error(jam, tmp_path):
     import jams
 
-    with pytest.raises(CremaError, match="no chords, beats or keys"):
+    with pytest.raises(CremaError, match="nothing annotated that can be drawn"):
         plot.draw(tmp_path / "song.png", jams.JAMS())
     with pytest.raises(CremaError, match="song.odt: cannot be written as a picture"):
         plot.draw(tmp_path / "song.odt", jam)
