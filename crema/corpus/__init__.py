@@ -8,6 +8,7 @@
 :mod:`.convert`     label files of chords, beats and keys to JAMS
 :mod:`.mirdata`     data sets that mirdata knows, as pairs
 :mod:`.charts`      beats of songs that were charted for a rhythm game
+:mod:`.lmms`        beats of projects of LMMS, a program to make music with
 :mod:`.pair`        pairs of audio and JAMS, checked and split by group
 
 :mod:`.variation`   other keys and tempi for notes and their annotations

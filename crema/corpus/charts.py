@@ -19,7 +19,6 @@ import argparse
 import configparser
 import functools
 import pathlib
-import re
 
 import numpy as np
 
@@ -54,18 +53,12 @@ def find(songs):
     CorpusError
         There is none, or two would have one name.
     """
-    found = {}
-    for chart in sorted(pathlib.Path(songs).rglob("notes.mid")):
-        told = " ".join(chart.parent.absolute().parts[-2:])
-        name = re.sub(r"\W+", "_", told).strip("_")
-        if name in found:
-            raise CorpusError(
-                f"{chart.parent}: would be named {name}, as {found[name]}; rename one"
-            )
-        found[name] = chart.parent
-    if not found:
+    charts = [path.parent for path in sorted(pathlib.Path(songs).rglob("notes.mid"))]
+    if not charts:
         raise CorpusError(f"{songs}: no notes.mid anywhere; give a directory of charts")
-    return found
+    return common.by_name(
+        {chart: " ".join(chart.absolute().parts[-2:]) for chart in charts}
+    )
 
 
 def read_chart(path):
@@ -232,11 +225,7 @@ def convert(output, charts, track_id):
     jam.file_metadata.title = directory.name
     jam.file_metadata.artist = directory.absolute().parent.name
     jam.file_metadata.duration = duration
-    # The annotation vouches for the audio: it goes first and comes last.
-    common.keep_names(path, jam)
-    path.unlink(missing_ok=True)
-    io.write_audio(output / f"{track_id}.flac", part, rate)
-    common.save(path, jam, TOOL)
+    common.write_pair(path, part, rate, jam, TOOL)
 
 
 def main(argv=None):

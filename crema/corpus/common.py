@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import re
 
 from crema.exceptions import AnnotationError, CorpusError
 from crema.utils import cli, io
@@ -86,6 +87,35 @@ def audio_ext(directory, files, given=None):
             "one; say which with --audio-ext, or convert the others"
         )
     return next(iter(kinds))
+
+
+def by_name(told):
+    """Name what becomes tracks.
+
+    Parameters
+    ----------
+    told : dict of pathlib.Path to str
+        What to name each after; letters, digits and ``_`` stay.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By track id.
+
+    Raises
+    ------
+    CorpusError
+        Two would have one name.
+    """
+    found = {}
+    for path, text in told.items():
+        name = re.sub(r"\W+", "_", text).strip("_")
+        if name in found:
+            raise CorpusError(
+                f"{path}: would be named {name}, as {found[name]}; rename one"
+            )
+        found[name] = path
+    return found
 
 
 def cover(segments, duration, filler=None):
@@ -217,6 +247,26 @@ def keep_names(path, jam):
         before, metadata = io.read_jams(path).file_metadata, jam.file_metadata
         metadata.artist = metadata.artist or before.artist
         metadata.release = metadata.release or before.release
+
+
+def write_pair(path, y, sample_rate, jam, tool):
+    """Write audio and JAMS that `tool` has made, as :func:`save` does.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The ``.jams`` file; the audio is the ``.flac`` beside it.
+    y : np.ndarray, shape=(n_samples,)
+    sample_rate : int
+    jam : jams.JAMS
+    tool : str
+    """
+    check_ours(path, tool)
+    keep_names(path, jam)
+    # The annotation vouches for the audio: it goes first and comes last.
+    path.unlink(missing_ok=True)
+    io.write_audio(path.with_suffix(".flac"), y, sample_rate)
+    save(path, jam, tool)
 
 
 def rendering_options(parser):

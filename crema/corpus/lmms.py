@@ -1,0 +1,202 @@
+r"""Beats of music that somebody has made with LMMS.
+
+::
+
+    python -m crema.corpus.lmms PROJECTS OUTPUT --jobs 2
+
+A project of LMMS, a program to make music with, tells its tempo, and what it plays is
+in time with it: rare annotations of electronic music.  Each project (``.mmp``,
+``.mmpz``) anywhere in the directory PROJECTS is played by the program ``lmms``, which
+must be installed, and becomes a pair ``TRACK_ID.flac`` and ``TRACK_ID.jams`` in OUTPUT.
+A beat is a quarter note, from the first sample on.  Projects whose tempo changes are
+left out.
+"""
+
+import argparse
+import functools
+import itertools
+import os
+import pathlib
+import subprocess
+import tempfile
+import xml.etree.ElementTree
+import zlib
+
+from crema.corpus import common
+from crema.exceptions import AnnotationError, ConfigError, CorpusError
+from crema.exceptions import program as run
+from crema.utils import cli, io
+
+TOOL = "crema.corpus.lmms"
+#: Sampling rate of what is rendered, and how many minutes that may take.
+RATE, PATIENCE = 44100, 30
+#: A packed project begins with its length, in so many bytes.
+PACKED, LENGTH = ".mmpz", 4
+
+
+def find(directory):
+    """Find projects, and name them.
+
+    Parameters
+    ----------
+    directory : path-like
+        Where to look, at any depth.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        The projects by track id.
+
+    Raises
+    ------
+    CorpusError
+        There is none, or two would have one name.
+    """
+    found = sorted(pathlib.Path(directory).rglob("*.mmp*"))
+    found = [path for path in found if path.suffix in (".mmp", PACKED)]
+    if not found:
+        raise CorpusError(f"{directory}: no .mmp or .mmpz anywhere")
+    return common.by_name({path: path.stem for path in found})
+
+
+def read_tempo(project):
+    """Read the tempo of a project.
+
+    Parameters
+    ----------
+    project : pathlib.Path
+        A ``.mmp`` or ``.mmpz``.
+
+    Returns
+    -------
+    interval : float
+        Seconds from a quarter note to the next.
+    bar : float
+        Quarter notes in a bar.
+
+    Raises
+    ------
+    AnnotationError
+        It cannot be read, or its tempo or meter changes.
+    """
+    try:
+        data = project.read_bytes()
+        if project.suffix == PACKED:
+            data = zlib.decompress(data[LENGTH:])
+        root = xml.etree.ElementTree.fromstring(data)
+    except (OSError, zlib.error, xml.etree.ElementTree.ParseError) as error:
+        raise AnnotationError(f"{project}: is no project of LMMS ({error})") from error
+    head = root.find("head")
+    # What is automated is not an attribute, but an element of its own.
+    told = {} if head is None else head.attrib
+    try:
+        tempo, above, below = (
+            float(told[name])
+            for name in ("bpm", "timesig_numerator", "timesig_denominator")
+        )
+        return 60 / tempo, 4 * above / below
+    except (KeyError, ValueError, ZeroDivisionError) as error:
+        raise AnnotationError(
+            f"{project}: tells no tempo and meter that stay what they are"
+        ) from error
+
+
+def render(project):
+    """Play a project.
+
+    Returns
+    -------
+    np.ndarray, shape=(n_samples,), dtype=float32
+        At :data:`RATE`.
+
+    Raises
+    ------
+    CremaError
+        lmms is not installed, or cannot play it.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        out = pathlib.Path(home, "out.wav")
+        # It refuses to be run by root unless told otherwise, wants a display, and
+        # writes settings into the home directory.
+        root = ["--allowroot"] if hasattr(os, "geteuid") and not os.geteuid() else []
+        options = ("-f", "wav", "-s", str(RATE), "-o", out)
+        try:
+            done = subprocess.run(
+                ["lmms", *root, "render", project.absolute(), *options],
+                env={**os.environ, "HOME": home, "QT_QPA_PLATFORM": "offscreen"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=60 * PATIENCE,
+            )
+        except FileNotFoundError as error:
+            raise ConfigError("lmms is not here; install the program LMMS") from error
+        except subprocess.TimeoutExpired as error:
+            raise AnnotationError(
+                f"{project}: lmms does not come to an end in {PATIENCE} min"
+            ) from error
+        # Some of its instruments crash when all is written.
+        if not out.is_file():
+            told = done.stderr.decode(errors="replace").strip().splitlines()
+            why = told[-1] if told else f"exit status {done.returncode}"
+            raise AnnotationError(f"{project}: lmms cannot play it ({why})")
+        return io.read_audio(out)[0]
+
+
+def convert(output, projects, track_id):
+    """Write the audio and the JAMS of one project.
+
+    Raises
+    ------
+    CremaError
+        It cannot be read or played, or what is there was made by others.
+    """
+    import jams
+
+    project, path = projects[track_id], output / f"{track_id}.jams"
+    common.check_ours(path, TOOL)
+    interval, bar = read_tempo(project)
+    y = render(project)
+    duration = len(y) / RATE
+    times = itertools.takewhile(
+        lambda time: time < duration, (interval * n for n in itertools.count())
+    )
+    made = common.annotation(
+        "beat",
+        [
+            (time, time, n % int(bar) + 1 if bar == int(bar) else None)
+            for n, time in enumerate(times)
+        ],
+        duration,
+        annotation_rules="the tempo of a project; position None: bars unknown",
+        annotation_tools=TOOL,
+        data_source="program",
+    )
+    if not made:
+        raise AnnotationError(f"{project}: is played as nothing")
+    jam = jams.JAMS(annotations=[made])
+    jam.file_metadata.title = project.stem
+    jam.file_metadata.duration = duration
+    common.write_pair(path, y, RATE, jam, TOOL)
+
+
+def main(argv=None):
+    """Run from the command line; return 1 if a project could not be used."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crema.corpus.lmms", description=__doc__.splitlines()[0]
+    )
+    path, add = pathlib.Path, parser.add_argument
+    add("projects", type=path, help="directory of projects, at any depth")
+    add("output", type=path, help="directory of the corpus")
+    add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
+    args = parser.parse_args(argv)
+
+    projects = find(args.projects)
+    job = functools.partial(convert, args.output, projects)
+    rows = list(common.attempts(job, list(projects), args.jobs))
+    failures = {track: error for track, _, error in rows if error}
+    cli.say(f"{len(projects) - len(failures)} projects rendered")
+    return common.report(failures)
+
+
+if __name__ == "__main__":
+    run(main)
