@@ -51,6 +51,13 @@ def test_the_tempo_is_that_of_quarter_notes(tmp_path, name):
     assert lmms.read_tempo(project(tmp_path / name, eighths)) == (0.5, 3)
 
 
+@pytest.mark.parametrize("other", ["-150", "0", "nan", "1e9", "fast"])
+def test_a_tempo_that_is_none(tmp_path, other):
+    broken = project(tmp_path / "a.mmp", STEADY.replace("150", other))
+    with pytest.raises(AnnotationError, match=r"a\.mmp: .* tempo"):
+        lmms.read_tempo(broken)
+
+
 def test_projects_become_pairs(program, tmp_path, capsys):
     songs, out = tmp_path / "songs", tmp_path / "out"
     project(songs / "deep" / "Dance (Demo).mmpz")

@@ -94,11 +94,16 @@ def read_tempo(project):
             float(told[name])
             for name in ("bpm", "timesig_numerator", "timesig_denominator")
         )
-        return 60 / tempo, 4 * above / below
-    except (KeyError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, ValueError) as error:
         raise AnnotationError(
             f"{project}: tells no tempo and meter that stay what they are"
         ) from error
+    # As LMMS has it.
+    if not (10 <= tempo <= 999 and 1 <= above <= 32 and 1 <= below <= 32):
+        raise AnnotationError(
+            f"{project}: {tempo:g} in {above:g}/{below:g} is no tempo"
+        )
+    return 60 / tempo, 4 * above / below
 
 
 def render(project):
