@@ -291,14 +291,16 @@ def draw_bar(axis, annotation, number, start, end):
         [*(label.get_text() for label in labels), str(name)[:LONGEST_NAME]],
         fontsize=6,
     )
+    points = []
     for left, right, observation in within(annotation, start, end):
         text = str(observation.value)
         hue = zlib.crc32(text.encode()) % 12
-        if left < right:
+        if left == right:
+            points.append(left)
+        else:
             box(axis, left, right, place, colour(hue, sure=observation.confidence))
             write(axis, left, right, place, text, sizes=(8,))
-        else:
-            axis.vlines(left, *place, color=BEAT, linewidth=1)
+    axis.vlines(points, *place, color=BEAT, linewidth=1)
 
 
 def within(annotation, start, end):
