@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from crema import formats
 from crema.exceptions import CremaError
 from crema.notes import NATURAL, PITCH_CLASSES, split
 from crema.utils import io
@@ -100,14 +101,16 @@ def picture(jam, audio=None):
     """
     figure_class = library()
     chords, beats, keys = (jam.search(namespace=f"{name}$") for name in PLACED)
-    others = list(filter(is_bar, jam.annotations))
+    others = {
+        name: other for name, other in formats.named(jam).items() if is_bar(other)
+    }
     if not (chords or beats or keys or others):
         raise CremaError("there is nothing annotated that can be drawn")
     duration = length(jam, audio)
     seconds = max(ROW, duration / MOST_ROWS)
     n_rows = max(1, int(np.ceil(duration / seconds)))
     names = spelling(keys[0]) if keys else SHARPS
-    bottom = lane(bool(audio), len(others))[0]
+    bottom = lane(audio, len(others))[0]
     height = (UNIT if audio else LOW_UNIT) * (CHORD_BAR[1] - bottom)
     figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
     text = title(jam, duration, names)
@@ -119,15 +122,14 @@ def picture(jam, audio=None):
     for row, axis in enumerate(axes):
         start = row * seconds
         end = min(start + seconds, duration)
-        frame(axis, start, seconds, end, names, chroma)
-        axis.set_ylim(bottom, CHORD_BAR[1])
+        frame(axis, start, seconds, end, names, chroma, others)
         if chords:
             draw_chords(axis, chords[0], start, end, names)
         if keys:
             draw_keys(axis, keys[-1], start, end, names)
         if beats:
             draw_beats(axis, beats[0], start, end)
-        for number, other in enumerate(others, 1):
+        for number, other in enumerate(others.values(), 1):
             draw_bar(axis, other, number, start, end)
     return figure
 
@@ -221,14 +223,14 @@ def chromagram(audio):
     return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
 
 
-def frame(axis, start, seconds, end, names, chroma):
-    """Draw an empty row, over the chroma if there is some."""
+def frame(axis, start, seconds, end, names, chroma, bars):
+    """Draw an empty row, over the chroma if there is some, above bars with names."""
     step = next(step for step in (5, 10, 30, 60, 300, 3600) if seconds / step < 12)
     ticks = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
     axis.set_xticks(ticks, [clock(tick) for tick in ticks], fontsize=8)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=2, pad=2)
-    axis.set_yticks([])
+    places = {}
     if chroma is not None:
         hop = HOP / RATE
         axis.imshow(
@@ -240,9 +242,12 @@ def frame(axis, start, seconds, end, names, chroma):
             vmax=1.4,
             interpolation="nearest",
         )
-        some = [NATURAL[note] for note in "CDEGAB"]
-        axis.set_yticks(np.add(some, 0.5), [names[i] for i in some], fontsize=6)
+        places = {NATURAL[note] + 0.5: names[NATURAL[note]] for note in "CDEGAB"}
+    for number, name in enumerate(bars, 1):
+        places[sum(lane(over_chroma(axis), number)) / 2] = name[:LONGEST_NAME]
+    axis.set_yticks(list(places), list(places.values()), fontsize=6)
     axis.set_xlim(start, start + seconds)
+    axis.set_ylim(lane(over_chroma(axis), len(bars))[0], CHORD_BAR[1])
 
 
 def over_chroma(axis):
@@ -282,15 +287,8 @@ def draw_beats(axis, annotation, start, end):
 
 
 def draw_bar(axis, annotation, number, start, end):
-    """Draw an annotation of any other kind and its name, in a colour for each value."""
+    """Draw an annotation of any other kind, in a colour for each value."""
     place = lane(over_chroma(axis), number)
-    name = getattr(annotation.sandbox, "name", "") or annotation.namespace
-    ticks, labels = axis.get_yticks(), axis.get_yticklabels()
-    axis.set_yticks(
-        [*ticks, sum(place) / 2],
-        [*(label.get_text() for label in labels), str(name)[:LONGEST_NAME]],
-        fontsize=6,
-    )
     points = []
     for left, right, observation in within(annotation, start, end):
         text = str(observation.value)

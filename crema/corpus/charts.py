@@ -225,7 +225,7 @@ def convert(output, charts, track_id):
     jam.file_metadata.title = directory.name
     jam.file_metadata.artist = directory.absolute().parent.name
     jam.file_metadata.duration = duration
-    common.write_pair(path, part, rate, jam, TOOL)
+    common.save(path, jam, TOOL, audio=(part, rate))
 
 
 def main(argv=None):
@@ -241,10 +241,7 @@ def main(argv=None):
 
     charts = find(args.songs)
     job = functools.partial(convert, args.output, charts)
-    rows = list(common.attempts(job, list(charts), args.jobs))
-    failures = {track: error for track, _, error in rows if error}
-    cli.say(f"{len(charts) - len(failures)} charts converted")
-    return common.report(failures)
+    return common.make_all(job, list(charts), args.jobs, "charts converted")
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def check_ours(path, tool):
         )
 
 
-def save(path, jam, tool):
+def save(path, jam, tool, audio=None):
     """Write JAMS that `tool` has made, but over nothing that others have made.
 
     An artist and a release that the file has, and `jam` does not, are kept.
@@ -225,6 +225,8 @@ def save(path, jam, tool):
         What to write.
     tool : str
         Name of the module.
+    audio : (np.ndarray, int), optional
+        Samples and sampling rate of the audio, to be written beside.
 
     Raises
     ------
@@ -233,40 +235,24 @@ def save(path, jam, tool):
         file cannot be written.
     """
     check_ours(path, tool)
-    keep_names(path, jam)
-    jam.sandbox.made_by = tool
-    io.write_jams(path, jam)
-
-
-def keep_names(path, jam):
-    """Take over the artist and the release that a file has and `jam` has not.
-
-    They were added since, for crema.corpus.pair to group by.
-    """
+    # They were added since, for crema.corpus.pair to group by.
     if path.is_file():
         before, metadata = io.read_jams(path).file_metadata, jam.file_metadata
         metadata.artist = metadata.artist or before.artist
         metadata.release = metadata.release or before.release
+    jam.sandbox.made_by = tool
+    if audio is None:
+        io.write_jams(path, jam)
+    else:
+        write_pair(path, jam, *audio)
 
 
-def write_pair(path, y, sample_rate, jam, tool):
-    """Write audio and JAMS that `tool` has made, as :func:`save` does.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The ``.jams`` file; the audio is the ``.flac`` beside it.
-    y : np.ndarray, shape=(n_samples,)
-    sample_rate : int
-    jam : jams.JAMS
-    tool : str
-    """
-    check_ours(path, tool)
-    keep_names(path, jam)
+def write_pair(path, jam, y, sample_rate):
+    """Write a ``.jams`` file, and the audio as the ``.flac`` beside it."""
     # The annotation vouches for the audio: it goes first and comes last.
     path.unlink(missing_ok=True)
     io.write_audio(path.with_suffix(".flac"), y, sample_rate)
-    save(path, jam, tool)
+    io.write_jams(path, jam)
 
 
 def rendering_options(parser):
@@ -309,11 +295,7 @@ def write_rendered(directory, track_id, y, jam, settings):
         What it was made with, ``sample_rate`` among it.
     """
     jam.sandbox.settings = settings
-    path = directory / f"{track_id}.jams"
-    # The annotation vouches for the audio: it goes first and comes last.
-    path.unlink(missing_ok=True)
-    io.write_audio(directory / f"{track_id}.flac", y, settings["sample_rate"])
-    io.write_jams(path, jam)
+    write_pair(directory / f"{track_id}.jams", jam, y, settings["sample_rate"])
 
 
 def attempts(function, tracks, jobs=1):
@@ -322,6 +304,30 @@ def attempts(function, tracks, jobs=1):
         track, _, error = result
         cli.progress(number, len(tracks), track, cli.FAILED if error else "")
         yield result
+
+
+def make_all(function, tracks, jobs, what):
+    """Make tracks, say how many, and list on standard error why others are left out.
+
+    Parameters
+    ----------
+    function : callable
+        Makes the one that it is given.
+    tracks : list of str
+    jobs : int
+        Number of processes.
+    what : str
+        What was made, as it is said.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if any is left out.
+    """
+    rows = attempts(function, tracks, jobs)
+    failures = {track: error for track, _, error in rows if error}
+    cli.say(f"{len(tracks) - len(failures)} {what}")
+    return report(failures)
 
 
 def report(failures):

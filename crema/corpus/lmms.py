@@ -14,13 +14,14 @@ left out.
 
 import argparse
 import functools
-import itertools
 import os
 import pathlib
 import subprocess
 import tempfile
 import xml.etree.ElementTree
 import zlib
+
+import numpy as np
 
 from crema.corpus import common
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
@@ -162,14 +163,11 @@ def convert(output, projects, track_id):
     interval, bar = read_tempo(project)
     y = render(project)
     duration = len(y) / RATE
-    times = itertools.takewhile(
-        lambda time: time < duration, (interval * n for n in itertools.count())
-    )
     made = common.annotation(
         "beat",
         [
             (time, time, n % int(bar) + 1 if bar == int(bar) else None)
-            for n, time in enumerate(times)
+            for n, time in enumerate(np.arange(0, duration, interval))
         ],
         duration,
         annotation_rules="the tempo of a project; position None: bars unknown",
@@ -181,7 +179,7 @@ def convert(output, projects, track_id):
     jam = jams.JAMS(annotations=[made])
     jam.file_metadata.title = project.stem
     jam.file_metadata.duration = duration
-    common.write_pair(path, y, RATE, jam, TOOL)
+    common.save(path, jam, TOOL, audio=(y, RATE))
 
 
 def main(argv=None):
@@ -197,10 +195,7 @@ def main(argv=None):
 
     projects = find(args.projects)
     job = functools.partial(convert, args.output, projects)
-    rows = list(common.attempts(job, list(projects), args.jobs))
-    failures = {track: error for track, _, error in rows if error}
-    cli.say(f"{len(projects) - len(failures)} projects rendered")
-    return common.report(failures)
+    return common.make_all(job, list(projects), args.jobs, "projects rendered")
 
 
 if __name__ == "__main__":
