@@ -43,28 +43,114 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
 
     Parameters
     ----------
-    posterior, rate, deviation, prior, shortest, longest
-        As for :func:`beat_frames`.
+    posterior : np.ndarray, shape=(n_frames,)
+        Probability of a beat at each frame.
+    rate : float
+        Frames per second.
+    deviation : float
+        Standard deviation of the logarithm of the ratio of successive intervals.
+    prior : float
+        Probability of a beat at a frame of which nothing is known.
+    shortest, longest : float
+        Intervals that are considered, in seconds.
 
     Returns
     -------
     list of np.ndarray of int
         The frames of the beats of each sequence, in order; from one to the next it is
-        longer than the longest interval.
+        longer than the longest interval.  Each is the most probable one in what those
+        that are more probable have left, and much more so than silence (:data:`PULSE`).
     """
+    if not len(posterior):
+        return []
+    odds = log_odds(posterior, prior)
+    count = round(np.log(longest / shortest) / STEP) + 1
+    intervals = np.geomspace(shortest, longest, count) * rate
+    intervals = np.unique(np.rint(intervals).astype(int))
+    cost = transition_cost(intervals, deviation)
     runs, gap = [], math.ceil(longest * rate)
-    left = [(0, len(posterior))]
+    left = [(0, len(odds))]
     while left:
         start, end = left.pop()
         if end - start <= gap:
             continue
-        run = start + beat_frames(
-            posterior[start:end], rate, deviation, prior, shortest, longest
-        )
-        if len(run):
+        score = scores(odds[start:end], intervals, cost)
+        # What is before a sequence has the same scores without it.
+        while end - start > gap:
+            run = start + best(score[:, : intervals[-1] + end - start], intervals, cost)
+            if not len(run):
+                break
             runs.append(run)
-            left += [(start, run[0] - gap), (run[-1] + gap + 1, end)]
+            left.append((run[-1] + gap + 1, end))
+            end = run[0] - gap
     return sorted(runs, key=lambda run: run[0])
+
+
+def scores(odds, intervals, cost):
+    """Find how probable sequences of beats are.
+
+    Parameters
+    ----------
+    odds : np.ndarray of float32, shape=(n_frames,)
+        See :func:`log_odds`.
+    intervals : np.ndarray of int, shape=(n_intervals,)
+        In frames, in order.
+    cost : np.ndarray of float32, shape=(n_intervals, n_intervals)
+        See :func:`transition_cost`.
+
+    Returns
+    -------
+    np.ndarray of float32, shape=(n_intervals, longest interval + n_frames)
+        How much more probable than silence, in nats, is the best sequence that ends in
+        a beat at a frame, an interval before which was another.  The frames before the
+        first belong to no sequence.
+    """
+    block, longest = int(intervals[0]), int(intervals[-1])
+    score = np.full((len(intervals), longest + len(odds)), -np.inf, dtype=np.float32)
+    # reached[j, t]: of the best that goes on from t at interval j.
+    reached = np.full_like(score, -np.inf)
+    each, before = np.arange(len(intervals))[:, np.newaxis], intervals[:, np.newaxis]
+    for start in range(0, len(odds), block):
+        # Nothing in a block can follow on anything in it, so it is done at once.
+        now = np.arange(start, min(start + block, len(odds)))
+        here = slice(longest + start, longest + start + len(now))
+        # A sequence may begin at any beat, at no cost.
+        score[:, here] = odds[now] + np.maximum(
+            reached[each, longest + now - before], 0
+        )
+        onwards = score[:, np.newaxis, here] - cost[:, :, np.newaxis]
+        reached[:, here] = onwards.max(axis=0)
+    return score
+
+
+def best(score, intervals, cost):
+    """Find the most probable sequence of beats.
+
+    Parameters
+    ----------
+    score, intervals, cost
+        See :func:`scores`.
+
+    Returns
+    -------
+    np.ndarray of int
+        The frames of the beats, none where they are not much more probable than silence
+        (:data:`PULSE`).
+    """
+    # To begin costs nothing, so that noise is enough for some beats.
+    if score.max() <= PULSE:
+        return np.zeros(0, dtype=int)
+    frames = []
+    state, frame = np.unravel_index(score.argmax(), score.shape)
+    gain = 1
+    while gain > 0:
+        frames.append(frame - intervals[-1])
+        frame -= intervals[state]
+        gains = score[:, frame] - cost[:, state]
+        state = gains.argmax()
+        gain = gains[state]
+    # Two beats have an interval, and nothing that it agrees with.
+    return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
 
 
 def without_rests(frames, posterior):
@@ -85,69 +171,6 @@ def without_rests(frames, posterior):
     rest = binary_opening(posterior[frames] < UNHEARD, np.ones(REST))
     parts = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(rest)) + 1)
     return [frames[part] for part in parts if not rest[part[0]]]
-
-
-def beat_frames(posterior, rate, deviation, prior, shortest, longest):
-    """Find the most probable sequence of beats.
-
-    Parameters
-    ----------
-    posterior : np.ndarray, shape=(n_frames,)
-        Probability of a beat at each frame.
-    rate : float
-        Frames per second.
-    deviation : float
-        Standard deviation of the logarithm of the ratio of successive intervals.
-    prior : float
-        Probability of a beat at a frame of which nothing is known.
-    shortest, longest : float
-        Intervals that are considered, in seconds.
-
-    Returns
-    -------
-    np.ndarray of int
-        The frames of the beats, none where they are not much more probable than silence
-        (:data:`PULSE`).
-    """
-    n_frames = len(posterior)
-    if not n_frames:
-        return np.zeros(0, dtype=int)
-    odds = log_odds(posterior, prior)
-    count = round(np.log(longest / shortest) / STEP) + 1
-    intervals = np.geomspace(shortest, longest, count) * rate
-    intervals = np.unique(np.rint(intervals).astype(int))
-    cost = transition_cost(intervals, deviation)
-    block, longest = int(intervals[0]), int(intervals[-1])
-    # score[i, t]: of the best sequence that ends in a beat at t, i before which was
-    # another; reached[j, t]: of the best that goes on from t at interval j.  The frames
-    # before the first belong to no sequence.
-    score = np.full((len(intervals), longest + n_frames), -np.inf, dtype=np.float32)
-    reached = np.full_like(score, -np.inf)
-    each, before = np.arange(len(intervals))[:, np.newaxis], intervals[:, np.newaxis]
-    for start in range(0, n_frames, block):
-        # Nothing in a block can follow on anything in it, so it is done at once.
-        now = np.arange(start, min(start + block, n_frames))
-        here = slice(longest + start, longest + start + len(now))
-        # A sequence may begin at any beat, at no cost.
-        score[:, here] = odds[now] + np.maximum(
-            reached[each, longest + now - before], 0
-        )
-        onwards = score[:, np.newaxis, here] - cost[:, :, np.newaxis]
-        reached[:, here] = onwards.max(axis=0)
-    # To begin costs nothing, so that noise is enough for some beats.
-    if score.max() <= PULSE:
-        return np.zeros(0, dtype=int)
-    frames = []
-    state, frame = np.unravel_index(score.argmax(), score.shape)
-    gain = 1
-    while gain > 0:
-        frames.append(frame - longest)
-        frame -= intervals[state]
-        gains = score[:, frame] - cost[:, state]
-        state = gains.argmax()
-        gain = gains[state]
-    # Two beats have an interval, and nothing that it agrees with.
-    return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
 
 
 def log_odds(posterior, prior):
