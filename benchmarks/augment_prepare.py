@@ -117,13 +117,13 @@ def warm_up(corpus, work):
 
 def shorten(directory, corpus, track):
     """Write the first five seconds of a track; return the corpus that they make."""
-    from crema.utils import index, io
+    from crema.utils import audiofile, index, jamsfile
 
     made = index.Corpus(directory)
-    y, rate = io.read_audio(corpus.audio(track))
-    jam = io.read_jams(corpus.jams(track)).slice(0, 5)
-    io.write_audio(made.audio("short"), y[: 5 * rate], rate)
-    io.write_jams(made.jams("short"), jam)
+    y, rate = audiofile.read(corpus.audio(track))
+    jam = jamsfile.read(corpus.jams(track)).slice(0, 5)
+    audiofile.write(made.audio("short"), y[: 5 * rate], rate)
+    jamsfile.write(made.jams("short"), jam)
     return made
 
 

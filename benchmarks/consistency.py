@@ -17,7 +17,7 @@ import numpy as np
 from crema import analyze
 from crema.corpus.hearings import CHANGES, hear, levels
 from crema.exceptions import CremaError
-from crema.utils import io
+from crema.utils import audiofile
 
 #: What is measured.
 MEASURES = ("root", "majmin", "sevenths", "beat F", "downbeat F", "key")
@@ -56,7 +56,7 @@ def main():
     heard = 0
     for path in args.audio:
         try:
-            y, sample_rate = io.read_audio(path)
+            y, sample_rate = audiofile.read(path)
         except CremaError as error:
             print(error)
             continue

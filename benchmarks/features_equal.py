@@ -23,7 +23,7 @@ import numpy as np
 
 from crema import features
 from crema.compiled import pumpp
-from crema.utils import io
+from crema.utils import audiofile
 
 SHORTCUT = 0.01
 # Half a level, and what single precision adds to a number near 255.
@@ -94,7 +94,7 @@ def main():
     exact, stored = features.HCQT(dtype="float32"), features.HCQT()
     good = True
     for path in args.audio or [None]:
-        y, rate = io.read_audio(path) if path else (synthesize(44100), 44100)
+        y, rate = audiofile.read(path) if path else (synthesize(44100), 44100)
         print(path or "generated audio")
         ours = decibels(exact, y, rate)
         theirs = decibels(reference(exact), y, rate)

@@ -33,7 +33,7 @@ import child
 
 import training
 from crema import pump
-from crema.utils import index, io, sampling
+from crema.utils import hdf5, index, sampling
 
 #: Runs a script, and says when it has the first batch to train on.
 RUN = """
@@ -111,7 +111,7 @@ class InMemory:
         for path in itertools.chain(*files.values()):
             inode = path.stat().st_ino
             if inode not in self.fields:
-                with io.open_features(path) as store:
+                with hdf5.opened(path) as store:
                     fields = {name: store[name][:] for name in (*INPUTS, *TARGETS)}
                 self.fields[inode] = fields
 
@@ -136,7 +136,7 @@ def rate(patches, epoch, steps):
 def rates(args, settings, directories):
     """Return patches per second from files and from memory, for each corpus."""
     operators = pump.load(args.pump)
-    memory, from_files = InMemory(), io.open_features
+    memory, from_files = InMemory(), hdf5.opened
     streams = {}
     for count, directory in directories.items():
         tracks = index.read_index(directory / "index.json")
@@ -146,9 +146,9 @@ def rates(args, settings, directories):
     found = {count: ([], []) for count in directories}
     for epoch, count in itertools.product(range(args.rounds), directories):
         for kind, opener in enumerate((from_files, memory.open)):
-            io.open_features = opener
+            hdf5.opened = opener
             found[count][kind].append(rate(streams[count], epoch, args.steps))
-    io.open_features = from_files
+    hdf5.opened = from_files
     return {
         count: [statistics.median(values) for values in pair]
         for count, pair in found.items()

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from crema.exceptions import AudioError
-from crema.utils import io
+from crema.utils import audiofile
 
 #: Sampling rates below this, in Hz, are damage.
 LOWEST = 1000
@@ -57,7 +57,7 @@ class Audio:
                 )
             y = as_mono(y)
         elif filename is not None:
-            y, sr = io.read_audio(filename)
+            y, sr = audiofile.read(filename)
         else:
             raise AudioError("nothing to analyse: give filename=, or y= and sr=")
         self.duration = check(y, sr, "audio" if filename is None else filename)
@@ -75,8 +75,8 @@ class Audio:
                     # What a file holds is not kept at its own rate, for hours of it are
                     # large: asking for a third rate reads the file again.
                     y = self._at.pop(self._sr, None)
-                    y = io.read_audio(self._filename)[0] if y is None else y
-                self._at[sr] = io.resample(y, self._sr, sr)
+                    y = audiofile.read(self._filename)[0] if y is None else y
+                self._at[sr] = audiofile.resample(y, self._sr, sr)
             return self._at[sr]
 
     def features(self, operator):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from crema import analyze, backend, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
-from crema.utils import cli, io
+from crema.utils import cli, disk, processes
 from crema.version import __version__
 
 #: In an output directory: one line per audio file, what was made of it, and by what.
@@ -87,7 +87,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     jobs = min(jobs, max(1, len(waiting)))
     failures, done = {}, skipped
     try:
-        for song, made, error in cli.attempts(function, waiting, jobs):
+        for song, made, error in processes.attempts(function, waiting, jobs):
             done += 1
             if isinstance(error, ModelError):
                 raise error  # no other file would fare better
@@ -219,7 +219,7 @@ class Record:
             except OSError as error:
                 why = f"cannot write {self.path}: {error.strerror}"
                 raise CremaError(why) from error
-            if not io.lock(self.stream):
+            if not disk.lock(self.stream):
                 self.stream.close()
                 raise CremaError(
                     f"{self.path.parent}: another crema is writing there; wait for it, "

@@ -61,12 +61,12 @@ def load(models, tasks):
 def whole(path, estimators):
     """Return the seconds that the program ``crema`` takes for a piece."""
     from crema.analyze import analyze
-    from crema.utils import io
+    from crema.utils import jamsfile
 
     start = time.perf_counter()
     jam = analyze(path, model=estimators)
     with tempfile.TemporaryDirectory() as directory:
-        io.write_jams(pathlib.Path(directory, "out.jams"), jam)
+        jamsfile.write(pathlib.Path(directory, "out.jams"), jam)
     return time.perf_counter() - start
 
 
@@ -88,7 +88,7 @@ def run(path, estimators):
     import jams
 
     from crema.audio import Audio
-    from crema.utils import io
+    from crema.utils import jamsfile
 
     clock = Clock()
     with clock.stage("read"):
@@ -112,7 +112,7 @@ def run(path, estimators):
         for estimator in estimators:
             jam.annotations.extend(estimator.revise(made))
     with tempfile.TemporaryDirectory() as directory, clock.stage("write JAMS"):
-        io.write_jams(pathlib.Path(directory, "out.jams"), jam)
+        jamsfile.write(pathlib.Path(directory, "out.jams"), jam)
     return clock, audio.duration
 
 

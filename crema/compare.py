@@ -7,7 +7,7 @@ spread between easy and hard songs, which is much larger, cancels out.
 import numpy as np
 
 from crema.exceptions import CremaError
-from crema.utils import io, rng
+from crema.utils import disk, rng
 
 #: Resamples of the tracks.
 RESAMPLES = 10_000
@@ -123,7 +123,7 @@ def read(path):
     CremaError
         It is missing or something else.
     """
-    result = io.read_json(path)
+    result = disk.read_json(path)
     try:
         result["estimator"], list(result["summary"])
         for row in result["tracks"]:

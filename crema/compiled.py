@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 
-from crema.utils import cli, io
+from crema.utils import cli, disk
 
 #: The modules of librosa that compile when they are imported.
 EAGER = (
@@ -59,7 +59,7 @@ def once(modules, directory, key):
     with open(directory / RECORD, "a+") as record:
         if done(record, key):
             return
-        io.lock(record, wait=True)
+        disk.lock(record, wait=True)
         if not done(record, key):
             cli.say("compiling parts of librosa, once after installation (30 s)")
             for module in modules:

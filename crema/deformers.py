@@ -14,7 +14,7 @@ import soxr
 from crema.compiled import muda
 from crema.exceptions import ConfigError
 from crema.notes import transpose
-from crema.utils import io
+from crema.utils import audiofile
 
 
 class PitchShift(muda.deformers.pitch.AbstractPitchShift):
@@ -131,7 +131,7 @@ def shift_pitch(y, sample_rate, n_semitones):
     # To reset phases at transients would break up low tones, by up to a semitone.
     stretched = stretch_time(y, sample_rate, 1 / factor, transient_mode="smooth")
     # Rubber Band's own resampling takes ten times as long.
-    return io.fix_length(
+    return audiofile.fix_length(
         soxr.resample(stretched, sample_rate * factor, sample_rate), len(y)
     )
 
@@ -166,4 +166,4 @@ def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
     window = 2 ** math.ceil(math.log2(2048 * sample_rate / 48000))
     late = round(0.55 * window * (1 - 1 / rate))
     stretched = stretched[late:] if late > 0 else np.pad(stretched, (-late, 0))
-    return io.fix_length(stretched, round(len(y) / rate))
+    return audiofile.fix_length(stretched, round(len(y) / rate))

@@ -7,14 +7,14 @@ columns.  Both hold one annotation per file; ``json`` holds all of them.
 """
 
 import csv
-import io as streams
+import io
 import json
 import pathlib
 
 import numpy as np
 
 from crema.exceptions import CremaError
-from crema.utils import io
+from crema.utils import disk, jamsfile
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
@@ -88,14 +88,14 @@ def write(path, jam, form="jams"):
     """
     path = pathlib.Path(path)
     if form == "jams":
-        io.write_jams(path, jam)
+        jamsfile.write(path, jam)
         return [path]
     files = []
     contents = texts(jam, form)
     for name, text in contents.items():
         several = f".{name}" if len(contents) > 1 else ""
         files.append(path.with_name(f"{path.stem}{several}{path.suffix}"))
-        io.write_text(files[-1], text)
+        disk.write_text(files[-1], text)
     return files
 
 
@@ -138,7 +138,7 @@ def as_csv(annotation):
     Segments have the columns start, end, label and confidence; beats have time, label
     (their position in the bar) and confidence.
     """
-    stream = streams.StringIO()
+    stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     points = is_points(annotation)
     # Sonic Visualiser looks for the words time and label.
@@ -231,7 +231,7 @@ def write_posteriors(path, audio, estimators):
                 arrays[f"{name}.time"] = np.arange(len(posterior)) * hop(
                     estimator, name
                 )
-    with io.atomic(path) as temporary, open(temporary, "wb") as stream:
+    with disk.atomic(path) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
 
 

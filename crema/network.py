@@ -13,6 +13,7 @@ import numpy as np
 
 from crema import backend
 from crema.exceptions import ModelError, first_line
+from crema.utils import processes
 
 #: Seconds of the longest track that is computed as a whole.
 LONGEST = 600
@@ -141,7 +142,7 @@ class OnnxNetwork(Network):
         options.log_severity_level = 3
         # By default it takes each core of the machine, those included that a scheduler
         # has not given to this process, and keeps them busy while they wait.
-        options.intra_op_num_threads = backend.n_threads()
+        options.intra_op_num_threads = processes.n_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Both save nothing here and cost much memory: layouts that pad the channels to
         # blocks, and plans of memory for one length of track.

@@ -6,7 +6,7 @@ import pathlib
 
 from crema import formats, models
 from crema.exceptions import CremaError
-from crema.utils import io
+from crema.utils import disk, jamsfile
 from crema.version import __version__
 
 #: Libraries that decide what a model says of a piece.
@@ -48,7 +48,7 @@ def info(path):
         return of_model(path)
     if path.suffix.lower() in (".jams", ".jamz"):
         return of_jams(path)
-    result = io.read_json(path) if path.suffix.lower() == ".json" else None
+    result = disk.read_json(path) if path.suffix.lower() == ".json" else None
     if not isinstance(result, dict) or "origin" not in result:
         raise CremaError(
             f"{path}: does not say where it comes from; give a JAMS file that crema "
@@ -61,13 +61,13 @@ def info(path):
 def of_model(directory):
     """Return what is known of a trained model, and whether it is one of crema's own."""
     estimator = models.load(directory)
-    known = estimator.origin | {"settings": io.read_json(directory / "settings.json")}
+    known = estimator.origin | {"settings": disk.read_json(directory / "settings.json")}
     return known | released(estimator.origin)
 
 
 def of_jams(path):
     """Return what a JAMS file says of itself, and what is known of its models."""
-    jam = io.read_jams(path)
+    jam = jamsfile.read(path)
     known = {"title": jam.file_metadata.title}
     known["program"] = getattr(jam.sandbox, "program", None)
     told = {}
@@ -104,7 +104,7 @@ def released(origin):
     if not directory or models.sha256(directory) != origin["sha256"]:
         return {}
     known = {"comes with": f"crema {__version__}", "card": str(directory / "card.md")}
-    return known | io.read_json(directory / "settings.json")
+    return known | disk.read_json(directory / "settings.json")
 
 
 def outline(known, indent=0):

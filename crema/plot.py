@@ -10,7 +10,7 @@ import numpy as np
 from crema import formats
 from crema.exceptions import CremaError
 from crema.notes import NATURAL, PITCH_CLASSES, split
-from crema.utils import io
+from crema.utils import disk
 
 #: Seconds in a row, and how many rows there are before rows get longer.
 ROW, MOST_ROWS = 30.0, 60
@@ -73,7 +73,7 @@ def draw(path, jam, audio=None):
         raise CremaError(
             f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
         )
-    with io.atomic(path) as temporary, warnings.catch_warnings():
+    with disk.atomic(path) as temporary, warnings.catch_warnings():
         # Of a title in letters that the font lacks, matplotlib says so for each.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         drawn.savefig(temporary, dpi=110, format=form)

@@ -17,7 +17,7 @@ import sys
 from crema import batch, exceptions, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError
-from crema.utils import cli, io
+from crema.utils import cli, jamsfile
 from crema.version import __version__
 
 
@@ -224,7 +224,7 @@ def draw(argv):
     from crema import plot
 
     plot.library()
-    jam = io.read_jams(args.jams)
+    jam = jamsfile.read(args.jams)
     where = args.audio or find_audio(args.jams)
     if where:
         audio = Audio(where)

@@ -79,11 +79,11 @@ class _Unpickler(pickle.Unpickler):
 
 def save(pump, path):
     """Pickle a pump to `path`; the same operators give the same bytes."""
-    from crema.utils import io as files
+    from crema.utils import disk
 
     # After the pickle: read without unpickling, and pickle.load stops before it.
     last = f"crema format {stored.FORMAT}\n".encode()
-    with files.atomic(path) as temporary:
+    with disk.atomic(path) as temporary:
         temporary.write_bytes(pickle.dumps(pump, protocol=4) + last)
 
 
@@ -107,9 +107,9 @@ def load(path):
         the classes that a pump consists of; nothing of such a file is run.
     """
     if pathlib.Path(path).suffix == ".json":
-        from crema.utils import io as files
+        from crema.utils import disk
 
-        return from_json(files.read_json(path), path)
+        return from_json(disk.read_json(path), path)
     try:
         content = pathlib.Path(path).read_bytes()
     except OSError as error:

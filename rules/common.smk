@@ -318,7 +318,7 @@ CORPUS_OPTIONS = (
 
 # Imports are invisible to Snakemake.  What decides the result of a stage is an input
 # of its rule, so that a change of it makes the stage run again; what only carries
-# data (io, index, cli, exceptions) is not.
+# data (files, indexes, options, errors) is not.
 PUMP_CODE = [
     "crema/pump.py",
     "crema/stored.py",

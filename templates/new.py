@@ -14,7 +14,7 @@ import re
 
 from crema.corpus import demo
 from crema.exceptions import ConfigError, program
-from crema.utils import io
+from crema.utils import disk
 
 TEMPLATE = pathlib.Path(__file__).with_name("estimator")
 #: What does not go to training/NAME.
@@ -64,7 +64,7 @@ def instantiate(name, root):
         if source.name == "config.yaml":
             targets[source] = target = settings
             text = settings.read_text(encoding="utf-8") + text
-        io.write_text(target, text)
+        disk.write_text(target, text)
     demo.write_indexes(root / "training" / name)
     return list(targets.values())
 

@@ -16,7 +16,7 @@ import yaml
 from conftest import TRAIN, assert_same_features, git, snakemake
 from test_train import assert_same_weights
 
-from crema.utils import io
+from crema.utils import disk
 
 #: Jobs find no other configuration: the executor keeps SLURM's variables from them.
 CONFIGURATION = pathlib.Path("/etc/slurm/slurm.conf")
@@ -163,7 +163,7 @@ def test_a_cluster_computes_the_same(fresh, local, tmp_path):
     assert submitted(done) == 3
     assert_same_features(local, directory)
     assert_same_weights(local / RESOURCES, directory / RESOURCES)
-    here, there = (io.read_json(one / TARGET) for one in (local, directory))
+    here, there = (disk.read_json(one / TARGET) for one in (local, directory))
     for part in ("summary", "tracks", "calibration"):
         assert here[part] == there[part]
     for log in ("setup/*.log", "prepare/*.log", "train.log", "evaluate.log"):
@@ -234,4 +234,4 @@ def test_the_demo_takes_few_jobs(fresh):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     # 40 tracks: the corpus, three groups of twelve, the training, the evaluation.
     assert submitted(done) <= 6
-    assert io.read_json(directory / TARGET)["summary"]
+    assert disk.read_json(directory / TARGET)["summary"]

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from crema.compiled import librosa  # noqa: F401 -- before any test imports it
-from crema.utils import index, io
+from crema.utils import audiofile, index, jamsfile
 
 #: As crema does for itself.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -84,10 +84,10 @@ def annotate(labels, seconds=CHORD_SECONDS):
 
 def write_pair(directory, track_id, labels=("C:maj", "G:7"), ext="flac", **kwargs):
     """Write a synthetic track, audio and annotation, into `directory`."""
-    io.write_audio(
+    audiofile.write(
         directory / f"{track_id}.{ext}", synthesise(labels, **kwargs), SAMPLE_RATE
     )
-    io.write_jams(directory / f"{track_id}.jams", annotate(labels, **kwargs))
+    jamsfile.write(directory / f"{track_id}.jams", annotate(labels, **kwargs))
 
 
 def load_script(path):
@@ -350,3 +350,10 @@ def randomise(model, seed=0):
             weights = weights + rng.normal(0, 0.1, weights.shape)
         variable.assign(weights)
     return model
+
+
+def one_line(error, path):
+    """Return the message of an error, which must be one line and name the file."""
+    text = str(error.value)
+    assert "\n" not in text and str(path) in text
+    return text

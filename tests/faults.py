@@ -21,7 +21,7 @@ import pytest
 import soundfile
 from conftest import CHORD, ROOT, SONGS
 
-from crema.utils import index, io
+from crema.utils import disk, index
 
 KILLS = 20
 #: They hold a time, the hash of what does, or the number of trainings, and one that was
@@ -148,7 +148,7 @@ def contents(directory):
         elif path.name in COUNTING:
             found[name] = {}
         elif path.name == "test_data.json":
-            whole = io.read_json(path)
+            whole = disk.read_json(path)
             found[name] = {k: json.dumps(whole[k]) for k in ("summary", "tracks")}
         else:
             found[name] = {"bytes": path.read_bytes()}

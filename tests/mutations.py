@@ -14,7 +14,7 @@ from conftest import ROOT, run_script, snakemake
 
 from crema import pump
 from crema.exceptions import CremaError
-from crema.utils import index, io, sampling
+from crema.utils import disk, hdf5, index, jamsfile, sampling
 
 MUTATIONS = 200
 TARGET = "training/chord/resources/test_data.json"
@@ -47,7 +47,7 @@ FIELDS = ["hcqt.mag", "chord_tag.chord", "chord_struct.root", "chord_struct.pitc
 
 def read_features(path):
     """Read a feature file as the training does, an excerpt of everything."""
-    with io.open_features(path) as store:
+    with hdf5.opened(path) as store:
         fields = [store[name] for name in FIELDS]
         length = sampling.frames_in(fields)
         return [sampling.excerpt(field, 0, 0, length) for field in fields]
@@ -70,10 +70,10 @@ def alarm():
 def test_mutations(prepared, corpus, tmp_path, alarm, kind):
     if kind == "pump.json":
         path, read = tmp_path / "pump.json", pump.load
-        io.write_json(path, pump.to_json(pump.load(prepared / "pump.pkl")))
+        disk.write_json(path, pump.to_json(pump.load(prepared / "pump.pkl")))
     else:
         path, read = {
-            "jams": (corpus / "jazz_1.jams", io.read_jams),
+            "jams": (corpus / "jazz_1.jams", jamsfile.read),
             "pump.pkl": (prepared / "pump.pkl", pump.load),
             "index.json": (prepared / "index.json", index.read_index),
         }[kind]

@@ -16,11 +16,11 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from crema import analyze, backend, batch, exceptions, models, program, stored
+from crema import analyze, batch, exceptions, models, program, stored
 from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
-from crema.utils import cli, io
+from crema.utils import audiofile, disk, jamsfile, processes
 
 RATE = 22050
 
@@ -181,7 +181,7 @@ def test_damaged_models_name_the_file(trained, tmp_path, name, damage):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:60])
     with pytest.raises(Exception, match=name) as caught:
         models.load(tmp_path)
-    assert isinstance(caught.value, models.ModelError | io.CremaError)
+    assert isinstance(caught.value, CremaError)
     assert "\n" not in str(caught.value)
 
 
@@ -197,9 +197,9 @@ def test_damaged_models_name_the_file(trained, tmp_path, name, damage):
 def test_models_of_another_format_say_so(
     trained, tmp_path, monkeypatch, known, message
 ):
-    settings = io.read_json(trained / "settings.json")
+    settings = disk.read_json(trained / "settings.json")
     assert settings.pop("format") == stored.FORMAT
-    io.write_json(tmp_path / "settings.json", settings | known)
+    disk.write_json(tmp_path / "settings.json", settings | known)
     monkeypatch.setattr(stored, "FORMAT", 2)
     for use in (models.load, models.find):
         with pytest.raises(ModelError) as caught:
@@ -210,9 +210,9 @@ def test_models_of_another_format_say_so(
 
 def test_models_without_a_number_are_of_the_first_format(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "model")
-    settings = io.read_json(trained / "settings.json")
+    settings = disk.read_json(trained / "settings.json")
     del settings["format"]
-    io.write_json(tmp_path / "model" / "settings.json", settings)
+    disk.write_json(tmp_path / "model" / "settings.json", settings)
     assert models.load(tmp_path / "model").name == "chord"
 
 
@@ -245,7 +245,7 @@ def test_the_program_annotates_many_and_goes_on_after_a_bad_one(trained, tmp_pat
     assert lines[3] == "error: 1 of 3 files failed:"
     assert lines[4].startswith(f"  {tmp_path / 'b.mp3'}: cannot be read as audio")
     assert "Traceback" not in done.stderr
-    assert_covers(io.read_jams(out / "a.jams"), 2)
+    assert_covers(jamsfile.read(out / "a.jams"), 2)
 
 
 def test_one_file_to_each_output(trained, tmp_path, capsys):
@@ -253,7 +253,7 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
     common = [str(tmp_path / "a.wav"), "--model", str(trained)]
     target = tmp_path / "a.jamz"
     assert program.main([*common, "-o", str(target)]) == 0
-    assert_covers(io.read_jams(target), 2)
+    assert_covers(jamsfile.read(target), 2)
     assert program.main(common) == 0
     assert '"namespace": "chord"' in capsys.readouterr().out
     assert program.main([*common, "--format", "lab"]) == 0
@@ -344,7 +344,7 @@ def test_whoever_reads_the_annotation_may_stop_before_the_end(tmp_path, monkeypa
         def write(self, text):
             raise BrokenPipeError
 
-    io.write_audio(tmp_path / "a.wav", tone(1), RATE)
+    audiofile.write(tmp_path / "a.wav", tone(1), RATE)
     monkeypatch.setattr(batch, "loaded", lambda model, tasks: [])
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(BrokenPipeError):
@@ -474,7 +474,7 @@ def test_one_process_at_a_time_writes_to_a_directory(batches):
 def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
     out = tmp_path / "out"
     here, there = (tmp_path / place / "song.wav" for place in ("a", "b"))
-    io.write_text(here, "audio")
+    disk.write_text(here, "audio")
     with batch.Record(out, {}) as record:
         (out / "song.jams").touch()
         record.add(here, [out / "song.jams"], batch.state(here))
@@ -486,7 +486,7 @@ def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
 
 def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
     out, song = tmp_path / "out", tmp_path / "song.wav"
-    io.write_text(song, "audio")
+    disk.write_text(song, "audio")
     for form in ("lab", "csv"):
         with batch.Record(out, {"made": [form]}) as record:
             assert not record.holds(song)
@@ -509,7 +509,7 @@ def test_what_was_written_over_is_not_done(tmp_path):
     with batch.Record(out, {}) as record:
         (out / "song.jams").touch()
         for song in songs:
-            io.write_text(song, "audio")
+            disk.write_text(song, "audio")
             record.add(song, [out / "song.jams"], batch.state(song))
     record = batch.Record(out, {})
     assert [record.holds(song) for song in songs] == [False, True]
@@ -546,26 +546,26 @@ def test_a_bad_model_ends_it(batches, monkeypatch):
 
 
 def test_each_process_has_its_share_of_threads(monkeypatch):
-    for name in backend.THREADS:
+    for name in processes.THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr(backend, "n_cpus", lambda: 7)
+    monkeypatch.setattr(processes, "n_cpus", lambda: 7)
     names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"]
-    found = {name: value for name, value, _ in cli.attempts(os.getenv, names, 2)}
+    found = {name: value for name, value, _ in processes.attempts(os.getenv, names, 2)}
     assert found == dict(zip(names, ["7", "3", "3"], strict=True))
-    assert [name for name in backend.THREADS if name in os.environ] == [names[0]]
+    assert [name for name in processes.THREADS if name in os.environ] == [names[0]]
 
 
 def test_where_all_processes_are_killed_is_one_line():
     with pytest.raises(CremaError, match="a process was killed.*1, 2; ask for fewer"):
-        list(cli.attempts(os._exit, [1, 2, 3], 2))
+        list(processes.attempts(os._exit, [1, 2, 3], 2))
 
 
 def test_a_track_whose_process_is_killed_costs_no_other():
     """Not even that which another process had in hand."""
     bad = "import os; os._exit(1)"
     tracks = ["1 + 1", bad, "import time; time.sleep(1)", "2 + 2"]
-    found = {track: error for track, _, error in cli.attempts(exec, tracks, 2)}
+    found = {track: error for track, _, error in processes.attempts(exec, tracks, 2)}
     assert set(found) == set(tracks)
     assert bad in str(found.pop(bad)) and set(found.values()) == {None}
 
@@ -573,15 +573,15 @@ def test_a_track_whose_process_is_killed_costs_no_other():
 SLOW = """\
 import sys, time
 from crema import exceptions
-from crema.utils import cli, io
+from crema.utils import audiofile, cli, disk, jamsfile, processes
 
 def write(path):
-    with io.atomic(path) as temporary:
+    with disk.atomic(path) as temporary:
         temporary.write_text("unfinished")
         time.sleep(600)
 
 if __name__ == "__main__":
-    exceptions.program(lambda: list(cli.attempts(write, sys.argv[1:], 2)))
+    exceptions.program(lambda: list(processes.attempts(write, sys.argv[1:], 2)))
 """
 
 

@@ -24,14 +24,14 @@ def noise(seconds=2):
 
 def test_each_rate_is_resampled_once(monkeypatch):
     calls = []
-    resample = module.io.resample
+    resample = module.audiofile.resample
 
     def counted(y, sample_rate, target):
         if sample_rate == SR:  # a transform halves the rate of what it is given
             calls.append(target)
         return resample(y, sample_rate, target)
 
-    monkeypatch.setattr(module.io, "resample", counted)
+    monkeypatch.setattr(module.audiofile, "resample", counted)
     audio = Audio(y=noise(), sr=SR)
     assert audio.duration == 2
     assert len(audio.at(SR)) == 2 * SR

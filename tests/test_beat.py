@@ -11,7 +11,7 @@ from crema import pulse
 from crema.exceptions import AnnotationError, ConfigError
 from crema.models import beat as model
 from crema.tasks.beat import METERS, Beats
-from crema.utils import evaluate, io
+from crema.utils import evaluate, hdf5
 
 SR, HOP = 22050, 220
 RATE = SR / HOP
@@ -332,7 +332,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
         beat, downbeat = encode(beats(times, positions), 60.0)
         files.append(tmp_path / f"{number}.h5")
         fields = {"beat.beat": beat, "beat.downbeat": downbeat}
-        io.write_features(files[-1], in_file(fields), {})
+        hdf5.write(files[-1], in_file(fields), {})
     train = load_script(ROOT / "training" / "beat" / "02-train.py")
     learnt = train.decoder(files)
     assert learnt["interval_deviation"] == pytest.approx(0.045, abs=0.015)
@@ -344,7 +344,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     # Beats of unknown position, and none at all, are no evidence.
     beat, downbeat = encode(beats(beat_times(0.5, 60)), 60.0)
     fields = {"beat.beat": beat, "beat.downbeat": downbeat}
-    io.write_features(tmp_path / "open.h5", in_file(fields), {})
+    hdf5.write(tmp_path / "open.h5", in_file(fields), {})
     learnt = train.decoder([tmp_path / "open.h5"])
     assert learnt["meters"] == pytest.approx(EVEN)
 

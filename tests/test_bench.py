@@ -5,12 +5,12 @@ import re
 import numpy as np
 
 from crema import bench
-from crema.utils import io
+from crema.utils import audiofile
 
 
 def test_stages(trained, tmp_path, capsys):
     y = np.sin(np.arange(3 * 44100) / 20).astype(np.float32)
-    io.write_audio(tmp_path / "a.wav", y, 44100)
+    audiofile.write(tmp_path / "a.wav", y, 44100)
     bench.main([str(tmp_path / "a.wav"), "--model", str(trained), "--repeat", "2"])
     text = capsys.readouterr().out
     rows = dict(re.findall(r"^(.*?)  +(\d+\.\d+)  .*$", text, re.M))

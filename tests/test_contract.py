@@ -15,7 +15,7 @@ from conftest import ROOT, TEST, TRAIN, estimators, run_main, snakemake
 
 from crema import models, pump
 from crema.models.base import Estimator
-from crema.utils import index, io
+from crema.utils import audiofile, disk, hdf5, index, jamsfile
 
 TRAINING = ROOT / "training"
 ESTIMATORS = estimators()
@@ -162,7 +162,7 @@ def resources(built, estimator):
 
 
 def tracks_of(built, split):
-    records = io.read_json(built / "corpora" / "tiny" / f"index_{split}.json")
+    records = disk.read_json(built / "corpora" / "tiny" / f"index_{split}.json")
     return [record["track_id"] for record in records]
 
 
@@ -199,8 +199,8 @@ def test_features_are_found_from_the_index_alone(built, estimator):
 
 def test_copies_are_as_long_as_their_annotation_says(built, estimator):
     for path in (built / "work" / estimator / "augmented").glob("*.jams"):
-        jam = io.read_jams(path)
-        y, sample_rate = io.read_audio(path.with_suffix(".flac"))
+        jam = jamsfile.read(path)
+        y, sample_rate = audiofile.read(path.with_suffix(".flac"))
         assert jam.file_metadata.duration == pytest.approx(len(y) / sample_rate)
         assert jam.sandbox.muda["history"]
 
@@ -252,7 +252,7 @@ def test_the_estimate_is_what_the_program_writes(built, resources):
     (track,) = tracks_of(built, "test")
     audio = built / "corpora" / "tiny" / f"{track}.flac"
     jam = analyze(filename=audio, model=resources)
-    kept = io.read_jams(resources / "estimates" / f"{track}.jams")
+    kept = jamsfile.read(resources / "estimates" / f"{track}.jams")
     assert len(jam.annotations) == len(kept.annotations) - 1
     for ours, theirs in zip(jam.annotations, kept.annotations, strict=False):
         assert ours.namespace == theirs.namespace
@@ -271,8 +271,8 @@ def test_the_same_seed_gives_the_same_features(built, estimator, tmp_path):
     )
     for name in (f"{track}.h5", f"{track}.0.h5"):
         with (
-            io.open_features(tmp_path / name) as found,
-            io.open_features(work / "features" / name) as expected,
+            hdf5.opened(tmp_path / name) as found,
+            hdf5.opened(work / "features" / name) as expected,
         ):
             assert set(found) == set(expected)
             for field in found:
@@ -298,7 +298,7 @@ def test_one_jams_holds_the_annotations_of_all(built, tmp_path):
     audio = built / "corpora" / "tiny" / f"{track}.flac"
     options = ["-o", str(tmp_path / "all.jams"), "--model", str(built / "training")]
     assert program.main([str(audio), *options]) == 0
-    jam = io.read_jams(tmp_path / "all.jams")
+    jam = jamsfile.read(tmp_path / "all.jams")
     loaded = analyze.load_models(built / "training")
     assert [model.name for model in loaded] == ESTIMATORS
     namespaces = {model.task.namespace for model in loaded}

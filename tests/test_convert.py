@@ -10,7 +10,7 @@ import pytest
 
 from crema.corpus import common, convert, labels, pair
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
-from crema.utils import io
+from crema.utils import audiofile, jamsfile
 
 RATE = 8000
 
@@ -209,7 +209,7 @@ def material(tmp_path):
     """Directories: audio of 4 s, and label files of each kind."""
     for seed, track in enumerate(("song", "other", "bare")):
         y = np.random.default_rng(seed).normal(0, 0.1, 4 * RATE)
-        io.write_audio(tmp_path / "audio" / f"{track}.flac", y, RATE)
+        audiofile.write(tmp_path / "audio" / f"{track}.flac", y, RATE)
     for name, text in {
         "chords/song.lab": "-0.1 1.1 N\n1.1 2.3 C:maj/3\n3 9 A:min7\n",
         "chords/other.lab": "0 4.3 D\n",
@@ -256,7 +256,7 @@ def test_one_jams_per_track(run, material, capsys):
     sources = [a.annotation_metadata.data_source for a in jam.annotations]
     assert sources == ["song.lab", "song.beats", "song.key"]
 
-    other = io.read_jams(material / "audio" / "other.jams")
+    other = jamsfile.read(material / "audio" / "other.jams")
     assert [a.namespace for a in other.annotations] == ["chord", "key_mode"]
     keys = other.annotations[1].to_interval_values()
     assert keys[0].tolist() == [[0, 2], [3, 4]]
@@ -270,13 +270,13 @@ def test_one_jams_per_track(run, material, capsys):
 
 
 def test_output_directory_and_jobs(run, material, monkeypatch):
-    attempts, jobs = common.attempts, []
+    run_all, jobs = common.run_all, []
 
     def one_process(function, tracks, n_jobs):
         jobs.append(n_jobs)
-        return attempts(pickle.loads(pickle.dumps(function)), tracks)
+        return run_all(pickle.loads(pickle.dumps(function)), tracks)
 
-    monkeypatch.setattr(common, "attempts", one_process)
+    monkeypatch.setattr(common, "run_all", one_process)
     assert run("jams", "--jobs", "2") == 0
     assert jobs == [2]
     assert sorted(path.name for path in (material / "jams").iterdir()) == [
@@ -301,7 +301,7 @@ def test_the_preferred_of_several_files_counts(run, material):
     (material / "keys" / "other.key").write_text("E minor")
     (material / "keys" / "song.lab").write_text("not a key")
     assert run("jams") == 0
-    (key,) = io.read_jams("jams/other.jams").search(namespace="key_mode")
+    (key,) = jamsfile.read("jams/other.jams").search(namespace="key_mode")
     assert [observation.value for observation in key.data] == ["E:minor"]
 
 
@@ -310,9 +310,9 @@ def test_all_kinds_from_one_directory(run, material):
         path.rename(material / "chords" / path.name)
     directory = ["--chords", "chords", "--beats", "chords", "--keys", "chords"]
     assert convert.main(["audio", *directory, "jams"]) == 0
-    assert len(io.read_jams("jams/song.jams").annotations) == 3
+    assert len(jamsfile.read("jams/song.jams").annotations) == 3
     # The chord D of other.lab would be a key, too.
-    (chord,) = io.read_jams("jams/other.jams").annotations
+    (chord,) = jamsfile.read("jams/other.jams").annotations
     assert chord.namespace == "chord"
 
 
@@ -324,11 +324,11 @@ def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):
     (audio / "other.flac").rename(audio / "a.dot.flac")
     (material / "keys" / "other.lab").rename(material / "keys" / "a.dot.lab")
     y = np.zeros(RATE)
-    io.write_audio(audio / "good.flac", y, RATE)
+    audiofile.write(audio / "good.flac", y, RATE)
     (material / "keys" / "good.txt").write_text("C\tmajor\n")
-    io.write_audio(audio / "late.flac", y, RATE)
+    audiofile.write(audio / "late.flac", y, RATE)
     (material / "beats" / "late.txt").write_text("1.5 1\n2 2\n")
-    io.write_audio(audio / "unknown.flac", y, RATE)
+    audiofile.write(audio / "unknown.flac", y, RATE)
     (material / "keys" / "unknown.key").write_text("X\n")
     assert run() == 1
     assert [path.name for path in audio.glob("*.jams")] == ["good.jams"]
@@ -358,12 +358,12 @@ def test_what_others_have_made_is_not_overwritten(run, material, capsys):
         assert "song.jams: is there already" in capsys.readouterr().err
     theirs.unlink()
     assert run() == 0
-    jam = io.read_jams(theirs)
+    jam = jamsfile.read(theirs)
     jam.file_metadata.artist = "Some One"
-    io.write_jams(theirs, jam)
+    jamsfile.write(theirs, jam)
     (material / "keys" / "song.key").write_text("F")
     assert run() == 0
-    jam = io.read_jams(theirs)
+    jam = jamsfile.read(theirs)
     (key,) = jam.search(namespace="key_mode")
     assert key.data[0].value == "F:major"
     assert jam.file_metadata.artist == "Some One"
@@ -378,11 +378,11 @@ def test_wrong_arguments(run, material):
     (material / "chords").mkdir()
     with pytest.raises(CorpusError, match="has a label file of the same name"):
         run(kinds=("chords",))
-    io.write_audio(material / "audio" / "song.wav", np.zeros(RATE), RATE)
+    audiofile.write(material / "audio" / "song.wav", np.zeros(RATE), RATE)
     with pytest.raises(CorpusError, match=r"3 flac, 1 wav.*--audio-ext"):
         run()
     assert run("jams", "--audio-ext", "wav") == 0
-    assert io.read_jams("jams/song.jams").file_metadata.duration == 1.0
+    assert jamsfile.read("jams/song.jams").file_metadata.duration == 1.0
 
 
 @pytest.mark.parametrize("seed", range(5))

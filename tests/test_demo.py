@@ -15,7 +15,7 @@ from crema.corpus.demo.drums import GROOVES
 from crema.corpus.demo.harmony import MODES, QUALITIES, chord, read_harmony
 from crema.corpus.render import render
 from crema.exceptions import ConfigError
-from crema.utils import index, io
+from crema.utils import audiofile, index, jamsfile
 
 PIECES = demo.catalogue()
 TRAIN = [piece for piece in PIECES if piece.split == "train"]
@@ -233,8 +233,8 @@ def test_impossible_lengths_are_refused(seconds):
 
 @pytest.mark.parametrize("track_id", SHORT)
 def test_files_agree(corpus, track_id):
-    y, sample_rate = io.read_audio(corpus / f"{track_id}.flac")
-    jam = io.read_jams(corpus / f"{track_id}.jams")
+    y, sample_rate = audiofile.read(corpus / f"{track_id}.flac")
+    jam = jamsfile.read(corpus / f"{track_id}.jams")
     assert sample_rate == 22050
     assert len(y) / sample_rate == jam.file_metadata.duration
     assert [a.namespace for a in jam.annotations] == ["chord", "beat", "key_mode"]
@@ -250,7 +250,7 @@ def test_chords_sound_where_the_labels_say(corpus):
     """Chroma agree with the labels best where these are, and N is silence."""
     import librosa
 
-    y, sample_rate = io.read_audio(corpus / "habanera_2.flac")
+    y, sample_rate = audiofile.read(corpus / "habanera_2.flac")
     chords = demo.compose(
         next(p for p in PIECES if p.track_id == "habanera_2"), 8
     ).chords
@@ -280,8 +280,8 @@ def test_audio_is_the_same_every_time(corpus, tmp_path):
 
 def test_other_sample_rates(tmp_path):
     demo.write(SHORT[1], tmp_path, sample_rate=16000, seconds=4)
-    y, sample_rate = io.read_audio(tmp_path / f"{SHORT[1]}.flac")
-    jam = io.read_jams(tmp_path / f"{SHORT[1]}.jams")
+    y, sample_rate = audiofile.read(tmp_path / f"{SHORT[1]}.flac")
+    jam = jamsfile.read(tmp_path / f"{SHORT[1]}.jams")
     assert sample_rate == 16000
     assert len(y) / 16000 == jam.file_metadata.duration
 

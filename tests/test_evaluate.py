@@ -9,7 +9,7 @@ from conftest import ROOT, load_script
 
 from crema.models import base
 from crema.tasks.chord import ChordTags
-from crema.utils import evaluate, index, io
+from crema.utils import audiofile, evaluate, index, jamsfile
 
 stage = load_script(ROOT / "training" / "chord" / "03-evaluate.py")
 SCORING = evaluate.Scoring(
@@ -133,8 +133,8 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
             jam.annotations.append(
                 chords() if track == "empty" else chords((0, 10, "C:maj"))
             )
-        io.write_audio(corpus.audio(track), y, 22050)
-        io.write_jams(corpus.jams(track), jam)
+        audiofile.write(corpus.audio(track), y, 22050)
+        jamsfile.write(corpus.jams(track), jam)
     whole = corpus.audio("truncated").read_bytes()
     corpus.audio("truncated").write_bytes(whole[: len(whole) // 2])
     rows = {
@@ -158,7 +158,7 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     summary = evaluate.summarise(list(rows.values()))
     assert summary["majmin"]["tracks"] == 1
     assert summary["majmin"]["weighted"] == pytest.approx(1)
-    kept = io.read_jams(tmp_path / "out" / "good.jams")
+    kept = jamsfile.read(tmp_path / "out" / "good.jams")
     assert len(kept.annotations) == 2
 
 
@@ -182,8 +182,8 @@ def silent(directory, label):
     jam = jams.JAMS()
     jam.file_metadata.duration = 10
     jam.annotations.append(chords((0, 10, label)))
-    io.write_audio(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
-    io.write_jams(corpus.jams("a"), jam)
+    audiofile.write(corpus.audio("a"), np.zeros(22050 * 10, np.float32), 22050)
+    jamsfile.write(corpus.jams("a"), jam)
     return corpus
 
 
@@ -208,7 +208,7 @@ def test_what_is_scored_is_revised_by_the_models_beside(tmp_path, others, root):
         "a", corpus, Reviser(), others, SCORING, tmp_path / "out"
     )
     assert row["scores"]["root"] == root and len(said) == 1
-    kept = io.read_jams(tmp_path / "out" / "a.jams")
+    kept = jamsfile.read(tmp_path / "out" / "a.jams")
     assert len(kept.annotations) == 2 + len(others)
 
 

@@ -9,7 +9,7 @@ from crema.corpus import agreement, heard, pair
 from crema.corpus.hearings import CHANGES
 from crema.exceptions import CorpusError
 from crema.notes import split, transpose
-from crema.utils import index, io, sampling
+from crema.utils import audiofile, index, jamsfile, sampling
 
 RATE = 22050
 
@@ -164,8 +164,8 @@ def made(tmp_path_factory):
     hit = rng.normal(size=len(time)) * np.exp(-(time % 0.5) / 0.03)
     bass = np.sin(2 * np.pi * 80 * time) * np.exp(-(time % 2) / 0.2)
     pulse = 0.2 * hit + 0.4 * bass
-    io.write_audio(directory / "pulse.flac", pulse.astype(np.float32), RATE)
-    io.write_audio(directory / "none.flac", np.zeros(5 * RATE, np.float32), RATE)
+    audiofile.write(directory / "pulse.flac", pulse.astype(np.float32), RATE)
+    audiofile.write(directory / "none.flac", np.zeros(5 * RATE, np.float32), RATE)
     (directory / "text.flac").write_text("no audio")
     output = directory / "corpus"
     output.mkdir()
@@ -201,8 +201,8 @@ def test_each_version_has_its_beats(made):
     tracks = [t for t in index.read_index(output / "index_train_beat.json") if t != "a"]
     found = {}
     for track in tracks:
-        y, rate = io.read_audio(output / f"{track}.flac")
-        (annotation,) = io.read_jams(output / f"{track}.jams").annotations
+        y, rate = audiofile.read(output / f"{track}.flac")
+        (annotation,) = jamsfile.read(output / f"{track}.jams").annotations
         times = np.array([beat.time for beat in annotation.data])
         assert annotation.duration == pytest.approx(len(y) / rate)
         assert 0 <= times[0] < 0.11
@@ -279,9 +279,9 @@ def test_what_is_written_is_where_it_sounds(tmp_path, change):
     for estimator, part in (("chord", excerpt), ("beat", beats)):
         arguments = (estimator, changed, RATE, part, CHANGES[change])
         heard.write(tmp_path, estimator, *arguments)
-        audio, _ = io.read_audio(tmp_path / f"{estimator}.flac")
+        audio, _ = audiofile.read(tmp_path / f"{estimator}.flac")
         sounds = np.flatnonzero(np.abs(audio) > 0.1) / RATE
-        (annotation,) = io.read_jams(tmp_path / f"{estimator}.jams").annotations
+        (annotation,) = jamsfile.read(tmp_path / f"{estimator}.jams").annotations
         told = {observation.value: observation.time for observation in annotation.data}
         assert annotation.duration == len(audio) / RATE
         if estimator == "beat":
@@ -305,7 +305,7 @@ def test_chords_move_with_the_audio(tmp_path):
             for harmonic in range(1, 6):
                 wave = np.sin(2 * np.pi * harmonic * frequency * time[part])
                 y[part] += 0.1 * fade * wave / harmonic
-    io.write_audio(tmp_path / "song.flac", y.astype(np.float32), RATE)
+    audiofile.write(tmp_path / "song.flac", y.astype(np.float32), RATE)
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     words = ["chord", str(corpus), str(tmp_path / "song.flac"), "--versions", "9"]
@@ -315,8 +315,8 @@ def test_chords_move_with_the_audio(tmp_path):
     expected = ["C:maj", "A:min", "F:maj", "G:maj"] * 4
     roots = set()
     for track in tracks:
-        audio, _ = io.read_audio(corpus / f"{track}.flac")
-        (annotation,) = io.read_jams(corpus / f"{track}.jams").annotations
+        audio, _ = audiofile.read(corpus / f"{track}.flac")
+        (annotation,) = jamsfile.read(corpus / f"{track}.jams").annotations
         assert annotation.namespace == "chord"
         assert annotation.duration == pytest.approx(len(audio) / RATE)
         plain = [chord.value.split("/")[0] for chord in annotation.data]

@@ -12,7 +12,7 @@ from crema import features
 from crema.exceptions import AnnotationError
 from crema.models import key as model
 from crema.tasks import key
-from crema.utils import evaluate, io
+from crema.utils import evaluate, hdf5
 
 SR, HOP = 22050, 2048
 RATE = SR / HOP
@@ -114,7 +114,7 @@ def test_local_keys_are_smoothed_and_the_whole_is_not_asked():
 def test_what_the_decoder_learns_from_annotations(tmp_path):
     train = load_script(ROOT / "training" / "key" / "02-train.py")
     local = np.repeat([-1, 0, 7, -1], [50, 50, 51, 49])[None, :, None].astype(np.int8)
-    io.write_features(tmp_path / "a.h5", {"key.local": local}, {})
+    hdf5.write(tmp_path / "a.h5", {"key.local": local}, {})
     # 100 steps from key to key, one of them a change; see sampling.self_transition.
     assert train.decoder([tmp_path / "a.h5"]) == {"self_transition": 100 / 102}
 

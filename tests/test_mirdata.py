@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from crema.corpus import mirdata as tool
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
-from crema.utils import io
+from crema.utils import jamsfile
 
 RATE = 8000
 
@@ -128,7 +128,7 @@ def contents(path):
             (round(o.time, 4), round(o.time + o.duration, 4), o.value)
             for o in annotation.data
         ]
-        for annotation in io.read_jams(path).annotations
+        for annotation in jamsfile.read(path).annotations
     }
 
 
@@ -142,7 +142,7 @@ def test_chords_beats_and_keys(dataset, capsys):
     ]
     source = home / "audio" / "10" / "10CD1_-_Song.wav"
     assert os.path.samefile(output / "10CD1.wav", source)
-    jam = io.read_jams(output / "10CD1.jams")
+    jam = jamsfile.read(output / "10CD1.jams")
     assert jam.file_metadata.duration == 4.0
     assert jam.file_metadata.title == "10CD1_-_Song"
     assert jam.file_metadata.artist == ""
@@ -163,7 +163,7 @@ def test_key_as_text_and_artists(dataset, capsys):
     _, output, run = dataset(giantsteps_key)
     assert run() == 1
     assert sorted(path.name for path in output.iterdir()) == ["1.jams", "1.mp3"]
-    jam = io.read_jams(output / "1.jams")
+    jam = jamsfile.read(output / "1.jams")
     assert jam.file_metadata.artist == "One, Two"
     duration = jam.file_metadata.duration
     assert duration == pytest.approx(4.0, abs=0.1)
@@ -185,7 +185,7 @@ def test_one_of_several_properties(dataset, capsys):
     _, output, run = dataset(billboard)
     assert run() == 0
     assert contents(output / "0003.jams") == {"chord": [(0, 2, "A:min7/b3")]}
-    metadata = io.read_jams(output / "0003.jams").file_metadata
+    metadata = jamsfile.read(output / "0003.jams").file_metadata
     assert (metadata.artist, metadata.title) == ("An Artist", "A Song")
     assert run("--property", "chords_majmin") == 0
     assert contents(output / "0003.jams") == {"chord": [(0, 2, "A:min")]}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import build_network, estimators, modules_of
 
-from crema import backend, network, pump
+from crema import network, pump
 from crema.exceptions import ModelError
 from crema.models import base
-from crema.utils import io
+from crema.utils import disk, processes
 
 RATE = 22050
 
@@ -31,8 +31,8 @@ def directories(tmp_path_factory):
         exported = to_onnx(model).SerializeToString()
         (directory / "model.onnx").write_bytes(exported)
         pump.save(operators, directory / "pump.pkl")
-        io.write_json(directory / "decoder.json", {})
-        io.write_text(directory / "version.txt", "abc1234.0\n")
+        disk.write_json(directory / "decoder.json", {})
+        disk.write_text(directory / "version.txt", "abc1234.0\n")
     return made
 
 
@@ -148,7 +148,7 @@ def test_without_an_exported_network_that_of_keras_is_meant(tmp_path):
 @pytest.mark.parametrize(("said", "threads"), [("3", 3), ("2,1", 2), ("", None)])
 def test_a_process_keeps_to_its_share_of_threads(said, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", said)
-    assert backend.n_threads() == (threads or backend.n_cpus())
+    assert processes.n_threads() == (threads or processes.n_cpus())
 
 
 def test_a_model_of_keras_without_keras_says_what_to_install(directory, monkeypatch):

@@ -10,7 +10,7 @@ from conftest import ROOT, annotate
 
 from crema import analyze, models, origin, program
 from crema.exceptions import CremaError
-from crema.utils import io
+from crema.utils import disk, jamsfile
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def tone():
 
 def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
     jam = analyze.analyze(y=tone, sr=22050)
-    io.write_jams(tmp_path / "a.jams", jam)
+    jamsfile.write(tmp_path / "a.jams", jam)
     assert program.main(["info", str(tmp_path / "a.jams")]) == 0
     text = capsys.readouterr().out
     for name, directory in models.find(models.RELEASED).items():
-        settings = io.read_json(directory / "settings.json")
+        settings = disk.read_json(directory / "settings.json")
         assert f"estimator: {name}" in text
         assert models.load(directory).origin["sha256"] in text
         assert settings["hashes"]["index"] in text
@@ -39,7 +39,7 @@ def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
 
 def test_a_model_of_ones_own(trained, tone, tmp_path):
     jam = analyze.analyze(y=tone, sr=22050, model=trained)
-    io.write_jams(tmp_path / "a.jams", jam)
+    jamsfile.write(tmp_path / "a.jams", jam)
     found = origin.info(tmp_path / "a.jams")["1 chord"]
     known = origin.info(trained)
     assert found["sha256"] == known["sha256"] and "comes with" not in known
@@ -58,8 +58,8 @@ def test_the_hash_tells_models_apart(trained, tmp_path):
 
 def test_what_others_have_written(tmp_path):
     jam = annotate(["C:maj"])
-    io.write_jams(tmp_path / "a.jams", jam)
-    io.write_json(tmp_path / "a.json", {"summary": {}})
+    jamsfile.write(tmp_path / "a.jams", jam)
+    disk.write_json(tmp_path / "a.json", {"summary": {}})
     for name, message in (
         ("a.jams", "no annotation says which model"),
         ("a.json", "does not say where it comes from"),
@@ -76,12 +76,12 @@ def test_what_others_have_written(tmp_path):
 def test_what_others_say_of_their_models(tmp_path, model):
     jam = annotate(["C:maj"])
     jam.annotations[0].sandbox.model = model
-    io.write_jams(tmp_path / "a.jams", jam)
+    jamsfile.write(tmp_path / "a.jams", jam)
     with pytest.raises(CremaError, match="no annotation says which model"):
         origin.info(tmp_path / "a.jams")
     known = {"estimator": "mine", "version": "1", "sha256": "0"}
     jam.annotations[1].sandbox.model = known
-    io.write_jams(tmp_path / "a.JAMS", jam)
+    jamsfile.write(tmp_path / "a.JAMS", jam)
     found = origin.info(tmp_path / "a.JAMS")
     assert found["2 beat"] == known and "not by crema" in found["1 chord"]["made by"]
 

@@ -12,7 +12,7 @@ from conftest import annotate
 
 from crema.corpus import pair
 from crema.exceptions import ConfigError, CorpusError
-from crema.utils import index, io
+from crema.utils import audiofile, index, jamsfile
 
 RATE = 8000
 
@@ -21,19 +21,19 @@ def write(directory, track_id, artist="", seconds=3.0, ext="flac", release=""):
     """Write a tone that no other track has, and its annotation."""
     frequency = 200 + int(hashlib.sha256(track_id.encode()).hexdigest()[:4], 16) / 100
     t = np.arange(round(seconds * RATE)) / RATE
-    io.write_audio(
+    audiofile.write(
         directory / f"{track_id}.{ext}", 0.3 * np.sin(2 * np.pi * frequency * t), RATE
     )
     jam = annotate(["C:maj", "G:7"], seconds / 2)
     jam.file_metadata.artist = artist
     jam.file_metadata.release = release
-    io.write_jams(directory / f"{track_id}.jams", jam)
+    jamsfile.write(directory / f"{track_id}.jams", jam)
 
 
 def edit(directory, track_id, change):
-    jam = io.read_jams(directory / f"{track_id}.jams")
+    jam = jamsfile.read(directory / f"{track_id}.jams")
     change(jam)
-    io.write_jams(directory / f"{track_id}.jams", jam)
+    jamsfile.write(directory / f"{track_id}.jams", jam)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_rounding_of_annotations_is_tolerated(corpus):
 
 def test_the_same_audio_in_another_file_is_found(corpus):
     """As the tags of a file, or the effort of the encoder, may differ."""
-    y, rate = io.read_audio(corpus / "b_1.flac")
+    y, rate = audiofile.read(corpus / "b_1.flac")
     soundfile.write(corpus / "b_0.flac", y, rate, format="FLAC", compression_level=0.0)
     shutil.copy(corpus / "b_1.jams", corpus / "b_0.jams")
     assert (corpus / "b_0.flac").read_bytes() != (corpus / "b_1.flac").read_bytes()
@@ -379,7 +379,7 @@ def test_nothing_usable(corpus):
 
 def test_jamz(corpus):
     for path in corpus.glob("*.jams"):
-        io.write_jams(path.with_suffix(".jamz"), io.read_jams(path))
+        jamsfile.write(path.with_suffix(".jamz"), jamsfile.read(path))
         path.unlink()
     run(corpus, "--jams-ext", "jamz", "--test-fraction", 0.5)
     train, test = splits(corpus)

@@ -29,7 +29,7 @@ from crema.exceptions import (
 )
 from crema.notes import transpose
 from crema.tasks import chord as tasks
-from crema.utils import index, io, prepare, sampling
+from crema.utils import audiofile, disk, hdf5, index, jamsfile, prepare, sampling
 
 SCRIPT = CHORD / "01-prepare.py"
 FRAME = 2048 / 22050
@@ -52,7 +52,7 @@ def place(tmp_path, prepared):
     for copy in ("0", "1"):
         write_pair(augmented, f"a.{copy}", ["D:maj", "A:7"])
     copies = [{"augment_id": copy} for copy in ("0", "1")]
-    io.write_json(augmented / "a.json", {"track_id": "a", "copies": copies})
+    disk.write_json(augmented / "a.json", {"track_id": "a", "copies": copies})
     shutil.copy(prepared / "pump.pkl", tmp_path)
     return tmp_path
 
@@ -70,7 +70,7 @@ def run(place, *options, track="a"):
 
 def labels_of(path, operators, seconds):
     """Return the chord in the middle of each of the spans of so many seconds."""
-    with io.open_features(path) as store:
+    with hdf5.opened(path) as store:
         (classes,) = store["chord_tag.chord"][:]
     middles = np.arange(seconds / 2, len(classes) * FRAME, seconds)
     tags = operators["chord_tag"].labels
@@ -94,7 +94,7 @@ def test_features_are_found_from_the_index_alone(prepared):
 
 def test_fields_are_those_of_the_pump(prepared, operators):
     for path in (prepared / "features").glob("*.h5"):
-        with io.open_features(path) as store:
+        with hdf5.opened(path) as store:
             assert set(operators.fields) <= set(store)
             for name, field in operators.fields.items():
                 assert store[name].dtype == field.dtype
@@ -110,14 +110,14 @@ def test_the_length_is_that_of_the_audio(prepared):
     for track, (chords, _) in SONGS.items():
         frames = int(len(chords) * SONG_CHORD_SECONDS / FRAME)
         for copy in ("", ".0", ".1"):
-            with io.open_features(prepared / "features" / f"{track}{copy}.h5") as store:
+            with hdf5.opened(prepared / "features" / f"{track}{copy}.h5") as store:
                 assert store["hcqt.mag"].shape == (1, frames, 216, 2)
 
 
 def test_attributes_tell_where_features_come_from(prepared):
     digest = hashlib.sha256((prepared / "pump.pkl").read_bytes()).hexdigest()
     for path in (prepared / "features").glob("*.h5"):
-        with io.open_features(path) as store:
+        with hdf5.opened(path) as store:
             assert dict(store.attrs) == {
                 "track_id": path.name.partition(".")[0],
                 "crema": __version__,
@@ -138,7 +138,7 @@ def test_labels_are_those_of_each_copy(prepared, operators):
 
 
 def test_levels_show_the_chord(prepared):
-    with io.open_features(prepared / "features" / "axis_1.h5") as store:
+    with hdf5.opened(prepared / "features" / "axis_1.h5") as store:
         levels = store["hcqt.mag"][0, 8, :, 0]
     # C3, E3 and G3 are the loudest of the third octave above C1.
     third = levels[72:108].reshape(12, 3).max(axis=1)
@@ -148,14 +148,14 @@ def test_levels_show_the_chord(prepared):
 def test_the_original_is_written_last(place, monkeypatch):
     run(place)
     written = []
-    original = io.write_features
+    original = hdf5.write
 
     def spy(path, *args):
         assert not (place / "features" / "a.h5").exists()
         written.append(path.name)
         original(path, *args)
 
-    monkeypatch.setattr(io, "write_features", spy)
+    monkeypatch.setattr(hdf5, "write", spy)
     run(place)
     assert written == ["a.0.h5", "a.1.h5", "a.h5"]
 
@@ -175,7 +175,7 @@ def test_stale_copies_are_removed_and_others_kept(place):
     features = run(place)
     for other in ("ab.0.h5", "b.h5", "a1.0.h5"):
         (features / other).touch()
-    io.write_json(place / "augmented" / "a.json", {"copies": [{"augment_id": "1"}]})
+    disk.write_json(place / "augmented" / "a.json", {"copies": [{"augment_id": "1"}]})
     run(place)
     assert names(features) == ["a.1.h5", "a.h5", "a1.0.h5", "ab.0.h5", "b.h5"]
 
@@ -187,7 +187,7 @@ def test_any_name_of_a_file_is_a_track(place, track):
             path.rename(path.with_name(path.name.replace("a.", f"{track}.", 1)))
     features = run(place, track=track)
     assert names(features) == sorted(f"{track}{c}.h5" for c in ("", ".0", ".1"))
-    io.write_json(place / "augmented" / f"{track}.json", {"copies": []})
+    disk.write_json(place / "augmented" / f"{track}.json", {"copies": []})
     run(place, track=track)
     assert names(features) == [f"{track}.h5"]
 
@@ -203,10 +203,10 @@ def test_the_same_track_gives_the_same_bytes(place):
 def test_copies_in_another_format(place):
     for copy in ("0", "1"):
         (place / "augmented" / f"a.{copy}.flac").unlink()
-        io.write_audio(
+        audiofile.write(
             place / "augmented" / f"a.{copy}.ogg", synthesise(["C:maj"]), SAMPLE_RATE
         )
-        io.write_jams(place / "augmented" / f"a.{copy}.jams", annotate(["C:maj"]))
+        jamsfile.write(place / "augmented" / f"a.{copy}.jams", annotate(["C:maj"]))
     assert len(names(run(place, "--format", "ogg"))) == 3
 
 
@@ -225,7 +225,7 @@ def test_tracks_by_name_use_the_pump_that_is_there(place):
     before = (place / "pump.pkl").read_bytes()
     features = run(place, "--octaves", "5")
     assert (place / "pump.pkl").read_bytes() == before
-    with io.open_features(features / "a.h5") as store:
+    with hdf5.opened(features / "a.h5") as store:
         assert store["hcqt.mag"].shape[2] == 216
     (place / "pump.pkl").unlink()
     with pytest.raises(ModelError, match="pump.pkl"):
@@ -239,7 +239,7 @@ def test_the_rounding_is_part_of_the_pump(place):
         place / "corpus" / "a.jams",
         pump.pumpp.Pump(exact, tasks.ChordTags()),
     )
-    with io.open_features(run(place) / "a.h5") as store:
+    with hdf5.opened(run(place) / "a.h5") as store:
         levels = store["hcqt.mag"][:]
     assert data["hcqt.mag"].dtype == np.float32 and levels.dtype == np.uint8
     assert np.abs(levels - data["hcqt.mag"]).max() <= 0.5 + 1e-4
@@ -271,7 +271,7 @@ def test_what_tracks_need(tmp_path, option):
 
 
 def transform(tmp_path, operators, jam, audio=("C:maj", "G:7")):
-    io.write_audio(tmp_path / "a.flac", synthesise(audio), SAMPLE_RATE)
+    audiofile.write(tmp_path / "a.flac", synthesise(audio), SAMPLE_RATE)
     jam.save(str(tmp_path / "a.jams"), strict=False)
     return prepare.transform(tmp_path / "a.flac", tmp_path / "a.jams", operators)
 
@@ -354,7 +354,7 @@ def test_a_chord_annotation_without_chords(tmp_path, operators):
 def test_the_original_is_to_be_corrected_not_its_copies(place, change):
     features = run(place)
     for path in (place / "corpus" / "a.jams", *(place / "augmented").glob("*.jams")):
-        jam = io.read_jams(path)
+        jam = jamsfile.read(path)
         if change == "no chords":
             jam.annotations = jams.AnnotationArray()
         elif change == "empty":
@@ -397,8 +397,8 @@ def test_what_only_a_task_finds_out_names_the_file(tmp_path, operators, monkeypa
 
 def test_audio_at_another_rate_in_stereo(tmp_path, operators):
     y = synthesise(["C:maj", "G:7"], sample_rate=44100)
-    io.write_audio(tmp_path / "a.flac", np.stack([y, y], axis=1), 44100)
-    io.write_jams(tmp_path / "a.jams", annotate(["C:maj", "G:7"]))
+    audiofile.write(tmp_path / "a.flac", np.stack([y, y], axis=1), 44100)
+    jamsfile.write(tmp_path / "a.jams", annotate(["C:maj", "G:7"]))
     data = prepare.transform(tmp_path / "a.flac", tmp_path / "a.jams", operators)
     same = transform(tmp_path, operators, annotate(["C:maj", "G:7"]))
     assert data["hcqt.mag"].shape == same["hcqt.mag"].shape
@@ -415,8 +415,8 @@ def test_silence(tmp_path, operators):
 def test_audio_that_is_too_short_is_not_the_fault_of_a_label(tmp_path, operators):
     """50 ms are less than a frame."""
     y = synthesise(["C:maj"], seconds=0.05)
-    io.write_audio(tmp_path / "a.flac", y, SAMPLE_RATE)
-    io.write_jams(tmp_path / "a.jams", annotate(["C:maj"], seconds=0.05))
+    audiofile.write(tmp_path / "a.flac", y, SAMPLE_RATE)
+    jamsfile.write(tmp_path / "a.jams", annotate(["C:maj"], seconds=0.05))
     with pytest.raises(CremaError) as caught:
         prepare.transform(tmp_path / "a.flac", tmp_path / "a.jams", operators)
     text = str(caught.value)

@@ -10,7 +10,7 @@ from conftest import ROOT, estimators, modules_of, synthesise
 
 from crema import models
 from crema.exceptions import ModelError
-from crema.utils import hashes, io, release
+from crema.utils import disk, hashes, release
 
 FILES = {
     "SHA256SUMS",
@@ -63,7 +63,7 @@ def test_a_release_is_complete_and_no_more(directory, estimator, options):
     splits = json.loads((directory / "splits.json").read_text())
     assert sum(map(len, splits.values())) == 4 and len(splits["test"]) == 1
     card = (directory / "card.md").read_text()
-    scores = io.read_json(f"{options[3]}/test_data.json")
+    scores = disk.read_json(f"{options[3]}/test_data.json")
     assert card.startswith(f"# {estimator} {scores['version']}\n")
     for name, line in scores["summary"].items():
         assert f"| {name} | {line['weighted']:.3f} |" in card

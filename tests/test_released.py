@@ -11,7 +11,7 @@ from conftest import ROOT, modules_of
 
 from crema import analyze, models
 from crema.exceptions import ModelError
-from crema.utils import hashes, io
+from crema.utils import disk, hashes
 from tests import golden
 
 RELEASED = sorted(path.parent for path in models.RELEASED.glob(f"*/{hashes.SUMS}"))
@@ -32,7 +32,7 @@ def test_files_are_those_of_the_release(directory):
     version = (directory / "version.txt").read_text().strip()
     assert card.startswith(f"# {directory.name} {version}\n")
     assert not version.endswith("+dirty")
-    splits = io.read_json(directory / "splits.json")
+    splits = disk.read_json(directory / "splits.json")
     assert not set(splits["train"] + splits["validation"]) & set(splits["test"])
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_written_but_the_annotation(tmp_path):
 
 @pytest.mark.parametrize("clip", golden.CLIPS)
 def test_what_is_heard_has_not_changed(clip):
-    found, expected = golden.annotations(clip), io.read_json(golden.path(clip))
+    found, expected = golden.annotations(clip), disk.read_json(golden.path(clip))
     assert [a["namespace"] for a in found] == [a["namespace"] for a in expected]
     for one, other in zip(found, expected, strict=True):
         assert [row[2] for row in one["data"]] == [row[2] for row in other["data"]]

@@ -9,7 +9,7 @@ from conftest import CHORD, SAMPLE_RATE, annotate, run_main, synthesise, write_p
 
 from crema.deformers import TimeStretch
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CremaError
-from crema.utils import index, io, setup
+from crema.utils import audiofile, disk, index, jamsfile, setup
 
 SCRIPT = CHORD / "00-setup.py"
 CHORDS = ["C:maj", "F#:min7/b3"]
@@ -41,14 +41,14 @@ def made(tmp_path_factory):
     directory = tmp_path_factory.mktemp("made")
     jam = annotate(CHORDS)
     jam.file_metadata.duration = 100.0
-    io.write_audio(directory / "in" / "a.flac", synthesise(CHORDS), SAMPLE_RATE)
-    io.write_jams(directory / "in" / "a.jams", jam)
+    audiofile.write(directory / "in" / "a.flac", synthesise(CHORDS), SAMPLE_RATE)
+    jamsfile.write(directory / "in" / "a.jams", jam)
     augment(directory / "in", directory / "out", semitones=(-2, 0, 1, 4))
     return directory / "out"
 
 
 def history(path):
-    return io.read_jams(path).sandbox["muda"]["history"]
+    return jamsfile.read(path).sandbox["muda"]["history"]
 
 
 # --- what is made ---------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_labels_of_a_copy(made):
         (3, ["E:maj", "Bb:min7/b3"]),
     ]:
         path = made / f"a.{number}.jams"
-        jam = io.read_jams(path)
+        jam = jamsfile.read(path)
         assert path.read_text().isascii()
         assert [o.value for o in jam.annotations["chord", 0]] == expected
         assert [o.value for o in jam.annotations["beat", 0]] == [1, 2, 3, 4, 1, 2]
@@ -90,7 +90,7 @@ def test_labels_of_a_copy(made):
 
 def test_the_duration_is_that_of_the_audio(made):
     for number in range(4):
-        jam = io.read_jams(made / f"a.{number}.jams")
+        jam = jamsfile.read(made / f"a.{number}.jams")
         info = soundfile.info(made / f"a.{number}.flac")
         assert jam.file_metadata.duration == info.frames / info.samplerate == 3.0
         assert info.samplerate == SAMPLE_RATE
@@ -98,7 +98,7 @@ def test_the_duration_is_that_of_the_audio(made):
 
 def chroma(path):
     """Return the energy of each pitch class in the first chord."""
-    y, sr = io.read_audio(path)
+    y, sr = audiofile.read(path)
     y = y[: int(1.4 * sr)]
     power = np.abs(np.fft.rfft(y * np.hanning(len(y)))) ** 2
     frequency = np.fft.rfftfreq(len(y), 1 / sr)
@@ -122,8 +122,8 @@ def test_the_audio_is_not_in_the_annotation(made):
 @pytest.mark.parametrize("jams_ext", ["jams", "jamz"])
 def test_other_formats(tmp_path, audio_format, jams_ext):
     source, target = tmp_path / "in", tmp_path / "out"
-    io.write_audio(source / "a.ogg", synthesise(CHORDS), SAMPLE_RATE)
-    io.write_jams(source / f"a.{jams_ext}", annotate(CHORDS))
+    audiofile.write(source / "a.ogg", synthesise(CHORDS), SAMPLE_RATE)
+    jamsfile.write(source / f"a.{jams_ext}", annotate(CHORDS))
     options = ("--audio-ext", "ogg", "--jams-ext", jams_ext)
     augment(source, target, *options, "--format", audio_format, semitones=(1,))
     expected = {f"a.0.{audio_format}", f"a.0.{jams_ext}", "a.json"}
@@ -135,12 +135,12 @@ def test_other_formats(tmp_path, audio_format, jams_ext):
 
 def test_stereo_becomes_one_channel_at_its_own_rate(tmp_path, source):
     y = np.stack([synthesise(CHORDS)] * 2, axis=1)
-    io.write_audio(source / "a.flac", y, 44100)
+    audiofile.write(source / "a.flac", y, 44100)
     augment(source, tmp_path / "out", semitones=(0,))
     info = soundfile.info(tmp_path / "out" / "a.0.flac")
     assert (info.channels, info.samplerate) == (1, 44100)
     expected, found = (
-        io.read_audio(path)[0]
+        audiofile.read(path)[0]
         for path in (source / "a.flac", tmp_path / "out" / "a.0.flac")
     )
     np.testing.assert_allclose(found, expected, atol=2e-4)
@@ -209,7 +209,7 @@ def test_what_is_drawn_belongs_to_the_track(tmp_path):
             setup.augment(
                 track, index.Corpus(source), tmp_path / run, "flac", AtRandom(), seed
             )
-        records = [io.read_json(tmp_path / run / f"{track}.json") for track in "ab"]
+        records = [disk.read_json(tmp_path / run / f"{track}.json") for track in "ab"]
         return [[c["state"]["rate"] for c in r["copies"]] for r in records]
 
     first = rates("one", "ab")
@@ -231,15 +231,16 @@ def test_the_record_is_written_last(tmp_path, source, monkeypatch):
     target = tmp_path / "out"
     augment(source, target, semitones=(1, 2))
     written = []
-    for name in ("write_audio", "write_jams", "write_json"):
-        original = getattr(io, name)
+    writers = ((audiofile, "write"), (jamsfile, "write"), (disk, "write_json"))
+    for module, name in writers:
+        original = getattr(module, name)
 
         def spy(path, *args, original=original):
             assert not (target / "a.json").exists()
             written.append(path.name)
             original(path, *args)
 
-        monkeypatch.setattr(io, name, spy)
+        monkeypatch.setattr(module, name, spy)
     augment(source, target, semitones=(1, 2))
     assert written[-1] == "a.json" and written.count("a.json") == 1
     assert len(written) == 5

@@ -19,7 +19,7 @@ import pytest
 
 from crema import backend, network
 from crema.exceptions import DataError
-from crema.utils import hashes, io, sampling
+from crema.utils import disk, hashes, hdf5, sampling
 
 ROOT = pathlib.Path(__file__).parents[1]
 TRAIN = ROOT / "training" / "chord" / "02-train.py"
@@ -33,7 +33,7 @@ def write_track(path, length, rows=1, value=0):
         "x": np.stack([frames, np.full(length, value)], axis=-1)[np.newaxis],
         "label": np.stack([frames + 1000 * row for row in range(rows)])[..., None],
     }
-    io.write_features(path, data, {"pump": "none"})
+    hdf5.write(path, data, {"pump": "none"})
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_field_of_the_whole_track_goes_with_each_of_its_excerpts(tmp_path):
     frames = np.arange(50, dtype=np.float32)[np.newaxis, :, np.newaxis]
     for number in range(2):
         data = {"x": frames, "label": frames, "whole": np.asarray([[number + 5]])}
-        io.write_features(tmp_path / f"t{number}.h5", data, {})
+        hdf5.write(tmp_path / f"t{number}.h5", data, {})
     files = [tmp_path / f"t{number}.h5" for number in range(2)]
     (batch,) = list(sampling.Excerpts(files, ["x"], ["label", "whole"], 40, 8))[:1]
     inputs, (label, whole), (weights, whole_weights) = batch
@@ -288,7 +288,7 @@ def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
 
 
 def test_two_trainings_do_not_write_to_one_place(prepared, tmp_path):
-    with io.alone(tmp_path):
+    with disk.alone(tmp_path):
         process = train(prepared, tmp_path)
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 1 and not any(tmp_path.iterdir())
@@ -422,7 +422,7 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
         finish(train(prepared, where, *options, program=program, env=environment))
         history = pandas.read_csv(tmp_path / name / "history.csv")
         losses.append(history[["loss", "val_loss"]])
-        settings = io.read_json(tmp_path / name / "settings.json")
+        settings = disk.read_json(tmp_path / name / "settings.json")
         assert name in settings["libraries"]
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
@@ -446,7 +446,7 @@ def test_a_training_begins_with_the_weights_of_an_earlier_one(
     for name, value in weights(uninterrupted).items():
         if "moving" not in name:
             np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
-    settings = io.read_json(tmp_path / "settings.json")
+    settings = disk.read_json(tmp_path / "settings.json")
     assert settings["hashes"]["initial"] == hashes.of_all([before])
     assert settings["options"]["initial"] == [str(before)]
 
@@ -500,10 +500,10 @@ def test_weights_to_begin_with_that_do_not_fit_are_refused(
 
 
 def test_what_lies_beside_the_model(uninterrupted):
-    settings = io.read_json(uninterrupted / "settings.json")
+    settings = disk.read_json(uninterrupted / "settings.json")
     assert settings["estimator"] == "chord"
     assert settings["options"]["seed"] == 7
-    decoder = io.read_json(uninterrupted / "decoder.json")
+    decoder = disk.read_json(uninterrupted / "decoder.json")
     assert 0 < decoder["tag_self_transition"] < 1
     assert len((uninterrupted / "history.csv").read_text().splitlines()) == 6
 

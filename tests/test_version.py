@@ -146,14 +146,14 @@ def test_the_count_goes_on_after_nine(tmp_path):
 
 def test_a_crash_between_ledger_and_version_repeats_no_number(tmp_path, monkeypatch):
     version.advance(tmp_path, "abc1234", False, {})
-    original = version.io.write_text
+    original = version.disk.write_text
 
     def crash(path, text):
         if path.name == "version.txt":
             raise KeyboardInterrupt
         original(path, text)
 
-    monkeypatch.setattr(version.io, "write_text", crash)
+    monkeypatch.setattr(version.disk, "write_text", crash)
     with pytest.raises(KeyboardInterrupt):
         version.advance(tmp_path, "abc1234", False, {})
     monkeypatch.undo()

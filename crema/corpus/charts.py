@@ -25,7 +25,7 @@ import numpy as np
 from crema.corpus import common
 from crema.exceptions import AnnotationError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import cli, io
+from crema.utils import audiofile, cli
 
 TOOL = "crema.corpus.charts"
 #: The files of a recording that are not part of it.
@@ -170,11 +170,11 @@ def read_parts(directory):
     )
     if not paths:
         raise CorpusError(f"{directory}: holds a chart, but no audio")
-    y, sample_rate = io.read_audio(paths[0])
+    y, sample_rate = audiofile.read(paths[0])
     for path in paths[1:]:
-        part, _ = io.read_audio(path, sample_rate)
+        part, _ = audiofile.read(path, sample_rate)
         longer = max(len(y), len(part))
-        y = io.fix_length(y, longer) + io.fix_length(part, longer)
+        y = audiofile.fix_length(y, longer) + audiofile.fix_length(part, longer)
     return y / max(1.0, np.abs(y).max()), sample_rate
 
 

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from crema.exceptions import AnnotationError, CorpusError
-from crema.utils import cli, io
+from crema.utils import audiofile, cli, jamsfile, processes
 
 #: The module that :mod:`crema.corpus.heard` names in the sandbox of what it makes.
 BY_EAR = "crema.corpus.heard"
@@ -237,12 +237,12 @@ def save(path, jam, tool, audio=None):
     check_ours(path, tool)
     # They were added since, for crema.corpus.pair to group by.
     if path.is_file():
-        before, metadata = io.read_jams(path).file_metadata, jam.file_metadata
+        before, metadata = jamsfile.read(path).file_metadata, jam.file_metadata
         metadata.artist = metadata.artist or before.artist
         metadata.release = metadata.release or before.release
     jam.sandbox.made_by = tool
     if audio is None:
-        io.write_jams(path, jam)
+        jamsfile.write(path, jam)
     else:
         write_pair(path, jam, *audio)
 
@@ -251,8 +251,8 @@ def write_pair(path, jam, y, sample_rate):
     """Write a ``.jams`` file, and the audio as the ``.flac`` beside it."""
     # The annotation vouches for the audio: it goes first and comes last.
     path.unlink(missing_ok=True)
-    io.write_audio(path.with_suffix(".flac"), y, sample_rate)
-    io.write_jams(path, jam)
+    audiofile.write(path.with_suffix(".flac"), y, sample_rate)
+    jamsfile.write(path, jam)
 
 
 def rendering_options(parser):
@@ -298,12 +298,30 @@ def write_rendered(directory, track_id, y, jam, settings):
     write_pair(directory / f"{track_id}.jams", jam, y, settings["sample_rate"])
 
 
-def attempts(function, tracks, jobs=1):
-    """Yield what :func:`crema.utils.cli.attempts` yields, and show the progress."""
-    for number, result in enumerate(cli.attempts(function, tracks, jobs), 1):
-        track, _, error = result
+def run_all(function, tracks, jobs=1):
+    """Call ``function(track)`` for each track, go on after a bad one, show progress.
+
+    Parameters
+    ----------
+    function, tracks, jobs
+        See :func:`crema.utils.processes.attempts`.
+
+    Returns
+    -------
+    results : dict
+        What `function` returned, by track.
+    failures : dict of str to CremaError
+        Why the other tracks failed.
+    """
+    results, failures = {}, {}
+    attempts = processes.attempts(function, tracks, jobs)
+    for number, (track, result, error) in enumerate(attempts, 1):
+        if error:
+            failures[track] = error
+        else:
+            results[track] = result
         cli.progress(number, len(tracks), track, cli.FAILED if error else "")
-        yield result
+    return results, failures
 
 
 def make_all(function, tracks, jobs, what):
@@ -311,11 +329,8 @@ def make_all(function, tracks, jobs, what):
 
     Parameters
     ----------
-    function : callable
-        Makes the one that it is given.
-    tracks : list of str
-    jobs : int
-        Number of processes.
+    function, tracks, jobs
+        As for :func:`run_all`.
     what : str
         What was made, as it is said.
 
@@ -324,9 +339,8 @@ def make_all(function, tracks, jobs, what):
     int
         The exit status: 1 if any is left out.
     """
-    rows = attempts(function, tracks, jobs)
-    failures = {track: error for track, _, error in rows if error}
-    cli.say(f"{len(tracks) - len(failures)} {what}")
+    made, failures = run_all(function, tracks, jobs)
+    cli.say(f"{len(made)} {what}")
     return report(failures)
 
 

@@ -19,11 +19,11 @@ from crema.corpus import demo, mix, variation
 from crema.corpus.arrange import Stem
 from crema.corpus.common import (
     annotation,
-    attempts,
     cover,
     is_made,
     rendering_options,
     report,
+    run_all,
     write_rendered,
 )
 from crema.corpus.demo.composer import compose, is_bass
@@ -31,7 +31,7 @@ from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.render import identify
 from crema.exceptions import program as run
 from crema.notes import PITCH_CLASSES, split
-from crema.utils import index, io
+from crema.utils import disk, index
 from crema.utils.rng import generator
 
 #: Raise it when a change of the code changes what a piece sounds like.
@@ -213,14 +213,12 @@ def main(argv=None):
     }
     fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
     job = functools.partial(make_track, args.output, pieces, fonts, settings)
-    failures = {t: e for t, _, e in attempts(job, list(pieces), args.jobs) if e}
+    made, failures = run_all(job, list(pieces), args.jobs)
     train = args.output / "index_train.json"
-    others = io.read_json(train) if train.is_file() else []
+    others = disk.read_json(train) if train.is_file() else []
     records = [row for row in others if not row["track_id"].startswith(PREFIX)]
     records += [
-        {"track_id": track, "group": groups[track]}
-        for track in pieces
-        if track not in failures
+        {"track_id": track, "group": groups[track]} for track in pieces if track in made
     ]
     index.write_index(train, records)
     return report(failures)

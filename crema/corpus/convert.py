@@ -21,7 +21,7 @@ from typing import NamedTuple
 from crema.corpus import common, labels
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import cli, index, io
+from crema.utils import audiofile, cli, index
 
 TOOL = "crema.corpus.convert"
 #: Seconds that labels may go on after the audio before it is worth a word.
@@ -72,7 +72,7 @@ def convert_track(corpus, output, directories, track_id):
 
     audio = corpus.audio(track_id)
     index.check_track_id(track_id, audio)
-    y, sample_rate = io.read_audio(audio)
+    y, sample_rate = audiofile.read(audio)
     jam = jams.JAMS()
     jam.file_metadata.title = track_id
     jam.file_metadata.duration = duration = len(y) / sample_rate
@@ -179,12 +179,7 @@ def convert(
     corpus = index.Corpus(pathlib.Path(audio_dir), ext)
     output = pathlib.Path(output or audio_dir)
     job = functools.partial(convert_track, corpus, output, directories)
-    converted, failures = {}, {}
-    for track, overhang, error in common.attempts(job, labelled, jobs):
-        if error:
-            failures[track] = error
-        else:
-            converted[track] = overhang
+    converted, failures = common.run_all(job, labelled, jobs)
     return converted, failures, sorted(set(tracks) - set(labelled))
 
 

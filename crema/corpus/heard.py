@@ -29,12 +29,12 @@ import jams
 
 from crema import analyze
 from crema.corpus import agreement
-from crema.corpus.common import BY_EAR, annotation, attempts, report
+from crema.corpus.common import BY_EAR, annotation, report, run_all
 from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
 from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
 from crema.notes import transpose
-from crema.utils import cli, hashes, index, io
+from crema.utils import audiofile, cli, disk, hashes, index, jamsfile
 from crema.utils.rng import generator
 
 #: Raise it when a change of the code changes what is made of a recording.
@@ -72,7 +72,7 @@ def make_tracks(output, settings, model, sources, name):
     settings = {**settings, "audio": hashes.of(sources[name])}
     record = output / f"{name}.json"
     if record.is_file():
-        made = io.read_json(record)
+        made = disk.read_json(record)
         files = [output / f"{t}.{x}" for t in made["tracks"] for x in ("flac", "jams")]
         if made["settings"] == settings and all(path.is_file() for path in files):
             return made["tracks"]
@@ -80,7 +80,7 @@ def make_tracks(output, settings, model, sources, name):
         record.unlink()
     estimator = settings["estimator"]
     estimators = loaded(model, estimator)
-    y, rate = io.read_audio(sources[name], settings["sample_rate"])
+    y, rate = audiofile.read(sources[name], settings["sample_rate"])
     changes = {"as it is": AS_IT_IS, **CHANGES}
     drawn = generator(settings["seed"], name).permutation(list(CHANGES))
     kept = ["as it is", *drawn][: settings["versions"]]
@@ -96,7 +96,7 @@ def make_tracks(output, settings, model, sources, name):
             track = f"{name}_{number}_{version}"
             write(output, track, estimator, audio[title], rate, excerpt, changes[title])
             tracks.append(track)
-    io.write_json(record, {"settings": settings, "tracks": tracks})
+    disk.write_json(record, {"settings": settings, "tracks": tracks})
     return tracks
 
 
@@ -130,8 +130,8 @@ def write(output, track, estimator, y, sample_rate, excerpt, change):
     jam.annotations.append(
         annotation(estimator, observed, duration, "crema", data_source=source)
     )
-    io.write_audio(output / f"{track}.flac", part, sample_rate)
-    io.write_jams(output / f"{track}.jams", jam)
+    audiofile.write(output / f"{track}.flac", part, sample_rate)
+    jamsfile.write(output / f"{track}.jams", jam)
 
 
 def names(estimator, paths):
@@ -184,7 +184,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     train = args.output / "index_train.json"
-    records = io.read_json(train) if train.is_file() else []
+    records = disk.read_json(train) if train.is_file() else []
     corpus = index.Corpus(args.output)  # in FLAC, as what is made here
     for record in records:
         if not corpus.audio(record["track_id"]).is_file():
@@ -203,8 +203,8 @@ def main(argv=None):
         "model": analyze.identify(model, HEARD[args.estimator]),
     }
     job = functools.partial(make_tracks, args.output, settings, model, sources)
-    rows = list(attempts(job, list(sources), args.jobs))
-    made = [track for _, tracks, _ in rows for track in tracks or ()]
+    heard, failures = run_all(job, list(sources), args.jobs)
+    made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
     # What other calls have heard stays; a track is NAME_EXCERPT_VERSION.
@@ -216,7 +216,7 @@ def main(argv=None):
     ]
     records += [{"track_id": track, "group": None} for track in made]
     index.write_index(path, records)
-    return report({name: error for name, _, error in rows if error})
+    return report(failures)
 
 
 if __name__ == "__main__":

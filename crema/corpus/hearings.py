@@ -12,7 +12,7 @@ import pedalboard
 
 from crema import analyze, deformers, formats
 from crema.notes import transpose
-from crema.utils import io
+from crema.utils import audiofile
 
 
 class Change(NamedTuple):
@@ -40,9 +40,9 @@ def _effect(*plugins):
         # MP3 has no rate above that.
         rate = min(sample_rate, 48000)
         made = pedalboard.Pedalboard(list(plugins))(
-            io.resample(y, sample_rate, rate), rate
+            audiofile.resample(y, sample_rate, rate), rate
         )
-        return io.fix_length(io.resample(made, rate, sample_rate), len(y))
+        return audiofile.fix_length(audiofile.resample(made, rate, sample_rate), len(y))
 
     return Change(change)
 

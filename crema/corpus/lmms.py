@@ -26,7 +26,7 @@ import numpy as np
 from crema.corpus import common
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import cli, io
+from crema.utils import audiofile, cli
 
 TOOL = "crema.corpus.lmms"
 #: Sampling rate of what is rendered, and how many minutes that may take.
@@ -145,7 +145,7 @@ def render(project):
             told = done.stderr.decode(errors="replace").strip().splitlines()
             why = told[-1] if told else f"exit status {done.returncode}"
             raise AnnotationError(f"{project}: lmms cannot play it ({why})")
-        return io.read_audio(out)[0]
+        return audiofile.read(out)[0]
 
 
 def convert(output, projects, track_id):

@@ -12,6 +12,7 @@ that mirdata has of it.  Split it with :mod:`crema.corpus.pair`.
 
 import argparse
 import collections
+import itertools
 import os
 import pathlib
 import re
@@ -20,7 +21,7 @@ import shutil
 from crema.corpus import common, labels
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import cli, index, io
+from crema.utils import audiofile, cli, disk, index
 
 TOOL = "crema.corpus.mirdata"
 INSTALL = "python -m pip install 'mirdata>=1.0'"
@@ -263,7 +264,7 @@ def make_track(dataset, output, audio, chosen, track_id, name):
     if not source or not os.path.isfile(source):
         raise AudioError(f"there is no audio file {source}; add it to the data set")
     source = pathlib.Path(source)
-    y, sample_rate = io.read_audio(source)
+    y, sample_rate = audiofile.read(source)
     jam = jams.JAMS()
     metadata = jam.file_metadata
     metadata.duration = len(y) / sample_rate
@@ -337,7 +338,7 @@ def place(source, target):
     source = os.path.realpath(source)
     if os.path.exists(target) and os.path.samefile(source, target):
         return
-    with io.atomic(target) as temporary:
+    with disk.atomic(target) as temporary:
         try:
             os.link(source, temporary)
         except OSError:
@@ -404,12 +405,8 @@ def convert(
             dataset, pathlib.Path(output), audio, chosen, track_id, names[track_id]
         )
 
-    used, failures = collections.Counter(), {}
-    for track_id, attributes, error in common.attempts(job, list(names)):
-        if error:
-            failures[track_id] = error
-        else:
-            used.update(attributes)
+    made, failures = common.run_all(job, list(names))
+    used = collections.Counter(itertools.chain.from_iterable(made.values()))
     return dict(used), failures
 
 

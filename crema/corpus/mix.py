@@ -16,7 +16,7 @@ import numpy as np
 from crema.corpus.arrange import Stem
 from crema.corpus.render import PEAK, render
 from crema.corpus.voice import sing
-from crema.utils.io import fix_length
+from crema.utils.audiofile import fix_length
 
 #: Loudness of the stems in dB: the lowest and the highest.
 LEVELS = {

@@ -34,7 +34,7 @@ from crema.exceptions import (
     CremaError,
 )
 from crema.exceptions import program as run
-from crema.utils import cli, hashes, index, io, rng, setup
+from crema.utils import audiofile, cli, hashes, index, jamsfile, rng, setup
 
 #: Seconds that annotations may go on after the audio: decoders differ in padding.
 TOLERANCE = 0.5
@@ -81,7 +81,7 @@ def examine(corpus, namespaces, min_duration, track_id):
 
     audio, path = corpus.audio(track_id), corpus.jams(track_id)
     index.check_track_id(track_id, audio)
-    jam = io.read_jams(path)
+    jam = jamsfile.read(path)
     if getattr(jam.sandbox, "made_by", None) == common.BY_EAR:
         raise AnnotationError(
             f"{path}: crema heard this by itself; {common.BY_EAR} lists it, to train on"
@@ -90,7 +90,7 @@ def examine(corpus, namespaces, min_duration, track_id):
     for namespace in namespaces:
         if not any(jams.nsconvert.can_convert(a, namespace) for a in annotated):
             raise AnnotationError(f"{path}: has no {namespace} annotation")
-    y, sample_rate = io.read_audio(audio)
+    y, sample_rate = audiofile.read(audio)
     duration = len(y) / sample_rate
     if duration < min_duration:
         raise AudioError(
@@ -307,13 +307,10 @@ def pair(
         jams_ext.removeprefix("."),
     )
     tracks, rejected = match(corpus, listed)
-    examined = {}
     job = functools.partial(examine, corpus, namespaces, min_duration)
-    for track_id, track, error in common.attempts(job, tracks, jobs):
-        if error:
-            rejected.append({"track_id": track_id, "reason": str(error)})
-        else:
-            examined[track_id] = track
+    examined, failures = common.run_all(job, tracks, jobs)
+    for track_id, error in failures.items():
+        rejected.append({"track_id": track_id, "reason": str(error)})
     groups, first = {}, {}
     for track_id, track in sorted(examined.items()):
         group = group_of(track_id, track)

@@ -33,11 +33,11 @@ from crema.corpus import idioms, mix, variation
 from crema.corpus.arrange import arrange, read_tracks
 from crema.corpus.common import (
     annotation,
-    attempts,
     cover,
     is_made,
     rendering_options,
     report,
+    run_all,
     write_rendered,
 )
 from crema.corpus.render import identify
@@ -298,16 +298,12 @@ def main(argv=None):
 
     songs = {song.track_id: song for song in plan(arguments)}
     job = functools.partial(make_track, arguments.source, arguments.output, songs)
-    failures = {
-        track: error
-        for track, _, error in attempts(job, list(songs), arguments.jobs)
-        if error
-    }
+    made, failures = run_all(job, list(songs), arguments.jobs)
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}
             for song in songs.values()
-            if song.is_test == side and song.track_id not in failures
+            if song.is_test == side and song.track_id in made
         ]
         name = "index_test.json" if side else "index_train.json"
         index.write_index(arguments.output / name, records)

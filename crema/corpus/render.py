@@ -33,7 +33,7 @@ import numpy as np
 
 from crema.exceptions import ConfigError
 from crema.utils import hashes
-from crema.utils.io import fix_length
+from crema.utils.audiofile import fix_length
 
 # Finding pretty_midi does not import it, which would be slow.
 _pretty_midi = find_spec("pretty_midi")

@@ -5,7 +5,7 @@ import pathlib
 
 from crema import compiled, network, stored
 from crema.exceptions import ModelError
-from crema.utils import hashes, io
+from crema.utils import disk, hashes
 
 #: Where the models are that crema comes with.
 RELEASED = pathlib.Path(__file__).parent
@@ -121,7 +121,7 @@ def name_of(settings):
     ModelError
         It names none, or is that of a model of another format.
     """
-    record = io.read_json(settings)
+    record = disk.read_json(settings)
     record = record if isinstance(record, dict) else {}
     stored.check(record.get("format", 1), settings, "train it again, or use that crema")
     name = record.get("estimator")

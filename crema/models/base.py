@@ -5,7 +5,7 @@ import pathlib
 from crema import models, network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
-from crema.utils import hashes, io
+from crema.utils import disk, hashes
 from crema.version import __version__
 
 
@@ -49,7 +49,7 @@ class Estimator:
         model, operators, *_ = found
         self.directory = directory
         self.pump = pump.load(operators)
-        self.decoder = io.read_json(directory / "decoder.json")
+        self.decoder = disk.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
         # Of the files as they are now; another training may replace them.
         self.origin = {

@@ -1,4 +1,4 @@
-"""What every estimator's training shares: one module per stage, over small tools.
+"""One module per stage of the workflow, over small tools that inference uses too.
 
 ===================  =========================================================
 :mod:`.setup`        stage 0, augmented copies of each training track
@@ -10,8 +10,13 @@
 :mod:`.initial`      weights to begin with, for stage 2
 :mod:`.release`      what the package carries of an evaluated model
 :mod:`.figures`      figures and tables of a report
-:mod:`.cli`          options that the stages share
-:mod:`.io`           reading and writing files, always whole ones
+:mod:`.cli`          options of command lines
+:mod:`.processes`    pools of processes, and their threads
+:mod:`.disk`         writing files completely or not at all; JSON
+:mod:`.audiofile`    reading and writing audio
+:mod:`.containers`   whether an audio file is complete
+:mod:`.jamsfile`     reading and writing JAMS
+:mod:`.hdf5`         reading and writing features
 :mod:`.index`        corpora, indexes and splits
 :mod:`.rng`          random numbers that can be drawn again
 :mod:`.hashes`       SHA-256 of files, and the list of those of a release

@@ -16,7 +16,7 @@ import numpy as np
 
 from crema import analyze, models, origin
 from crema.exceptions import CremaError
-from crema.utils import cli, hashes, index, io, rng, version
+from crema.utils import audiofile, cli, disk, hashes, index, jamsfile, rng, version
 
 #: Bins of equal width in which confidence is held against what is correct.
 N_BINS = 10
@@ -126,7 +126,7 @@ def run(args, estimator, scoring):
     result = {"estimator": estimator, "version": model.version, "origin": known}
     result |= {"summary": summary, "calibration": calibration(said)}
     result |= {"confusion": confusion(given, scoring.labels), "tracks": rows}
-    io.write_json(args.resources / "test_data.json", result)
+    disk.write_json(args.resources / "test_data.json", result)
     write_table(args.resources / "test_data.csv", rows)
     print(table(summary, rows))
     print(f"calibration error: {result['calibration']['error']:.3f}")
@@ -139,7 +139,7 @@ def origin_of(args, model, others, corpus, tracks):
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     return {
         "model": model.origin,
-        "settings": io.read_json(args.resources / "settings.json"),
+        "settings": disk.read_json(args.resources / "settings.json"),
         "evaluation": {
             "command": sys.argv,
             "beside": {other.name: other.origin for other in others},
@@ -169,7 +169,7 @@ def evaluate(track, corpus, model, others, scoring, estimates):
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
     row |= {"scores": {}, "baseline": {}}
     try:
-        y, sr = io.read_audio(corpus.audio(track))
+        y, sr = audiofile.read(corpus.audio(track))
         row["duration"] = len(y) / sr
         jam = analyze.analyze(y=y, sr=sr, model=[model, *others])
         jam.file_metadata.title = track
@@ -180,7 +180,7 @@ def evaluate(track, corpus, model, others, scoring, estimates):
         ]
         simple = scoring.baseline(y, sr)
         jam.annotations.append(simple)
-        io.write_jams(estimates / f"{track}.jams", jam)
+        jamsfile.write(estimates / f"{track}.jams", jam)
         # The labels that were trained on, whatever the estimate is written as.
         reference = reference_of(corpus.jams(track), model.task.namespace)
         scores = {
@@ -209,7 +209,7 @@ def reference_of(path, namespace):
     """Return the first annotation in `path` that says something of `namespace`."""
     import jams
 
-    for annotation in io.read_jams(path).annotations:
+    for annotation in jamsfile.read(path).annotations:
         # As in preparing, an empty annotation says nothing.
         if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
             return jams.nsconvert.convert(annotation, namespace)
@@ -379,7 +379,7 @@ def write_table(path, rows):
     """Write the scores as CSV, one row per track."""
     metrics = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     with (
-        io.atomic(path) as temporary,
+        disk.atomic(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.writer(stream)

@@ -16,7 +16,7 @@ import numpy as np
 
 from crema import exceptions
 from crema.exceptions import DataError
-from crema.utils import cli, index, io
+from crema.utils import cli, disk, index
 
 #: Stages whose jobs are measured; the first two have one for each training track.
 STAGES = ("setup", "prepare", "train", "evaluate")
@@ -82,7 +82,7 @@ def scores(source, path):
     path : path-like
         The figure to write, in the format of its suffix.
     """
-    result = io.read_json(source)
+    result = disk.read_json(source)
     names = list(result["summary"])
     # What is in [0, 1] has one axis, and each measure with a unit its own.
     panels = [[name for name in names if not has_unit(name)]]
@@ -174,7 +174,7 @@ def tracks(source, path):
     path : path-like
         The HTML file to write.
     """
-    result = io.read_json(source)
+    result = disk.read_json(source)
     names = list(result["summary"])
     # Where a long name may break.
     heads = ["track", "seconds", *(name.replace("_", "_<wbr>") for name in names)]
@@ -193,7 +193,7 @@ def tracks(source, path):
             reason = html.escape(f"{row['status']}: {row['reason']}")
             rows.append(f'{begin}<td class="reason" colspan="{len(names)}">{reason}')
     rows = "\n".join(f"<tr>{row}" for row in rows)
-    io.write_text(path, PAGE.format(title=html.escape(heading(result)), rows=rows))
+    disk.write_text(path, PAGE.format(title=html.escape(heading(result)), rows=rows))
 
 
 def pairs(row, names):
@@ -216,7 +216,7 @@ def confusion(source, path):
     path : path-like
         The figure to write, in the format of its suffix.
     """
-    result = io.read_json(source)
+    result = disk.read_json(source)
     if "confusion" not in result:
         raise DataError(f"{source}: holds no confusion; evaluate again")
     labels = np.asarray(result["confusion"]["labels"])
@@ -354,7 +354,7 @@ def save(figure, path):
     """Write a figure; the same data give the same bytes."""
     for axis in figure.axes:
         axis.set_visible(axis.has_data())
-    with io.atomic(path) as temporary:
+    with disk.atomic(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None})
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from crema import backend
 from crema.exceptions import DataError
-from crema.utils import cli, io
+from crema.utils import cli, disk
 
 #: Momentum of the mean of the weights, at most.  It grows with the batches, so that at
 #: first the mean spans about the last tenth of them.
@@ -302,7 +302,7 @@ class Resume(keras.callbacks.Callback):
             arrays[name] = keras.ops.convert_to_numpy(variable)
         arrays |= numbered("best", self.stop.best_weights or [])
         arrays |= numbered("mean", self.average.mean)
-        with io.atomic(self.path) as temporary:
+        with disk.atomic(self.path) as temporary:
             np.savez(temporary, **arrays)
 
     def restore(self, model):
@@ -337,7 +337,7 @@ def numbered(name, values):
 def write_history(path, history):
     """Write one CSV row per epoch."""
     with (
-        io.atomic(path) as temporary,
+        disk.atomic(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, fieldnames=list(history[0]))

@@ -16,7 +16,7 @@ import os
 import pathlib
 
 from crema.exceptions import CorpusError, CremaError
-from crema.utils import io
+from crema.utils import disk
 
 
 def read_index(path, leave_out=()):
@@ -41,7 +41,7 @@ def read_index(path, leave_out=()):
         ``track_id`` with a dot or a path separator.
     """
     try:
-        records = io.read_json(path)
+        records = disk.read_json(path)
     except CremaError as error:
         raise CorpusError(str(error)) from error
     index = {}
@@ -80,7 +80,7 @@ def write_index(path, records):
         Each with a ``track_id`` and a ``group``.
     """
     lines = [json.dumps(record, ensure_ascii=False) for record in records]
-    io.write_text(path, "[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n")
+    disk.write_text(path, "[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n")
 
 
 def check_track_id(track_id, where):

@@ -8,7 +8,7 @@ is the sign that the copies are complete.
 import functools
 
 from crema.exceptions import AnnotationError, AudioError, ConfigError, CremaError
-from crema.utils import cli, hashes, index, io, rng, setup
+from crema.utils import audiofile, cli, disk, hashes, hdf5, index, jamsfile, rng, setup
 from crema.version import __version__
 
 
@@ -122,14 +122,14 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     copies = setup.copies_of(augmented_dir, track_id)
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
-    with io.whole_track(feature_dir, track_id, ".h5"):
+    with disk.whole_track(feature_dir, track_id, ".h5"):
         # The original first: what is wrong in a copy is corrected in the original, so
         # that an error must name it.  Written last: with it, the others are complete.
         original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
         for name, source in sources:
             data = transform(source.audio(name), source.jams(name), operators)
-            io.write_features(feature_dir / f"{name}.h5", data, attributes)
-        io.write_features(feature_dir / f"{track_id}.h5", original, attributes)
+            hdf5.write(feature_dir / f"{name}.h5", data, attributes)
+        hdf5.write(feature_dir / f"{track_id}.h5", original, attributes)
 
 
 def transform(audio, annotation, operators):
@@ -155,7 +155,7 @@ def transform(audio, annotation, operators):
     """
     from crema.compiled import pumpp
 
-    y, sample_rate = io.read_audio(audio)
+    y, sample_rate = audiofile.read(audio)
     jam = read_annotations(annotation, operators)
     jam.file_metadata.duration = len(y) / sample_rate
     data = {}
@@ -203,7 +203,7 @@ def read_annotations(path, operators):
 
     from crema.compiled import pumpp
 
-    jam = io.read_jams(path)
+    jam = jamsfile.read(path)
     # An empty annotation says nothing; pumpp would read in it that nothing sounds.
     jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
     for operator in operators.ops:

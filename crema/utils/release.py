@@ -19,7 +19,7 @@ import numpy as np
 
 from crema import exceptions, pump
 from crema.exceptions import ModelError
-from crema.utils import cli, hashes, index, io
+from crema.utils import cli, disk, hashes, index
 
 
 def release(args):
@@ -35,7 +35,7 @@ def release(args):
 
     resources, output = args.resources, args.output
     version = (resources / "version.txt").read_text(encoding="utf-8").strip()
-    scores = io.read_json(resources / "test_data.json")
+    scores = disk.read_json(resources / "test_data.json")
     if scores["version"] != version:
         raise ModelError(
             f"{resources}: test_data.json is of version {scores['version']} and the "
@@ -46,7 +46,7 @@ def release(args):
             f"{resources}: version {version} was trained with code that was not "
             "committed; commit it and train again"
         )
-    settings = io.read_json(resources / "settings.json")
+    settings = disk.read_json(resources / "settings.json")
     splits = {
         "train": index.read_index(args.index, args.leave_out),
         "test": index.read_index(args.test_index, args.leave_out),
@@ -63,15 +63,15 @@ def release(args):
         shutil.rmtree(left, ignore_errors=True)
     made.mkdir(parents=True)
     exported = export.to_onnx(network.load(resources / "model.h5").model)
-    with io.atomic(made / "model.onnx") as temporary:
+    with disk.atomic(made / "model.onnx") as temporary:
         temporary.write_bytes(exported.SerializeToString())
-    io.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
-    io.write_json(made / "settings.json", settings)
-    io.write_json(made / "splits.json", splits)
+    disk.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
+    disk.write_json(made / "settings.json", settings)
+    disk.write_json(made / "splits.json", splits)
     for name in ("decoder.json", "version.txt"):
-        io.write_text(made / name, (resources / name).read_text(encoding="utf-8"))
-    io.write_text(made / "card.md", card(settings, scores, splits, args.notes))
-    io.write_text(made / hashes.SUMS, hashes.listing(made))
+        disk.write_text(made / name, (resources / name).read_text(encoding="utf-8"))
+    disk.write_text(made / "card.md", card(settings, scores, splits, args.notes))
+    disk.write_text(made / hashes.SUMS, hashes.listing(made))
     models.load(made)
     if output.exists():
         output.rename(old)

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from crema.exceptions import ConfigError, DataError
-from crema.utils import io, rng
+from crema.utils import hdf5, rng
 
 
 def hold_out(index, fraction, seed, name="the training index"):
@@ -198,7 +198,7 @@ class Patches:
         """Yield patches of one copy of a track; none if it is too short."""
         path = paths[draw.integers(len(paths))]
         names = [*self.inputs, *self.targets]
-        with io.open_features(path) as store:
+        with hdf5.opened(path) as store:
             fields = {name: store[name] for name in names}
             annotation = draw.integers(max(len(field) for field in fields.values()))
             length = frames_in(fields.values())
@@ -237,7 +237,7 @@ class Excerpts:
         self.batch_size = batch_size
         self.excerpts = []
         for path in files:
-            with io.open_features(path) as store:
+            with hdf5.opened(path) as store:
                 length = frames_in(store[name] for name in [*inputs, *targets])
             self.excerpts += [(path, at) for at in range(0, length, n_frames)]
         if not self.excerpts:
@@ -268,7 +268,7 @@ class Excerpts:
     def excerpt(self, path, start):
         """Return the fields of the excerpt at `start`, padded, and its true length."""
         row = {}
-        with io.open_features(path) as store:
+        with hdf5.opened(path) as store:
             for name in [*self.inputs, *self.targets]:
                 values = excerpt(store[name], 0, start, self.n_frames)
                 if has_time(store[name]):
@@ -307,7 +307,7 @@ def spread(files, most):
 def labels(files, field):
     """Yield one field of each file, shape ``(n_annotations, n_frames, ...)``."""
     for path in files:
-        with io.open_features(path) as store:
+        with hdf5.opened(path) as store:
             yield store[field][:]
 
 

@@ -10,7 +10,7 @@ import pathlib
 import warnings
 
 from crema.exceptions import AudioError, ConfigError, CremaError
-from crema.utils import cli, io, rng
+from crema.utils import audiofile, cli, disk, jamsfile, rng
 
 # muda asks setuptools where its files are, and setuptools answers with a warning.
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
@@ -94,17 +94,17 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
         )
     # The same copies, whichever tracks the process has worked on before.
     rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
-    with io.whole_track(directory, track_id, ".json"):
+    with disk.whole_track(directory, track_id, ".json"):
         copies = make_copies(track_id, corpus, directory, audio_format, deformer)
         record = {"track_id": track_id, "copies": copies}
-        io.write_json(directory / f"{track_id}.json", record)
+        disk.write_json(directory / f"{track_id}.json", record)
 
 
 def make_copies(track_id, corpus, directory, audio_format, deformer):
     """Write the copies of one track; return what its record says of each."""
     from crema.compiled import muda
 
-    y, sample_rate = io.read_audio(corpus.audio(track_id))
+    y, sample_rate = audiofile.read(corpus.audio(track_id))
     seconds = len(y) / sample_rate
     if seconds < SHORTEST or not y.any():
         short = f"{seconds:.2f} s long, less than {SHORTEST} s"
@@ -112,7 +112,7 @@ def make_copies(track_id, corpus, directory, audio_format, deformer):
         raise AudioError(
             f"{corpus.audio(track_id)}: is {what}; replace the file or leave it out"
         )
-    jam = io.read_jams(corpus.jams(track_id))
+    jam = jamsfile.read(corpus.jams(track_id))
     # What is written must tell the truth of the audio that it lies beside.
     jam.file_metadata.duration = seconds
     muda.jam_pack(jam, _audio={"y": y, "sr": sample_rate})
@@ -122,10 +122,10 @@ def make_copies(track_id, corpus, directory, audio_format, deformer):
         copy.file_metadata.duration = len(audio["y"]) / audio["sr"]
         name = f"{track_id}.{number}"
         try:
-            io.write_audio(
+            audiofile.write(
                 directory / f"{name}.{audio_format}", audio["y"], audio["sr"]
             )
-            io.write_jams(directory / f"{name}.{corpus.jams_ext}", copy)
+            jamsfile.write(directory / f"{name}.{corpus.jams_ext}", copy)
         except CremaError as error:
             raise type(error)(f"track {track_id}, copy {number}: {error}") from error
         copies.append(
@@ -146,5 +146,5 @@ def copies_of(directory, track_id):
     CremaError
         There is no record, so setup has not finished for the track.
     """
-    record = io.read_json(directory / f"{track_id}.json")
+    record = disk.read_json(directory / f"{track_id}.json")
     return [copy["augment_id"] for copy in record["copies"]]

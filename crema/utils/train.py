@@ -15,7 +15,7 @@ import sys
 
 from crema import backend, stored
 from crema.exceptions import ConfigError, DataError, first_line
-from crema.utils import cli, hashes, index, io, rng, sampling, version
+from crema.utils import cli, disk, hashes, hdf5, index, rng, sampling, version
 from crema.version import __version__
 
 #: Length of a validation excerpt: as many frames of context as most tracks need.
@@ -120,7 +120,7 @@ def run(args, estimator, network, decoder, monitor):
     """
     check(args)
     # One may have outlived the Snakemake that began it.
-    with io.alone(args.resources):
+    with disk.alone(args.resources):
         train(args, estimator, network, decoder, monitor)
 
 
@@ -216,12 +216,12 @@ def save(resources, model, settings, decoded, history, monitor):
     """
     from crema.utils import fit  # uses Keras, which was set up before
 
-    io.write_json(resources / "decoder.json", decoded)
+    disk.write_json(resources / "decoder.json", decoded)
     fit.write_history(resources / "history.csv", history)
-    io.write_json(resources / "settings.json", settings)
+    disk.write_json(resources / "settings.json", settings)
     # What was exported of the last training would be used instead of this one.
     (resources / "model.onnx").unlink(missing_ok=True)
-    with io.atomic(resources / "model.h5") as temporary:
+    with disk.atomic(resources / "model.h5") as temporary:
         model.save(temporary, include_optimizer=False)
     best = min(history, key=lambda row: row[monitor])
     name = version.advance(
@@ -258,7 +258,7 @@ def check_pump(files, path):
     """Raise DataError unless the features come from the pump at `path`."""
     expected = hashes.of(path)
     for paths in files.values():
-        with io.open_features(paths[0]) as store:
+        with hdf5.opened(paths[0]) as store:
             found = store.attrs.get("pump")
         if found != expected:
             raise DataError(

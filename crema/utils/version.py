@@ -9,7 +9,7 @@ import json
 import pathlib
 import subprocess
 
-from crema.utils import io
+from crema.utils import disk
 
 LEDGER = "trainings.jsonl"
 
@@ -72,10 +72,10 @@ def advance(directory, commit, dirty, record):
     name = f"{commit}.{max(earlier, default=-1) + 1}{'+dirty' if dirty else ''}"
     lines.append({"version": name, **record})
     # The ledger first: a crash in between wastes a number and repeats none.
-    io.write_text(
+    disk.write_text(
         directory / LEDGER, "".join(f"{json.dumps(line)}\n" for line in lines)
     )
-    io.write_text(directory / "version.txt", f"{name}\n")
+    disk.write_text(directory / "version.txt", f"{name}\n")
     return name
 
 

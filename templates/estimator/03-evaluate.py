@@ -93,12 +93,12 @@ def baseline(y, sr):
     from crema import segments
     from crema.compiled import librosa
     from crema.tasks.NAME import LABELS
-    from crema.utils import io
+    from crema.utils import audiofile
 
     duration = len(y) / sr
     y = np.pad(y, (0, max(0, sr - len(y))))
     chroma = librosa.feature.chroma_cqt(
-        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048
     )
     strongest = chroma.argmax(axis=0)[:, np.newaxis]
     return segments.annotate("chord", strongest, LABELS, None, 2048 / 22050, duration)

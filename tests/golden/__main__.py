@@ -6,9 +6,9 @@ python -m tests.golden      # after a release, or when a change of output is mea
 hears is noticed.
 """
 
-from crema.utils import io
+from crema.utils import disk
 from tests.golden import CLIPS, annotations, path
 
 for clip in CLIPS:
-    io.write_json(path(clip), annotations(clip))
+    disk.write_json(path(clip), annotations(clip))
     print(path(clip))

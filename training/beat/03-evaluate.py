@@ -132,9 +132,9 @@ def baseline(y, sr):
     import jams
 
     from crema.compiled import librosa
-    from crema.utils import io
+    from crema.utils import audiofile
 
-    y22 = io.resample(y, sr, 22050)
+    y22 = audiofile.resample(y, sr, 22050)
     _, times = librosa.beat.beat_track(y=y22, sr=22050, units="time")
     annotation = jams.Annotation("beat", time=0, duration=len(y) / sr)
     annotation.annotation_metadata.annotation_tools = "librosa.beat.beat_track"

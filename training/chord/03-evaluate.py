@@ -129,12 +129,12 @@ def baseline(y, sr):
     from crema import segments
     from crema.compiled import librosa
     from crema.notes import PITCH_CLASSES
-    from crema.utils import io
+    from crema.utils import audiofile
 
     duration = len(y) / sr
     y = np.pad(y, (0, max(0, sr - len(y))))
     chroma = librosa.feature.chroma_cqt(
-        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048, norm=None
+        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048, norm=None
     )
     triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
     templates = np.asarray([np.roll(t, k) for k in range(12) for t in triads], float)

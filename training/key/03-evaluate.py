@@ -135,12 +135,12 @@ def baseline(y, sr):
 
     from crema.compiled import librosa
     from crema.tasks import key
-    from crema.utils import io
+    from crema.utils import audiofile
 
     duration = len(y) / sr
     y = np.pad(y, (0, max(0, sr - len(y))))
     chroma = librosa.feature.chroma_cqt(
-        y=io.resample(y, sr, 22050), sr=22050, hop_length=2048
+        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048
     )
     profiles = [
         np.roll(PROFILES[mode], tonic)

@@ -24,7 +24,7 @@ import pathlib
 from crema.corpus.demo.composer import Composition, compose
 from crema.corpus.demo.idioms import PIECES, Piece
 from crema.exceptions import ConfigError
-from crema.utils import index, io
+from crema.utils import audiofile, index, jamsfile
 
 __all__ = ["Composition", "Piece", "catalogue", "compose", "write", "write_indexes"]
 
@@ -79,8 +79,8 @@ def write(track_id, directory, sample_rate=SAMPLE_RATE, seconds=None):
     )
     directory = pathlib.Path(directory)
     # The annotation comes last: where it is, the pair is complete.
-    io.write_audio(directory / f"{track_id}.flac", y, sample_rate)
-    io.write_jams(directory / f"{track_id}.jams", annotate(track_id, composition))
+    audiofile.write(directory / f"{track_id}.flac", y, sample_rate)
+    jamsfile.write(directory / f"{track_id}.jams", annotate(track_id, composition))
 
 
 def annotate(track_id, composition):

@@ -1,0 +1,76 @@
+"""Feature files: what a pump makes of a track, as HDF5."""
+
+import contextlib
+import io
+import pathlib
+
+import numpy as np
+
+from crema.exceptions import DataError, first_line
+from crema.utils.disk import atomic
+
+
+def write(path, data, attributes):
+    """Write what a pump made of one track as HDF5, compressed patch by patch.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The ``.h5`` file.
+    data : dict of np.ndarray
+        Pump fields; the first axis counts annotations, the second is time.
+    attributes : dict
+        Attributes of the file (strings and numbers).
+    """
+    import h5py
+
+    # HDF5 crashes at exit when a disk was full, so it gets to write to memory only.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as store:
+        store.attrs.update(attributes)
+        for field in sorted(data):
+            values = np.asarray(data[field])
+            if values.ndim < 3 or not values.size:
+                store.create_dataset(field, data=values)
+                continue
+            # One chunk is about one patch: a patch costs two of them, not a file.
+            store.create_dataset(
+                field,
+                data=values,
+                chunks=(1, min(64, values.shape[1]), *values.shape[2:]),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+    with atomic(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Open a feature file for reading.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or a read from it fails.
+    """
+    import h5py
+
+    try:
+        # Features are never rewritten in place, so no lock is needed; shared
+        # file systems often have none.
+        with h5py.File(path, "r", locking=False) as store:
+            yield store
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = first_line(error).strip("'\"")
+        path = pathlib.Path(path)
+        original = path.with_name(f"{path.name.partition('.')[0]}.h5")
+        raise DataError(
+            f"{path}: cannot be read ({reason}); delete {original} and run prepare "
+            "again, which makes all of the track"
+        ) from error

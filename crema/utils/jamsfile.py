@@ -1,0 +1,73 @@
+"""Reading and writing JAMS files, strictly validated."""
+
+import os
+import pathlib
+import re
+
+from crema.exceptions import AnnotationError, first_line
+from crema.utils.disk import atomic
+
+
+def read(path):
+    """Read a JAMS file, strictly validated.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.jams`` or ``.jamz`` file.
+
+    Returns
+    -------
+    jams.JAMS
+
+    Raises
+    ------
+    AnnotationError
+        The file is missing or is not valid JAMS.
+    """
+    import jams
+
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise AnnotationError(
+            f"{path}: no such annotation file; add it or leave it out"
+        )
+    try:
+        return jams.load(path, validate=True, strict=True)
+    except Exception as error:  # jams, json, gzip and jsonschema each raise their own
+        raise AnnotationError(
+            f"{path}: is not valid JAMS ({brief(error)}); correct it or leave it out"
+        ) from error
+
+
+def write(path, jam):
+    """Write a JAMS object, strictly validated; compressed if `path` ends in ``.jamz``.
+
+    Raises
+    ------
+    CremaError
+        The object does not validate, or the file cannot be written.
+    """
+    import jams
+
+    form = "jamz" if pathlib.Path(path).suffix.lower() == ".jamz" else "jams"
+    with atomic(path) as temporary:
+        try:
+            jam.save(os.fspath(temporary), strict=True, fmt=form)
+        except jams.JamsError as error:
+            reason = brief(error)
+            for annotation in jam.annotations:
+                try:
+                    annotation.validate(strict=True)
+                except jams.JamsError as detail:
+                    reason = f"as {annotation.namespace}, {brief(detail)}"
+                    break
+            raise AnnotationError(
+                f"{path}: would not be valid JAMS: {reason}"
+            ) from error
+
+
+def brief(error):
+    """Return what is wrong with a JAMS, without the schema that says what is right."""
+    # What follows a label is a regular expression of 300 characters.
+    return re.sub(" does not match .*", " does not match the schema", first_line(error))

@@ -1,0 +1,179 @@
+"""Processes, their threads, and what they write to standard error."""
+
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import traceback
+
+from crema.exceptions import CremaError
+
+#: What the libraries that compute read when they are loaded.
+THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
+#: Held by who has redirected standard error, which all threads share.
+REDIRECTED = threading.Lock()
+
+
+@contextlib.contextmanager
+def limited(threads):
+    """Limit the threads of the processes that are started within.
+
+    Parameters
+    ----------
+    threads : int or None
+        Of each library in each process, unless the user has set its variable; None
+        leaves everything as it is.
+    """
+    names = [name for name in THREADS if threads and name not in os.environ]
+    os.environ.update(dict.fromkeys(names, str(threads)))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
+def n_threads():
+    """Return how many threads a library may have, as OpenMP's variable says."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdecimal() and int(said) else n_cpus()
+
+
+def n_cpus():
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what libraries write to standard error from it, not what they raise."""
+    with REDIRECTED, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # there may be no standard error
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            with open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), 2)
+            stack.callback(os.dup2, kept, 2)
+        yield
+
+
+def attempts(function, tracks, jobs=1):
+    """Call ``function(track)`` for each track, and go on after a bad one.
+
+    Parameters
+    ----------
+    function : callable
+        Must be picklable where more than one job is asked for.
+    tracks : list
+        Track ids, or what else names its track as text.
+    jobs : int
+        Number of processes, which share the processors.
+
+    Yields
+    ------
+    (object, object, CremaError or None)
+        The track, what `function` returned, and why it failed, as tracks finish.  A
+        track whose process is killed fails; what other processes had in hand then is
+        tried again.
+
+    Raises
+    ------
+    CremaError
+        Processes are killed whatever they have in hand.
+    """
+    if jobs <= 1 or len(tracks) <= 1:
+        for track in tracks:
+            yield track, *_attempt(function, track)
+        return
+    waiting = collections.deque(tracks)
+    while waiting:
+        finished, suspects, killed = 0, [], []
+        for result in _together(function, waiting, jobs, suspects):
+            finished += 1
+            yield result
+        for track in suspects:
+            for result in _together(function, collections.deque([track]), 1, killed):
+                finished += 1
+                yield result
+        why = "a process was killed, perhaps for lack of memory, with"
+        if killed and not finished:
+            raise CremaError(
+                f"{why} each of {', '.join(map(str, killed))}; ask for fewer jobs, or "
+                "leave these out"
+            )
+        for track in killed:
+            yield track, None, CremaError(f"{why} {track}; leave it out")
+
+
+def _together(function, waiting, jobs, suspects):
+    """Yield as :func:`attempts` does, until a process is killed.
+
+    Parameters
+    ----------
+    function, jobs
+        As there.
+    waiting : collections.deque
+        The tracks; those that are begun are taken out of it.
+    suspects : list
+        Gets the tracks that were in hand when a process was killed.
+    """
+    # Forked workers would inherit locks of threads that do not exist in them.
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    running = {}
+    with (
+        limited(max(1, n_cpus() // jobs)),
+        concurrent.futures.ProcessPoolExecutor(jobs, context, _begin) as pool,
+    ):
+        try:
+            while waiting or running:
+                # No more than there are processes, so that none waits after Ctrl-C.
+                while waiting and len(running) < jobs:
+                    future = pool.submit(_attempt, function, waiting[0])
+                    running[future] = waiting.popleft()
+                done, _ = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    result = future.result()
+                    yield running.pop(future), *result
+        except concurrent.futures.process.BrokenProcessPool:
+            suspects += running.values()
+        except (KeyboardInterrupt, GeneratorExit):
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _begin():
+    """Prepare a process for its end: it is stopped by its parent, or with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An exception rather than death, so that no temporary file stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _attempt(function, track):
+    try:
+        return function(track), None
+    except CremaError as error:
+        return None, error
+    except Exception as error:  # a defect of ours must not cost the other tracks
+        traceback.print_exc()
+        return None, CremaError(f"{track}: {type(error).__name__}: {error}")
