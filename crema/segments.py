@@ -10,7 +10,14 @@ FLOOR = 1e-6
 
 
 def annotate(
-    namespace, encoded, labels, stays, hop, duration=None, news=1.0, power=1.0
+    namespace,
+    encoded,
+    labels,
+    self_transition,
+    hop,
+    duration=None,
+    scale=1.0,
+    power=1.0,
 ):
     """Make an annotation of the classes of frames.
 
@@ -24,13 +31,13 @@ def annotate(
         Posterior probabilities, or class indices.
     labels : sequence of str
         The label of each class.
-    stays : float or None
+    self_transition : float or None
         Of the Viterbi path, see :func:`best_path`.
     hop : float
         Seconds between frames.
     duration : float, optional
         Duration of the track in seconds; by default that of the frames.
-    news : float
+    scale : float
         Of the Viterbi path, see :func:`best_path`.
     power : float
         Of the confidence, see :func:`confidence`.
@@ -47,7 +54,7 @@ def annotate(
         states = encoded[:, 0].astype(int)
         encoded = np.eye(len(labels))[states]
     else:
-        states = best_path(encoded, stays, news)
+        states = best_path(encoded, self_transition, scale)
     times = np.minimum(np.multiply(edges(encoded, states), hop), duration)
     times[-1] = duration
     annotation = jams.Annotation(namespace, time=0, duration=duration)
@@ -138,22 +145,21 @@ def confidence(posterior, state, power=1.0):
     return float(weight[state] / weight.sum())
 
 
-def best_path(posterior, stays, news=1.0):
+def best_path(posterior, self_transition, scale=1.0):
     """Find the most probable sequence of states.
 
     Parameters
     ----------
     posterior : np.ndarray, shape=(n_frames, n_states)
         State probabilities given the observation of each frame.
-    stays : float or None
+    self_transition : float or None
         Probability that the state of a frame is that of the frame before, not less than
         that of another; all others are as probable as each other.  None takes each
         frame by itself.
-    news : float
-        How much of what a frame tells the frames before it have not told.  A path
-        takes frames for independent, and doubts that a network has for minutes on end
-        would add up to certainty; below 1, this exponent of the posteriors makes up
-        for that.
+    scale : float
+        Exponent of the posteriors, the acoustic scale of speech recognition.  The path
+        takes frames for independent; those near each other are not, and their errors,
+        which they share, would add up to certainty.  Below 1, it makes up for that.
 
     Returns
     -------
@@ -166,10 +172,11 @@ def best_path(posterior, stays, news=1.0):
     a frame costs one step per state instead of one per pair of states.
     """
     n_frames, n_states = posterior.shape
-    if stays is None or not n_frames or n_states == 1:
+    if self_transition is None or not n_frames or n_states == 1:
         return posterior.argmax(axis=1)
-    gains = news * np.log(np.maximum(posterior, np.finfo(float).tiny))
-    stay, change = np.log(stays), np.log((1 - stays) / (n_states - 1))
+    gains = scale * np.log(np.maximum(posterior, np.finfo(float).tiny))
+    stay = np.log(self_transition)
+    change = np.log((1 - self_transition) / (n_states - 1))
     score = gains[0].copy()
     # Of each frame but the first: the best state before, and which states come from it.
     before, changed = np.zeros(n_frames, int), np.zeros((n_frames, n_states), bool)

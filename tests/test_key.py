@@ -89,10 +89,10 @@ def test_decoding_the_whole_and_the_frames():
 class Untrained(model.KeyModel):
     """The decoder without a network."""
 
-    def __init__(self, stays):
+    def __init__(self, self_transition):
         self.pump = pumpp.Pump(key.Keys("key", SR, HOP))
         self.output_names = ["key.overall", "key.local"]
-        self.task.stays = stays
+        self.task.self_transition = self_transition
 
 
 def test_local_keys_are_smoothed_and_the_whole_is_not_asked():

@@ -366,13 +366,13 @@ def test_best_path_is_the_most_probable():
     draw = np.random.default_rng(2)
     paths = np.array(list(np.ndindex(*[3] * 5)))
     found = set()
-    for news, stays in itertools.product((1, 0.4), (0.4, 0.7, 0.9)):
+    for scale, self_transition in itertools.product((1, 0.4), (0.4, 0.7, 0.9)):
         posterior = draw.dirichlet(np.ones(3), 5)
-        transition = librosa.sequence.transition_loop(3, stays)
-        heard = news * np.log(posterior[np.arange(5), paths]).sum(axis=1)
+        transition = librosa.sequence.transition_loop(3, self_transition)
+        heard = scale * np.log(posterior[np.arange(5), paths]).sum(axis=1)
         gone = np.log(transition[paths[:, :-1], paths[:, 1:]]).sum(axis=1)
         best = paths[np.argmax(heard + gone)]
-        path = segments.best_path(posterior, stays, news)
+        path = segments.best_path(posterior, self_transition, scale)
         np.testing.assert_array_equal(path, best)
         found.add(len(np.unique(path)))
     assert len(found) > 1
@@ -450,7 +450,7 @@ def test_a_pump_with_transitions_and_dense_labels_loads(tmp_path):
     operators["other"].set_transition(0.9)
     pump.save(operators, tmp_path / "p.pkl")
     loaded = pump.load(str(tmp_path / "p.pkl"))
-    assert loaded["other"].stays == operators["other"].stays == 0.9
+    assert loaded["other"].self_transition == operators["other"].self_transition == 0.9
 
 
 def test_the_same_operators_are_the_same_bytes_in_any_process(saved, run_script):

@@ -41,8 +41,8 @@ from crema.tasks.beat import METERS, WIDTH
 OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 #: Bars that a whole piece is tried in, besides bars of all lengths.
 COMMON = (2, 3, 4)
-#: How much of what a posterior tells of a downbeat is news, given those before.
-NEWS = 0.3
+#: Exponent of the posteriors of downbeats, less than 1 as they are not independent.
+ACOUSTIC_SCALE = 0.3
 #: Probability that a bar breaks off at any beat, for a beat too many or too few.
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
@@ -298,7 +298,8 @@ def bar_positions(downbeat, meters, prior):
     # Relative to what is known beforehand; else, where a network is unsure of all
     # downbeats, the bars that have the fewest would win.
     probable = np.clip(downbeat, FLOOR, 1 - FLOOR)
-    first, other = (probable * (1 - prior)) ** NEWS, ((1 - probable) * prior) ** NEWS
+    first = (probable * (1 - prior)) ** ACOUSTIC_SCALE
+    other = ((1 - probable) * prior) ** ACOUSTIC_SCALE
     likelihood = np.where(positions[:, np.newaxis] == 1, first, other)
     path = librosa.sequence.viterbi(likelihood, transition, p_init=initial)
     return positions[path]

@@ -23,7 +23,7 @@ DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 REACH = 0.1
 #: What root, bass and pitch classes weigh beside the tags, which weigh 1; measured on
 #: tracks that are held out of training.
-SAY = 0.3
+STRUCTURE_WEIGHT = 0.3
 #: Below this, and above 1 less it, they are not believed.
 FLOOR = 1e-3
 
@@ -99,7 +99,7 @@ class ChordModel(base.Estimator):
         said += np.log(pitch / (1 - pitch)) @ tones.T
         said -= said.max(axis=1, keepdims=True)
         tags = np.array(outputs[self.output_names[0]])
-        weight = (tags[:, self.known] + 1e-9) * np.exp(SAY * said)
+        weight = (tags[:, self.known] + 1e-9) * np.exp(STRUCTURE_WEIGHT * said)
         share = tags[:, self.known].sum(axis=1, keepdims=True)
         tags[:, self.known] = weight * share / weight.sum(axis=1, keepdims=True)
         return tags
@@ -141,7 +141,7 @@ def structure(labels):
     return np.where(roots < 0, 12, roots), np.hstack([tones, none]), tones
 
 
-def add_inversions(annotation, bass, stays, hop):
+def add_inversions(annotation, bass, self_transition, hop):
     """Split the segments of a chord annotation where the bass changes.
 
     Parameters
@@ -150,8 +150,8 @@ def add_inversions(annotation, bass, stays, hop):
         Chords in root position.
     bass : np.ndarray, shape=(n_frames, 13)
         Posteriors of the bass pitch class.
-    stays : float
-        Probability that the bass stays from one frame to the next.
+    self_transition : float
+        Probability that the bass goes on from one frame to the next.
     hop : float
         Seconds between frames.
 
@@ -178,7 +178,7 @@ def add_inversions(annotation, bass, stays, hop):
             continue
         # The floor keeps a frame that hears none of the tones from deciding.
         probability = bass[start:end, (root + intervals) % 12] + 1e-6
-        path = segments.best_path(probability, stays)
+        path = segments.best_path(probability, self_transition)
         places = np.add(start, segments.edges(probability, path))
         times = [begin, *np.minimum(places[1:-1] * hop, stop), stop]
         for (first, _), (left, right) in zip(

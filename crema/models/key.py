@@ -27,7 +27,7 @@ class KeyModel(base.Estimator):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.task.stays = self.probability("self_transition")
+        self.task.self_transition = self.probability("self_transition")
 
     def decode(self, outputs, duration):
         """Decode the key of the whole track, and the keys that follow each other.

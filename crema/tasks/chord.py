@@ -19,7 +19,7 @@ POWER = 0.65
 class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
     """Chord tags of pumpp's vocabularies as class indices, field ``name.chord``."""
 
-    stays = None
+    self_transition = None
 
     def __init__(self, name="chord_tag", sr=22050, hop_length=2048, vocab="3567s"):
         super().__init__(
@@ -62,12 +62,12 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
 
         pumpp would make a matrix of it, which the path does without.
         """
-        self.stays = p_self
+        self.self_transition = p_self
 
     def inverse(self, encoded, duration=None):
         """Decode posteriors into a chord annotation.
 
-        Where it is known how probably a label stays (``set_transition``), the labels
+        Where it is known how probably a label goes on (``set_transition``), the labels
         are the Viterbi path through the posteriors, divided by no prior; else the most
         probable label of each frame.  Frames of equal label become one segment.
 
@@ -88,7 +88,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
             self.namespace,
             encoded,
             self._classes,
-            self.stays,
+            self.self_transition,
             self.hop_length / self.sr,
             duration,
             power=POWER,

@@ -14,9 +14,9 @@ KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLAS
 #: Modes by their third.
 MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
 MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
-#: How much of what a frame tells of the key the frames before it have not told: a frame
-#: is a tenth of a second, and what is heard around it three.
-NEWS = 0.03
+#: Exponent of the posteriors of frames, which are not independent: a frame is a tenth
+#: of a second long, and the network hears three seconds around it.
+ACOUSTIC_SCALE = 0.03
 #: Of the confidence of the key of a whole track, and of a part, see
 #: :func:`crema.segments.confidence`.
 POWER, LOCAL_POWER = 1.5, 2.5
@@ -66,11 +66,11 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
 
     Attributes
     ----------
-    stays : float or None
+    self_transition : float or None
         Probability that a key goes on from one frame to the next.
     """
 
-    stays = None
+    self_transition = None
 
     def __init__(self, name="key", sr=22050, hop_length=2048):
         super().__init__(name=name, namespace="key_mode", sr=sr, hop_length=hop_length)
@@ -118,7 +118,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         -------
         jams.Annotation
             Namespace ``key_mode``: one key from 0 to `duration`, or those of the
-            frames, a Viterbi path if the attribute ``stays`` is set.  The
+            frames, a Viterbi path if the attribute ``self_transition`` is set.  The
             confidence of a key is :func:`crema.segments.confidence`.
         """
         hop = self.hop_length / self.sr
@@ -131,7 +131,14 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
             annotation.append(0, duration, KEYS[best], certainty)
             return annotation
         return segments.annotate(
-            self.namespace, encoded, KEYS, self.stays, hop, duration, NEWS, LOCAL_POWER
+            self.namespace,
+            encoded,
+            KEYS,
+            self.self_transition,
+            hop,
+            duration,
+            ACOUSTIC_SCALE,
+            LOCAL_POWER,
         )
 
 

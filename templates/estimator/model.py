@@ -16,9 +16,11 @@ class Model(base.Estimator):
 
         Without this method, the first output's task transformer decodes it.
         """
-        stays = self.probability("self_transition")
+        self_transition = self.probability("self_transition")
         hop = self.task.hop_length / self.task.sr
         frames = outputs["NAME.label"]
         return [
-            segments.annotate(self.task.namespace, frames, LABELS, stays, hop, duration)
+            segments.annotate(
+                self.task.namespace, frames, LABELS, self_transition, hop, duration
+            )
         ]
