@@ -1,5 +1,5 @@
-# The first target installs what is needed and runs the chord estimator on the demo
-# corpus; `make test` runs everything that CI runs.
+# The first target installs everything, and trains and evaluates the chord estimator on
+# the demo corpus; `make test` runs the formatting checks, lints and tests that CI runs.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +12,7 @@ demo: install
 	@tail -n 25 logs/chord/evaluate.log
 	@echo "beat and key: $(BIN)/snakemake --cores $(CORES) training/{beat,key}/resources/test_data.json"
 
-# The lock names every package, so that nothing is resolved and nothing is added.
+# The lock lists every package: --no-deps keeps pip from resolving or adding any.
 install: .venv/installed
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "the lock is for Python 3.11 to 3.13: make PYTHON=python3.11")'
@@ -21,12 +21,12 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Side by side, the tests of a file one after the other: they share what they build.
+# Test files run in parallel; the tests of one file share fixtures and run in order.
 test: install lint
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 \
 	    --dist loadfile --no-loadscope-reorder
 
-# On a real SLURM: as root, on Debian. ONLY="-k same" runs a part.
+# On a real SLURM: as root, on Debian. ONLY="-k same" selects tests.
 test-cluster: install
 	$(BIN)/python -m pytest -rs tests/cluster.py $(ONLY)
 
@@ -40,11 +40,11 @@ lint: install
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-# Needs uv (pip install uv): newest versions that work together, for all Pythons.
+# Needs uv (pip install uv): the newest compatible versions, for all supported Pythons.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 	    --no-header --output-file requirements.lock pyproject.toml
 
-# What can be made again, trained models among it.
+# Deletes everything that can be made again, including trained models.
 clean:
 	rm -rf work logs corpora/demo training/*/resources

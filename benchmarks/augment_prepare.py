@@ -2,25 +2,25 @@
 
     python benchmarks/augment_prepare.py CORPUS_DIR [--tracks 8]
 
-Makes 11 transposed copies of each track, and the features and labels of all 12, in
-two processes of one thread each, in two ways:
+Makes 11 transposed copies of each track and the features and labels of all 12 versions,
+in two processes of one thread each, in two ways:
 
 - ours: ``crema.utils.setup.augment`` and ``crema.utils.prepare.prepare`` with the
   deformer and the pump of the chord estimator;
 - plain: ``muda.deformers.PitchShift``, which runs the program ``rubberband``, at
   44.1 kHz; pumpp's own HCQT at that rate and twice our hop length, hence the same
-  frames; ``numpy.savez``.
+  frame rate; ``numpy.savez``.
 
-Both read and write FLAC.  The two ways take turns on each pair of tracks, on both
-processes at once, so that what else the machine does meets both alike.  Target: ours
-takes at most 0.6 of the time of the plain loop.
+Both read and write FLAC.  They take turns on each pair of tracks, in both processes at
+once, so that other load on the machine affects both alike.  Target: ours takes at most
+0.6 of the time of the plain loop.
 
-A workflow also starts two scripts per track, which the plain loop does not; this is
-timed on a track of five seconds, and the ratio of processor time with it is printed
-too.
+A workflow also starts two scripts per track, unlike the plain loop.  This start-up is
+timed on a track of five seconds, and the ratio of processor time including it is
+printed too.
 
-The size of the feature files is compared with that of the same arrays, uncompressed in
-32 bits; target: at most 1/3.
+The size of the feature files is compared with that of the same arrays as uncompressed
+32-bit values; target: at most 1/3.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def ours(track, corpus, work):
 
 
 def plain(track, corpus, work):
-    """Do the same with muda and pumpp, as their manuals show it."""
+    """Do the same with muda and pumpp, as their documentation shows."""
     import jams
     import numpy as np
 
@@ -85,7 +85,7 @@ def plain(track, corpus, work):
     for number, copy in enumerate(deformer.transform(packed)):
         audio, annotation = (work / f"{track}.{number}.{x}" for x in ("flac", "jams"))
         muda.save(str(audio), str(annotation), copy, strict=False)
-        # Neither JAMS nor pumpp takes the Unicode sharps that muda writes.
+        # Neither JAMS nor pumpp accepts the Unicode sharps that muda writes.
         annotation.write_text(annotation.read_text().replace("\\u266f", "#"))
         sources.append((audio, annotation))
     for audio, annotation in sources:
@@ -95,7 +95,7 @@ def plain(track, corpus, work):
 
 
 def timed(track, way, corpus, work):
-    """Return the processor seconds that a way takes on a track, programs included."""
+    """Return the processor seconds of one way on a track, including subprocesses."""
     before = time.process_time() + children()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -104,19 +104,19 @@ def timed(track, way, corpus, work):
 
 
 def children():
-    """Return the processor seconds of all programs that have been run and ended."""
+    """Return the processor seconds of all subprocesses that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def warm_up(corpus, work):
-    """Run both ways on a short track, for what is imported and compiled only once."""
+    """Run both ways on a short track, so that imports and compilation are not timed."""
     for way in (ours, plain):
         timed("short", way, corpus, work)
 
 
 def shorten(directory, corpus, track):
-    """Write the first five seconds of a track; return the corpus that they make."""
+    """Write the first five seconds of a track as a corpus; return the corpus."""
     from crema.utils import audiofile, index, jamsfile
 
     made = index.Corpus(directory)
@@ -128,7 +128,7 @@ def shorten(directory, corpus, track):
 
 
 def start_up(short, work):
-    """Return the processor seconds of both scripts on the short track, not copied."""
+    """Return the processor seconds of both scripts on the short track, no copies."""
     common = ["--corpus", short.directory, "--track", "short"]
     setup = ["00-setup.py", *common, "--output-dir", work / "augmented", "--semitones"]
     prepare = ["01-prepare.py", *common, "--augmented-dir", work / "augmented"]
@@ -140,7 +140,7 @@ def start_up(short, work):
 
 
 def stored(directory):
-    """Return the bytes of all feature files, and of their arrays in 32 bits."""
+    """Return the bytes of all feature files, and of their arrays as 32-bit values."""
     import h5py
 
     files, arrays = 0, 0
@@ -163,7 +163,7 @@ def main():
     args = parser.parse_args()
     if not shutil.which("rubberband"):
         sys.exit("no program rubberband: apt-get install rubberband-cli")
-    # Before NumPy is imported, here or in a process.
+    # This must precede the import of NumPy, here and in the worker processes.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -178,7 +178,7 @@ def measure(args, work):
     pump += ["--augmented-dir", work, "--feature-dir", work]
     child.run([sys.executable, CHORD / "01-prepare.py", *pump])
     corpus = index.Corpus(args.corpus)
-    # Neighbours in size share a round, so that no process waits long for the other.
+    # Tracks of similar size share a round, so that no process waits long for the other.
     tracks = sorted(path.stem for path in args.corpus.glob("*.flac"))[: args.tracks]
     tracks.sort(key=lambda track: corpus.audio(track).stat().st_size)
     short = shorten(work / "short", corpus, tracks[0])
@@ -195,7 +195,7 @@ def measure(args, work):
         list(pool.map(functools.partial(warm_up, short), workers))
         for first in range(0, len(tracks), args.processes):
             together = tracks[first : first + args.processes]
-            # Who begins alternates, too.
+            # The order of the two alternates, too.
             for way in ((ours, plain), (plain, ours))[first // args.processes % 2]:
                 begin = time.perf_counter()
                 task = functools.partial(timed, way=way, corpus=corpus, work=work)

@@ -1,4 +1,4 @@
-"""Run a program and tell what it took."""
+"""Run a program and measure the resources that it uses."""
 
 import dataclasses
 import os
@@ -9,18 +9,18 @@ import time
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What a program took.
+    """Resources that a program used.
 
     Attributes
     ----------
     wall, processor : float
         Seconds.
     memory : int
-        The largest resident memory of it, or of a program that it ran, in bytes.
+        Peak resident memory of the program or of any of its subprocesses, in bytes.
     output : str
         What it printed.
     times : list of float
-        When it printed each line of this, in seconds after it was started.
+        When it printed each line of `output`, in seconds after its start.
     """
 
     wall: float
@@ -31,7 +31,7 @@ class Usage:
 
 
 def run(command, **options):
-    """Run a command; end this program too if it fails.
+    """Run a command; exit with its output if it fails.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def run(command, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, **pipes, **options) as process:
         lines = [(line, time.perf_counter() - begin) for line in process.stdout]
-        # resource.getrusage tells of the largest of all children; wait4 of this one.
+        # resource.getrusage reports the peak of all children, wait4 that of this one.
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

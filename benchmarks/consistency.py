@@ -1,12 +1,12 @@
-"""What the models hear in music that nobody has annotated: whether they hear it twice.
+"""Measure how consistent the models are on music without annotations.
 
     python benchmarks/consistency.py [--seconds 60] [--model DIR] FILE ...
 
-Each piece is annotated as it is, and once more after each of the changes of
-crema.corpus.hearings.  What is heard then is moved back and scored against the first by
-mir_eval.  A model that agrees with itself may still be wrong; but where two hearings
-differ, one of them is, so that each is wrong, on average, in at least half of what is
-missing here from 1.
+Each piece is annotated unchanged, and again after each change of audio in
+crema.corpus.hearings.  The effect of the change on the annotation is undone, and
+mir_eval scores the result against the annotation of the unchanged piece.  A model that
+agrees with itself can still be wrong.  But where two annotations differ, at least one
+is wrong; if a score here is s, the mean error of the two is at least (1 - s) / 2.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from crema.corpus.hearings import CHANGES, hear, levels
 from crema.exceptions import CremaError
 from crema.utils import audiofile
 
-#: What is measured.
+#: Measures, in the order of the columns.
 MEASURES = ("root", "majmin", "sevenths", "beat F", "downbeat F", "key")
 
 
 def agreement(first, second):
-    """Score a second hearing against the first; NaN where the first says nothing."""
+    """Score a second hearing against the first; NaN for beats if the first has none."""
     scores = {}
     if "chord" in first:
         chords = mir_eval.chord.evaluate(*first["chord"], *second["chord"])

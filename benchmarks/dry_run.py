@@ -2,21 +2,21 @@
 
     python benchmarks/dry_run.py [--tracks 5000] [--batch 1/20 | --job] [OPTION ...]
 
-Copies this checkout to a temporary directory, makes a corpus of so many training
-tracks, and a tenth as many test tracks, of empty files, and measures there the wall
-time and the largest resident memory of ::
+Copies this checkout to a temporary directory, makes a corpus of empty files with the
+given number of training tracks and a tenth as many test tracks, and measures there the
+wall time and the peak resident memory of ::
 
     snakemake -n training/chord/resources/test_data.json
 
 with 11 transposed copies of each track.  Target: less than 90 s and less than 1 GB.
-With --batch, of the features of a batch, ::
+With --batch, it measures the planning of the features of one batch, ::
 
     snakemake -n --batch train=I/N training/chord/resources/model.h5
 
-of 5000 among 100000 in less than 60 s and less than 0.5 GB.  With --job, of what
-a node of a cluster does twice before it runs the jobs of some tracks: less than 10 s
-and less than 0.15 GB, however many tracks there are.  Any other option is one of
-Snakemake's and is handed on, as --max-inventory-time 0.
+Target, for 5000 of 100000 tracks: less than 60 s and less than 0.5 GB.  With --job, it
+measures the planning that a cluster node does twice before it runs a group of tracks;
+target, for any number of tracks: less than 10 s and less than 0.15 GB.  All other
+options, such as --max-inventory-time 0, are passed to Snakemake.
 """
 
 import argparse
@@ -33,7 +33,7 @@ import child
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRAINED = "training/chord/resources/model.h5"
 EVALUATED = "training/chord/resources/test_data.json"
-#: What an executor adds for a job that it runs elsewhere, as far as it matters here.
+#: Options that an executor adds for a remote job, as far as they matter here.
 JOB = ["--target-jobs", "setup:estimator=chord,track=train_000000", "--force"]
 JOB += ["--allowed-rules", "setup", "--nolock", "--mode", "remote"]
 JOB += ["--max-inventory-time", "0"]
@@ -45,7 +45,7 @@ chord: {setup: {semitones: [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5]}}
 
 
 def copy_checkout(directory):
-    """Copy what git tracks, and what it does not ignore, as it is now."""
+    """Copy all files that git tracks or does not ignore, as they are now."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, os.fsdecode(listed).split("\0")):
@@ -55,7 +55,7 @@ def copy_checkout(directory):
 
 
 def make_corpus(directory, n_tracks):
-    """Write empty pairs of files, the indexes, and the settings that name them."""
+    """Write empty pairs of files, the indexes, and the settings that refer to them."""
     from crema.utils import index
 
     corpus = index.Corpus(directory / "corpora" / "large")

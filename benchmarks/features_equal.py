@@ -1,19 +1,20 @@
-"""Measure how far the features are from those of pumpp.
+"""Measure how much the features differ from those of pumpp.
 
     python benchmarks/features_equal.py [AUDIO ...]
 
-crema computes one constant-Q transform and slices the harmonics out of it, and stores
-8-bit levels of 80 dB.  pumpp computes one transform per harmonic, and stores floats.
-On each file (by default, on audio made here) this measures the absolute difference,
-in dB, between ``pumpp.feature.HCQTMag`` and
+crema computes one constant-Q transform, takes the harmonics as slices of it, and stores
+8-bit levels over a range of 80 dB.  pumpp computes one transform per harmonic and
+stores floats.  For each file (by default, for synthesized audio) this measures absolute
+differences in dB:
 
-- one transform: ``crema.features.HCQT(dtype="float32")``; at most 0.01 dB anywhere;
-- 8 bits: ``crema.features.HCQT()``, against the same, not rounded; at most half a
-  level;
-- half the rate: no target; pumpp's own features at twice the sampling rate and twice
-  the hop length, where most people would compute them.
+- one transform: ``crema.features.HCQT(dtype="float32")`` against
+  ``pumpp.feature.HCQTMag``; target: at most 0.01 dB anywhere;
+- 8 bits: ``crema.features.HCQT()`` against the same features in float32; target: at
+  most half a level;
+- half the rate: pumpp's features against pumpp's features at twice the sampling rate
+  and twice the hop length, the usual setting; no target.
 
-The exit status is 1 where a target is missed.
+The exit status is 1 if a target is missed.
 """
 
 import argparse
@@ -26,12 +27,12 @@ from crema.compiled import pumpp
 from crema.utils import audiofile
 
 SHORTCUT = 0.01
-# Half a level, and what single precision adds to a number near 255.
+# Half a level, plus the single-precision error of numbers near 255.
 ROUNDING = features.DYNAMIC_RANGE / features.LEVELS / 2 + 1e-5
 
 
 def synthesize(sample_rate, seconds=30):
-    """Return chords of decaying harmonics over noise, with a silence in between."""
+    """Return chords of decaying harmonics over noise, with a silent passage."""
     random = np.random.default_rng(0)
     y = 1e-3 * random.standard_normal(seconds * sample_rate)
     t = np.arange(2 * sample_rate) / sample_rate
@@ -47,7 +48,7 @@ def synthesize(sample_rate, seconds=30):
 
 
 def decibels(operator, y, sample_rate):
-    """Return what an operator makes of audio: (frames, bins, harmonics), in dB."""
+    """Return the features of audio in dB, shape (n_frames, n_bins, n_harmonics)."""
     values = next(iter(operator.transform(y, sample_rate).values()))[0]
     if isinstance(operator, features.HCQT):
         values = (
@@ -57,7 +58,7 @@ def decibels(operator, y, sample_rate):
 
 
 def reference(like, factor=1):
-    """Return pumpp's operator with the parameters of ours, at `factor` x the rate."""
+    """Return pumpp's operator with our parameters, at `factor` times the rate."""
     return pumpp.feature.HCQTMag(
         "hcqt",
         like.sr * factor,
@@ -71,7 +72,7 @@ def reference(like, factor=1):
 
 
 def compare(name, a, b, target=None):
-    """Print how two arrays differ; return whether they do so by `target` at most."""
+    """Print how two arrays differ; return whether the difference meets the target."""
     frames = min(len(a), len(b))
     difference = np.abs(a[:frames].astype(float) - b[:frames])
     verdict = ""

@@ -1,11 +1,11 @@
-r"""How far the keys of POP909 follow from its chords: a ceiling for any key estimator.
+r"""Measure how well the chords of POP909 predict its keys: a ceiling for estimators.
 
     python benchmarks/key_ceiling.py POP909_DIR
 
-Of each song is given which two keys are in question, a major one and its relative
-minor, and all chords with their times, and the sections, as they are annotated.
-A random forest learns from nine tenths of the songs which of the two is the key of the
-other tenth.  What it gets wrong is not in the harmony, or not in the labels.
+For each song, a random forest is given a major key and its relative minor, one of which
+is the annotated key, and the annotated chords and sections with their times.  In a
+ten-fold cross-validation it learns to predict which of the two is annotated.  Where it
+fails, the harmony does not determine the key, or the label is unreliable.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from crema.tasks.key import longest, parse
 
 
 def describe(labels, tonic):
-    """Return what the chords of a song do, by scale degree.
+    """Describe the chords of a song by scale degree.
 
     Parameters
     ----------
@@ -33,8 +33,9 @@ def describe(labels, tonic):
     Returns
     -------
     np.ndarray, shape=(96,)
-        Share of the time of each root as major, as minor and otherwise, and of each
-        bass; the first and the last root; roots that sections begin and end with.
+        For each scale degree: the share of time as root of a major, a minor and another
+        chord, and as bass; whether it is the first and the last root; the shares of
+        sections that begin and that end with it as root.
     """
     found = np.zeros((12, 8))
     spans = []
@@ -56,7 +57,7 @@ def describe(labels, tonic):
 
 
 def main():
-    """Print the share of songs whose mode is found."""
+    """Print the share of songs whose mode is predicted correctly."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -75,7 +76,7 @@ def main():
     right = np.mean(found == minor)
     print(f"{len(songs)} songs, {np.mean(minor):.3f} of them in minor")
     print(f"found from the chords: {right:.3f}")
-    # A relative key counts .3 in the weighted score of mir_eval.
+    # A relative key scores .3 in the weighted score of mir_eval.
     print(f"weighted score if nothing else is wrong: {right + 0.3 * (1 - right):.3f}")
 
 

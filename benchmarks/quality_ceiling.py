@@ -1,18 +1,19 @@
-r"""How far the qualities of POP909's chords follow from its notes.
+r"""Measure how well the notes of POP909 predict the qualities of its chords.
 
     python benchmarks/quality_ceiling.py POP909_DIR
 
-No audio: of each chord the root is given, and how long each pitch class sounds in the
-MIDI file.  Boosted trees learn from three quarters of the artists what quality the
-others' chords have, and are told
+No audio is used: the root of each chord is given, and how long each pitch class sounds
+in the MIDI file.  Boosted trees are trained on three quarters of the artists and
+predict the qualities of the others' chords, from one of three inputs:
 
-- all: where each chord begins and ends, and which notes are the accompaniment's and
+- all: the boundaries of each chord, and which notes belong to the accompaniment and
   which are sung;
-- mixed: not who plays a note, which audio does not tell either;
-- frames: nor where chords begin and end, but what sounds within three seconds on either
-  side of each frame.
+- mixed: the boundaries, but not who plays a note, which audio does not tell either;
+- frames: no boundaries, but the notes within three seconds on either side of each
+  frame.
 
-What is printed is the share of the time of each annotated quality that is found.
+The program prints the share of the time of each annotated quality that is predicted
+correctly.
 """
 
 import argparse
@@ -28,16 +29,16 @@ from sklearn.model_selection import GroupShuffleSplit
 from crema.corpus.arrange import read_tracks
 from crema.notes import split
 
-#: Qualities that are told apart; what is left is one more.
+#: Qualities to distinguish; all others are one more class, "other".
 QUALITIES = ("maj", "min", "min7", "sus2", "maj7", "7", "sus4", "dim")
-#: Seconds between frames, and how many frames lie between those that are looked at.
+#: Seconds between frames, and the step, in frames, between those that are classified.
 HOP, EVERY = 0.1, 4
-#: Frames before or after the one looked at, where each window begins and ends.
+#: First frame and end, exclusive, of each window, relative to the classified frame.
 WINDOWS = ((-3, 4), (-8, -3), (4, 9), (-16, -8), (9, 17), (-30, -16), (17, 31))
 
 
 def piano_roll(notes, n_frames):
-    """Return how much each pitch class sounds in each frame, shape (n_frames, 12)."""
+    """Return how many notes of each pitch class sound, shape (n_frames, 12)."""
     roll = np.zeros((n_frames, 12), np.float32)
     for note in notes:
         first = int(note.start / HOP)
@@ -46,26 +47,26 @@ def piano_roll(notes, n_frames):
 
 
 def pooled(rolls, first, stop):
-    """Describe a chord: each roll from its begin to its end and in either half."""
+    """Return means of each roll over a chord and over its two halves."""
     half = max(first + 1, (first + stop) // 2)
     parts = ((first, stop), (first, half), (half, max(half + 1, stop)))
     return [roll[slice(*part)].mean(axis=0) for roll in rolls for part in parts]
 
 
 def song(source, name):
-    """Return a description of each chord, of each frame, and their qualities.
+    """Return features, qualities and durations of the chords and frames of a song.
 
     Parameters
     ----------
     source : pathlib.Path
         The directory of POP909.
     name : str
-        Of the song.
+        The song id.
 
     Returns
     -------
     dict of str to (list of np.ndarray, list of str, list of float)
-        What is told, the quality, and how long it lasts in seconds, of each way to ask.
+        Features, quality and duration in seconds of each example, by kind of input.
     """
     chords = json.loads((source / "labels" / f"{name}.json").read_text())["chords"]
     n_frames = int(chords[-1][1] / HOP) + 2
@@ -100,12 +101,12 @@ def song(source, name):
 
 
 def among(truth, quality):
-    """Tell which of the annotated qualities are this one."""
+    """Return which annotated qualities are this one, or all of them for ``any``."""
     return (truth == quality) | (quality == "any")
 
 
 def main():
-    """Print what is found of each quality."""
+    """Print the share of each quality that is predicted correctly."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

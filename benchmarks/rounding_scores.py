@@ -1,11 +1,11 @@
-"""Compare the scores of a trained model on rounded and on exact features.
+"""Compare the scores of a trained model on 8-bit and on float32 features.
 
     python benchmarks/rounding_scores.py CORPUS_DIR INDEX RESOURCES [--estimator chord]
 
-Features are stored, trained on and predicted from in 8 bits.  Each track of INDEX is
-annotated twice by the model in RESOURCES, from features in 8 bits and from the same,
-not rounded, in 32; both are scored as in evaluation.  Target: means weighted by
-duration differ by at most 0.005.
+Training and prediction use features rounded to 8 bits.  The model in RESOURCES
+annotates each track of INDEX twice, from features in 8 bits and from the same features
+in float32, and both are scored as in evaluation.  Target: the duration-weighted means
+differ by at most 0.005.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def load_score(estimator):
 
 
 def exact(directory):
-    """Load a model again such that it takes features that are not rounded."""
+    """Load a model again, with float32 features as its input."""
     keras = backend.keras()
     model = models.load(directory)
     model.network = network.load(directory / "model.h5")

@@ -1,23 +1,23 @@
-"""Measure what training costs as its corpus grows.
+"""Measure how the cost of training grows with the corpus.
 
     python benchmarks/sampling.py FEATURE_DIR INDEX PUMP [--tracks 40 400 10000]
 
-Links the chord features of the tracks in INDEX to so many track ids, as often as it
-takes, and measures for each number, with the settings of config/config.yaml:
+For each number of tracks, hard-links the chord features of the tracks in INDEX as often
+as necessary and, with the settings of config/config.yaml, measures:
 
-- ``02-train.py`` in a process of its own, for an epoch of eight batches, validated on
-  eight tracks: the seconds until it has its first batch (start), those after its epoch
-  (end), and its largest resident memory.  Target, for the most tracks beside the
-  fewest: 5 s more of each and 10 % more memory, at most;
-- patches per second of ``crema.utils.sampling.Patches`` by itself, from the files and
-  with all fields in memory.  The median of rounds that take turns.
+- ``02-train.py`` in its own process, for one epoch of eight batches, with eight
+  validation tracks: the seconds until its first batch (start), the seconds after its
+  epoch (end), and its peak resident memory.  Target, for the largest corpus against the
+  smallest: at most 5 s more of each and 10 % more memory;
+- patches per second of ``crema.utils.sampling.Patches`` alone, from files and with all
+  fields in memory: the median of alternating rounds.
 
-Then the network is trained on the largest corpus, as ``benchmarks/training.py`` does:
-fed from the files, it should reach 80 % of the patches per second that it does from
+Then the network is trained on the largest corpus, as in ``benchmarks/training.py``.
+Target: fed from files, it reaches 80 % of the patches per second that it reaches from
 memory.
 
-Links share the pages that the system keeps of a file in memory: how fast a disk or a
-network is does not show.
+Links share the page cache of their file, so the speed of the disk or the network does
+not show.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ import training
 from crema import pump
 from crema.utils import hdf5, index, sampling
 
-#: Runs a script, and says when it has the first batch to train on.
+#: Runs a script, and prints when the first training batch is ready.
 RUN = """
 import runpy, sys, time
 from crema.utils import sampling
@@ -56,7 +56,7 @@ TARGETS = ["chord_tag.chord", *(f"chord_struct.{x}" for x in ("pitch", "root", "
 
 
 def link(args, count, directory):
-    """Link the features to `count` track ids, and write their index."""
+    """Link the features under `count` track ids, and write the index."""
     tracks = index.read_index(args.index)
     files = sampling.copies(args.features, tracks)
     (directory / "features").mkdir(parents=True)
@@ -76,11 +76,11 @@ def train(args, settings, count, directory):
     Returns
     -------
     start, processor : float
-        Seconds until the first batch, and those of processors.
+        Wall and processor seconds until the first batch.
     end : float
         Seconds after the epoch.
     memory : int
-        The largest, in bytes.
+        Peak resident memory in bytes.
     """
     command = [sys.executable, "-c", RUN, training.SCRIPT]
     command += ["--index", directory / "index.json", "--pump", args.pump]
@@ -101,7 +101,7 @@ def train(args, settings, count, directory):
 
 
 class InMemory:
-    """What opens features that were all read before, however often they are linked."""
+    """Opener of feature files that were read before, once per file, not per link."""
 
     def __init__(self):
         self.fields = {}
@@ -122,7 +122,7 @@ class InMemory:
 
 
 def rate(patches, epoch, steps):
-    """Return patches per second, after the first batch, which opens most files."""
+    """Return patches per second, without the first batch, which opens most files."""
     stream = patches.batches(epoch, steps + 1)
     next(stream)
     begin = time.perf_counter()
@@ -156,7 +156,7 @@ def rates(args, settings, directories):
 
 
 def main():
-    """Measure and print."""
+    """Run the benchmark."""
     parser = training.parser(__doc__)
     parser.add_argument("--tracks", type=int, nargs="+", default=[40, 400, 10000])
     parser.add_argument("--rounds", type=int, default=5, help="of each stream")
@@ -170,7 +170,7 @@ def main():
 
 
 def measure(args, settings, work):
-    """Measure in the directory `work`."""
+    """Measure in the directory `work`, and print the results."""
     directories = {count: work / str(count) for count in sorted(args.tracks)}
     for count, directory in directories.items():
         link(args, count, directory)

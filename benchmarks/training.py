@@ -3,11 +3,12 @@
     python benchmarks/training.py FEATURE_DIR INDEX PUMP
 
 Trains the network of the chord estimator with the settings of config/config.yaml on the
-features of the tracks in INDEX.  Epochs fed by ``crema.utils.sampling.Patches`` take
-turns with epochs fed by one batch from memory, through the same ``model.fit``.  The
-share of time waiting for data is 1 - memory / sampled, of the median epochs; target: at
-most 10 %.  What the sampler yields by itself, in patches per second, is printed beside
-what training takes.  ``benchmarks/sampling.py`` does this, and more, for large corpora.
+features of the tracks in INDEX.  Epochs fed by ``crema.utils.sampling.Patches``
+alternate with epochs fed by a single batch from memory, through the same ``model.fit``.
+The share of time waiting for data is 1 - memory / sampled, from the median times of the
+epochs; target: at most 10 %.  The patches per second of the sampler alone are printed
+beside those that training consumes.  ``benchmarks/sampling.py`` does the same, and
+more, for large corpora.
 """
 
 import argparse
@@ -28,7 +29,7 @@ SCRIPT = ROOT / "training" / "chord" / "02-train.py"
 
 
 def load_script():
-    """Import 02-train.py, whose name no import statement can spell."""
+    """Import 02-train.py, whose name is not a valid module name."""
     spec = importlib.util.spec_from_file_location("chord_train", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,15 +54,15 @@ def waiting(args, settings):
     batch = next(sampled(0))
 
     def repeated(epoch):
-        # Keras takes generators, not every iterator.
+        # Keras accepts generators but not all iterators.
         while True:
             yield batch
 
     kinds = {"sampled": sampled, "memory": repeated}
 
     class Clock(keras.callbacks.Callback):
-        # Around the epoch, not around fit: the pipeline that each fit sets up takes
-        # up to 20 idle seconds to end, and a training has one.
+        # Time the epoch, not fit: the input pipeline of each fit takes up to 20 idle
+        # seconds to shut down, and a real training has only one.
         def on_epoch_begin(self, epoch, logs=None):
             self.begin = time.perf_counter()
 
@@ -71,13 +72,13 @@ def waiting(args, settings):
     clock = Clock()
     epochs = {kind: [] for kind in kinds}
     for epoch in range(args.epochs + 1):
-        # Who begins alternates; epoch 0 compiles, and does not count.
+        # The order alternates; epoch 0 compiles and does not count.
         for kind in list(kinds)[:: 1 if epoch % 2 else -1]:
             batches = kinds[kind](epoch)
             model.fit(batches, steps_per_epoch=args.steps, verbose=0, callbacks=[clock])
             epochs[kind] += [clock.seconds] if epoch else []
             print(f"epoch {epoch} {kind:7s} {clock.seconds:7.2f} s", flush=True)
-    # The median, because other programs disturb single epochs.
+    # The median is robust to other programs that disturb single epochs.
     seconds = {kind: statistics.median(times) for kind, times in epochs.items()}
 
     begin = time.perf_counter()
@@ -102,13 +103,13 @@ def waiting(args, settings):
 
 
 def chord_settings():
-    """Return the settings of the chord training, as config/config.yaml has them."""
+    """Return the settings of the chord training from config/config.yaml."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     return types.SimpleNamespace(**config["chord"]["train"])
 
 
 def patches(files, inputs, targets, operators, settings):
-    """Return the stream of patches that a training with these settings has."""
+    """Return the stream of patches for a training with these settings."""
     operator = operators.ops[0]
     n_frames = round(settings.patch_duration * operator.sr / operator.hop_length)
     sizes = n_frames, settings.batch_size, settings.seed, settings.active_tracks
@@ -116,7 +117,7 @@ def patches(files, inputs, targets, operators, settings):
 
 
 def parser(description):
-    """Return the parser of a benchmark that trains."""
+    """Return the parser that the training benchmarks share."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -130,7 +131,7 @@ def parser(description):
 
 
 def main():
-    """Measure one training."""
+    """Run the benchmark."""
     args = parser(__doc__).parse_args()
     waiting(args, chord_settings())
 

@@ -1,9 +1,9 @@
-"""Begin an estimator: a copy of templates/estimator that works, to be changed.
+"""Create a new estimator: a working copy of templates/estimator to adapt.
 
 python templates/new.py NAME
 
-makes training/NAME/, with the indexes of the demo corpus, crema/tasks/NAME.py and
-crema/models/NAME.py, and adds a section to config/config.yaml.  As it is, the copy
+writes training/NAME/, with the indexes of the demo corpus, crema/tasks/NAME.py and
+crema/models/NAME.py, and adds a section to config/config.yaml.  Unchanged, the copy
 estimates the root of the chord at each frame.
 """
 
@@ -17,7 +17,7 @@ from crema.exceptions import ConfigError, program
 from crema.utils import disk
 
 TEMPLATE = pathlib.Path(__file__).with_name("estimator")
-#: What does not go to training/NAME.
+#: Files that do not go to training/NAME.
 ELSEWHERE = {"tasks.py": "crema/tasks", "model.py": "crema/models"}
 
 
@@ -34,12 +34,12 @@ def instantiate(name, root):
     Returns
     -------
     list of pathlib.Path
-        What was written.
+        The files written.
 
     Raises
     ------
     ConfigError
-        `name` cannot be used, or is in use.
+        `name` is not allowed, or is already in use.
     """
     settings = root / "config" / "config.yaml"
     keys = re.findall(r"^(\w+):", settings.read_text(encoding="utf-8"), re.M)

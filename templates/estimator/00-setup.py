@@ -3,8 +3,8 @@ r"""Stage 0, NAME: transpose each training track, audio and annotations alike.
     python training/NAME/00-setup.py --corpus corpora/demo \
         --index training/NAME/index_train.json --output-dir work/NAME/augmented
 
-writes TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy for each of --semitones,
-and TRACK_ID.json, the record of what was made.
+writes for each track TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy per value of
+--semitones, and TRACK_ID.json, the record of the copies.
 """
 
 from crema import exceptions

@@ -1,11 +1,11 @@
-r"""Stage 1, NAME: the pump; features and labels of each track and of its copies.
+r"""Stage 1, NAME: build the pump; extract features and labels of tracks and copies.
 
     python training/NAME/01-prepare.py --corpus corpora/demo \
         --index training/NAME/index_train.json --augmented-dir work/NAME/augmented \
         --feature-dir work/NAME/features --pump training/NAME/resources/pump.pkl
 
-The features are a harmonic constant-Q transform; the labels are those of
-crema/tasks/NAME.py.
+The features are a harmonic constant-Q transform; crema/tasks/NAME.py defines the
+labels.
 """
 
 from crema import exceptions
@@ -18,7 +18,11 @@ def build(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With the options of this script.
+        The options of this script.
+
+    Returns
+    -------
+    pumpp.Pump
     """
     from crema import features
     from crema.compiled import pumpp

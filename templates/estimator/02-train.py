@@ -4,7 +4,7 @@ r"""Stage 2, NAME: train the network.
         --feature-dir work/NAME/features --pump training/NAME/resources/pump.pkl \
         --resources training/NAME/resources
 
-Run again after a kill, it goes on from the last epoch.  README.md describes the
+After a kill, the same command resumes from the last epoch.  README.md describes the
 network.
 """
 
@@ -20,13 +20,13 @@ def network(operators, args):
     operators : pumpp.Pump
         Names and shapes of inputs and outputs.
     args : argparse.Namespace
-        With the options of this script.
+        The options of this script.
 
     Returns
     -------
     model : keras.Model
-        Its inputs are named after fields of the pump.  So is its first output, which is
-        what the field's task transformer decodes, and every output that has a label.
+        Its inputs are named after fields of the pump, and so are all outputs that have
+        labels.  The first output is decoded by the task transformer of its field.
     losses, metrics : list
         One entry per output.
     """
@@ -39,7 +39,7 @@ def network(operators, args):
     levels = Input(field.shape, dtype=field.dtype.name, name="hcqt.mag")
     x = layers.Rescaling(1 / LEVELS)(levels)
     x = layers.BatchNormalization()(x)
-    # Filters of the full height leave one value per frame each.
+    # Filters as high as the spectrum reduce each frame to one value per filter.
     x = layers.Conv2D(args.filters, (5, field.shape[1]), padding="valid")(
         layers.ZeroPadding2D((2, 0))(x)
     )
@@ -48,7 +48,7 @@ def network(operators, args):
     gru = layers.GRU(args.recurrent_units, return_sequences=True)
     x = layers.Bidirectional(gru)(x)
     label = layers.Dense(len(LABELS), activation="softmax", name="NAME.label")(x)
-    # Padding of validation excerpts has weight 0 and must not thin out their mean.
+    # Padding in validation excerpts has weight 0 and must not dilute the mean loss.
     loss = losses.SparseCategoricalCrossentropy(
         ignore_class=-1, reduction="mean_with_sample_weight"
     )
@@ -56,12 +56,17 @@ def network(operators, args):
 
 
 def decoder(files):
-    """Estimate what decoding needs to know from the training annotations.
+    """Estimate the parameters of decoding from the training annotations.
+
+    Parameters
+    ----------
+    files : list of pathlib.Path
+        Feature files of the original training tracks.
 
     Returns
     -------
     dict
-        Anything that JSON can hold; crema/models/NAME.py reads it.
+        Anything that JSON can hold, for crema/models/NAME.py.
     """
     return {"self_transition": sampling.self_transition(files, "NAME.label")}
 

@@ -3,14 +3,14 @@ r"""Stage 3, NAME: score the model on the test tracks, end to end from audio.
     python training/NAME/03-evaluate.py --corpus corpora/demo \
         --index training/NAME/index_test.json --resources training/NAME/resources
 
-The score is that of mir_eval; the baseline needs no training.
+mir_eval computes the score; the baseline needs no training.
 """
 
 from crema import exceptions
 from crema.notes import PITCH_CLASSES
 from crema.utils import evaluate
 
-#: Here, a root, and none, which mir_eval calls -1.
+#: Rows and columns of the confusion matrix: here roots, and N, whose root is -1.
 LABELS = (*PITCH_CLASSES, "N")
 
 
@@ -20,17 +20,17 @@ def score(reference, estimate):
     Parameters
     ----------
     reference, estimate : jams.Annotation
-        Of the namespace of the task; `estimate` is the first that the model returns.
+        In the namespace of the task; `estimate` is the first annotation of the model.
 
     Returns
     -------
-    dict of float or None
-        In [0, 1]; None where the reference has nothing to compare with.
+    dict of str to (float or None)
+        Scores in [0, 1]; None if the reference has nothing to compare with.
 
     Raises
     ------
     NotComparable
-        The reference cannot be scored against; the message says why.
+        The reference cannot be used for scoring; the message says why.
     """
     import mir_eval
 
@@ -39,16 +39,16 @@ def score(reference, estimate):
     sides = []
     for annotation in (reference, estimate):
         intervals, labels = annotation.to_interval_values()
-        # Start plus duration can exceed the next start by one bit, an overlap.
+        # A rounding error in start plus duration can overlap the next segment.
         sides += [intervals.round(6), labels]
     scores = mir_eval.chord.evaluate(*sides)
     return {"root": float(scores["root"])}
 
 
 def correct(reference, estimate):
-    """Return rows of a confidence, whether it was right, and its weight, here seconds.
+    """Return rows of confidence, whether the label is right, and duration in seconds.
 
-    From them follows how well the confidence of the estimator is calibrated.
+    The calibration error of the confidence is computed from them.
     """
     from mir_eval import chord
 
@@ -60,9 +60,9 @@ def correct(reference, estimate):
 
 
 def confused(reference, estimate):
-    """Return rows of a label, which one was given in its place, and their weight.
+    """Return rows of reference label, estimated label, and duration in seconds.
 
-    From them follows the figure of what is taken for what; here of roots, in seconds.
+    The confusion matrix, here of roots, is computed from them.
     """
     from mir_eval import chord
 
@@ -74,7 +74,7 @@ def confused(reference, estimate):
 
 
 def baseline(y, sr):
-    """Take the strongest pitch class of each frame.
+    """Estimate the strongest pitch class of each frame.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def baseline(y, sr):
     Returns
     -------
     jams.Annotation
-        Of the namespace of the task.
+        In the namespace of the task.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""The estimator NAME: from posteriors to an annotation."""
+"""The estimator NAME: decode posteriors into an annotation."""
 
 from crema import segments
 from crema.models import base
@@ -6,15 +6,15 @@ from crema.tasks.NAME import LABELS
 
 
 class Model(base.Estimator):
-    """The estimator NAME, whose output is ``NAME.label``, shape ``(n_frames, 13)``."""
+    """The estimator NAME, with one output ``NAME.label``, shape ``(n_frames, 13)``."""
 
-    #: What the classes of each output stand for, for those who write posteriors.
+    #: The labels of the classes of each output, written along with posteriors.
     classes = {"NAME.label": LABELS}
 
     def decode(self, outputs, duration):
-        """Decode by Viterbi, with what training estimated of how long labels last.
+        """Decode by Viterbi, with the self-transition probability from training.
 
-        Without this method, the first output's task transformer decodes it.
+        Without this method, the task transformer of the first output would decode it.
         """
         self_transition = self.probability("self_transition")
         hop = self.task.hop_length / self.task.sr

@@ -1,7 +1,7 @@
 """Labels of the estimator NAME: here, the root of the chord at each frame.
 
-Change what is marked with "here"; a class is found in pump.pkl only if it is defined in
-this module, in :mod:`crema.features` or by pumpp.
+Change the lines marked "here".  pump.pkl can only hold classes that are defined in this
+module, in :mod:`crema.features` or by pumpp.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ from crema.compiled import pumpp
 from crema.notes import PITCH_CLASSES
 from crema.pump import Dotted
 
-#: Classes, in the order of the posteriors: here, a root without any interval, and none.
+#: Classes, in the order of the posteriors: here, roots without intervals, and no root.
 LABELS = [*(f"{note}:1" for note in PITCH_CLASSES), "N"]
 
 
 class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
-    """Class indices, field ``name.label``, shape ``(None, 1)``.
+    """Labels as class indices, field ``name.label``, shape ``(None, 1)``.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
         self.register("label", [None, 1], np.dtype("int8"))
 
     def transform_annotation(self, ann, duration):
-        """Encode an annotation; what has no label is -1 and trains nothing.
+        """Encode an annotation; frames without a label are -1 and train nothing.
 
         Parameters
         ----------
         ann : jams.Annotation
-            Of the namespace of this task.
+            In the namespace of this task.
         duration : float
             Duration of the track in seconds.
 
@@ -62,8 +62,8 @@ class Labels(Dotted, pumpp.task.base.BaseTaskTransformer):
 
     @staticmethod
     def parse(label):
-        """Return the class of a label, -1 where it does not tell."""
-        # Here, the root of no chord is -1, and -1 % 13 is the last class.
+        """Return the class of a label, -1 if unknown."""
+        # Here, mir_eval encodes the root of N as -1, and -1 % 13 is the last class.
         return -1 if label == "X" else chord.encode(label)[0] % 13
 
     def inverse(self, encoded, duration=None):
