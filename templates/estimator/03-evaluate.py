@@ -35,7 +35,7 @@ def score(reference, estimate):
     import mir_eval
 
     if all(obs.value == "X" for obs in reference.data):
-        raise evaluate.NotComparable("the annotation tells no root")
+        raise evaluate.NotComparable("the annotation has no known root")
     sides = []
     for annotation in (reference, estimate):
         intervals, labels = annotation.to_interval_values()
@@ -53,9 +53,9 @@ def correct(reference, estimate):
     from mir_eval import chord
 
     return [
-        (found.confidence, chord.root([expected.value], [found.value])[0], seconds)
-        for expected, found, seconds in evaluate.overlaps(reference, estimate)
-        if expected.value != "X"
+        (est.confidence, chord.root([ref.value], [est.value])[0], seconds)
+        for ref, est, seconds in evaluate.overlaps(reference, estimate)
+        if ref.value != "X"
     ]
 
 
@@ -67,9 +67,9 @@ def confused(reference, estimate):
     from mir_eval import chord
 
     return [
-        (*(LABELS[chord.encode(obs.value)[0]] for obs in (expected, found)), seconds)
-        for expected, found, seconds in evaluate.overlaps(reference, estimate)
-        if expected.value != "X"
+        (*(LABELS[chord.encode(obs.value)[0]] for obs in (ref, est)), seconds)
+        for ref, est, seconds in evaluate.overlaps(reference, estimate)
+        if ref.value != "X"
     ]
 
 
