@@ -1,8 +1,8 @@
-"""Where several hearings of one recording tell the same, and what they tell there.
+"""Find regions where predictions on several versions of a recording agree.
 
-A hearing is what :func:`crema.corpus.hearings.hear` returns.  Of several, the one that
-agrees best with the others is taken, and of that the parts that enough of the others
-have too.
+A hearing is a prediction returned by :func:`crema.corpus.hearings.hear`.  Excerpts come
+from the hearing that agrees best with the others: they are the regions that enough of
+the others share.
 """
 
 from typing import NamedTuple
@@ -13,29 +13,35 @@ import numpy as np
 from crema import segments
 from crema.corpus.hearings import levels
 
-#: Share of the other hearings that must agree, in the mean over so many beats, or over
-#: so many seconds of chords.
+#: Share of the other hearings that must agree, averaged over a window of so many beats,
+#: or of so many seconds for chords.
 AGREEMENT, BEATS, SECONDS = 0.75, 9, 4.0
-#: The least length of an excerpt, in seconds: some more than that of the patches that
-#: beat is trained on, for a version of it may be faster.
+#: Minimum length of an excerpt in seconds.  It exceeds the patch length of beat
+#: training, because a sped-up version of the excerpt is shorter.
 LENGTH = 24.0
-#: How far, in seconds, two beats may be from each other to be the same.
+#: Tolerance in seconds for matching two beats.
 NEAR = 0.07
-#: What an excerpt has before its first beat and after its last, in seconds.
+#: Seconds of an excerpt before its first beat and after its last.
 MARGIN = 0.1
-#: Seconds from one place to the next at which chords are compared.
+#: Spacing in seconds of the times at which chords are compared.
 GRID = 0.1
 
 
 class Excerpt(NamedTuple):
-    """A part of a recording, and what is to be heard in it."""
+    """A region of a recording and its annotation.
+
+    Attributes
+    ----------
+    start, end : float
+        Limits of the region in seconds.
+    observed : list of (float, float, object)
+        Start and end in seconds, and value.  For a beat, start and end are equal, and
+        the value is the position in the bar, None where too few hearings agree on it.
+    """
 
     start: float
-    """In seconds, as is all here."""
     end: float
     observed: list
-    """Of (start, end, value); of a beat, start and end are the same, and the value is
-    its position in the bar, or None where too few agree on the bars."""
 
 
 def beats(hearings):
@@ -44,7 +50,7 @@ def beats(hearings):
     Parameters
     ----------
     hearings : list of dict
-        With ``beat``.
+        Hearings with ``beat``.
 
     Returns
     -------
@@ -70,14 +76,14 @@ def beats(hearings):
 
 
 def chords(hearings):
-    """Find where hearings agree on the chords, and hear some.
+    """Find where hearings agree on chords other than ``N`` and ``X``.
 
-    They need not agree on inversions, which are those of the best hearing.
+    Inversions need not agree; they are taken from the best hearing.
 
     Parameters
     ----------
     hearings : list of dict
-        With ``chord``.
+        Hearings with ``chord``.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def chords(hearings):
         return []
     told = [_labels_at(times, *hearing) for hearing in hearings]
     best, others = _best(told, lambda one, other: np.mean(one == other))
-    # That all hear nothing, or nothing they know, may be for want of ears.
+    # If all predict N or X, that may be a failure of the model.
     sounds = ~np.isin(told[best], ("N", "X"))
     votes = [sounds & (told[best] == other) for other in others]
     same = smooth(np.mean(votes, axis=0), round(SECONDS / GRID)) >= AGREEMENT
@@ -109,20 +115,21 @@ def chords(hearings):
 
 
 def agree(times, positions, other_times, other_positions):
-    """Tell which beats of one hearing another hearing has too.
+    """Find which beats of one hearing also occur in another.
 
     Parameters
     ----------
     times, positions : np.ndarray, shape=(n,)
-        Of the beats, in seconds, and in the bar.
+        Times of the beats in seconds and their positions in the bar.
     other_times, other_positions : np.ndarray, shape=(m,)
-        Those of the other hearing.
+        The same for the other hearing.
 
     Returns
     -------
-    beats, bars : np.ndarray, shape=(n,), dtype=bool
-        Whether the other hearing has the beat, and none between it and the next;
-        whether it also has it in the same position.
+    beats : np.ndarray, shape=(n,), dtype=bool
+        Whether the other hearing has the beat, and no further beat before the next.
+    bars : np.ndarray, shape=(n,), dtype=bool
+        Whether it also has the beat at the same position in the bar.
     """
     first = np.searchsorted(other_times, times - NEAR)
     last = np.searchsorted(other_times, times + NEAR, side="right")
@@ -135,35 +142,39 @@ def agree(times, positions, other_times, other_positions):
 
 
 def smooth(votes, span):
-    """Return the mean of the votes around each place, shape as they have.
+    """Return the centred moving average of votes.
 
     Parameters
     ----------
     votes : np.ndarray, shape=(n,)
-        At least `span`.
+        At least `span` values.
     span : int
-        How many places to average.
+        Length of the window.
+
+    Returns
+    -------
+    np.ndarray, shape=(n,)
     """
-    # The edges as often as there are places beyond them, so that no zeros are counted.
+    # Zero padding would count as disagreement.
     before = (span - 1) // 2
     padded = np.pad(votes, (before, span - 1 - before), mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, span).mean(axis=-1)
 
 
 def _where(flags):
-    """Return first place and end, exclusive, of each run of True."""
+    """Return the start and the exclusive end of each run of True."""
     return [(first, stop) for first, stop in segments.runs(flags) if flags[first]]
 
 
 def _best(hearings, likeness):
-    """Return the number of the hearing most like the others, and the others."""
+    """Return the index of the hearing most like the others, and the others."""
     sums = [sum(likeness(one, other) for other in hearings) for one in hearings]
     best = int(np.argmax(sums))
     return best, hearings[:best] + hearings[best + 1 :]
 
 
 def _same_beats(one, other):
-    """Return how alike two hearings are in beats and downbeats."""
+    """Return the sum of the F-measures of beats and of downbeats."""
     pairs = zip(levels(*one), levels(*other), strict=True)
     return sum(mir_eval.beat.f_measure(*pair) for pair in pairs if all(map(len, pair)))
 

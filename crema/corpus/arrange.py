@@ -1,8 +1,9 @@
-"""A band for MIDI files, whose accompaniment fits their annotation.
+"""Arrange annotated MIDI files for a band.
 
-All is drawn at random, so that a corpus does not teach one instrument, one line-up or
-one accompaniment; what is added follows chords and beats exactly, so that these stay
-true.  :func:`arrange` is the way in; a :class:`Stem` is what is mixed as one.
+Instruments, line-up and accompaniment are drawn at random, so that a model does not
+depend on any of them.  Added parts follow the chords and beats exactly, so that the
+annotation stays correct.  :func:`arrange` is the entry point; a :class:`Stem` is the
+unit of mixing.
 """
 
 from itertools import pairwise
@@ -45,15 +46,15 @@ _PROGRAMS = {
         (81, 88, 90, 91),
     ),
 }
-#: What plays a piece alone.
+#: Programs for solo pieces.
 _SOLO = (0, 0, 0, 1, 2, 4, 5, 6, 11, 19, 24, 25, 26, 46)
-#: Instruments whose notes die away, so that a sustain pedal does not blur chords.
+#: Programs whose notes decay, so that a sustain pedal does not blur chords.
 _DECAYING = {*range(16), *range(24, 32), 46}
 
-#: How likely each addition to what the file holds is.
+#: Probabilities of a solo instrument, of a sung melody, and of each added part.
 SHARES = {"solo": 0.15, "voice": 0.5, "bass": 0.7, "guitar": 0.2, "pad": 0.25}
 
-#: Sixteenths of a bar of four beats, by General MIDI drum; capitals are accents.
+#: Sixteenths of a 4/4 bar, by General MIDI drum; capitals are accents.
 _STYLES = (
     {36: "X.......X.......", 38: "....X.......X...", 42: "x.x.x.x.x.x.x.x."},
     {36: "X.........X.....", 38: "....X.......X...", 42: "X...x...X...x..."},
@@ -71,7 +72,7 @@ _STYLES = (
     {45: "X.....x.X..x....", 43: "....x.......x.x.", 70: "xxxxxxxxxxxxxxxx"},
     {42: "X...x...X...x..."},
 )
-#: The same in every beat, for music whose bars are not known.
+#: Patterns with equal beats, for music without known bars.
 _UNBARRED_STYLES = (
     {36: "X..." * 4, 42: "..X." * 4},
     {42: "X.x." * 4},
@@ -80,11 +81,11 @@ _UNBARRED_STYLES = (
 )
 _KITS = (0, 8, 16, 24, 25, 32, 40)
 CRASH = 49
-LONGEST_BEAT = 1.5  # seconds; a longer one is a pause, not to be subdivided
+LONGEST_BEAT = 1.5  # seconds; longer beats are pauses and are not subdivided
 
 _BASS_PROGRAMS = (32, 33, 34, 35, 36, 38, 39, 87)
 _LOWEST_BASS = 28  # the open E string
-_STRIKES_PER_BEAT = (0, 1, 1, 2, 2)  # 0: only where the chord changes
+_STRIKES_PER_BEAT = (0, 1, 1, 2, 2)  # 0: only at chord changes
 GUITARS = (29, 30)
 _LOWEST_GUITAR = 40
 _PADS = (48, 50, 52, 88, 89, 90, 91, 92, 95, 16, 18)
@@ -92,7 +93,7 @@ _LOWEST_PAD = 53
 
 
 class Stem(NamedTuple):
-    """What is played with one sound and mixed with one level.
+    """Parts that share one sound and one level in the mix.
 
     Attributes
     ----------
@@ -106,23 +107,23 @@ class Stem(NamedTuple):
 
 
 def arrange(tracks, labels, drums, rng):
-    """Choose a line-up for a piece, with parts that its annotations give.
+    """Choose a line-up for a piece, and add parts that follow its annotations.
 
     Parameters
     ----------
     tracks : list of (str, list of Note, list of (float, int))
-        What :func:`read_tracks` returns.
+        Tracks returned by :func:`read_tracks`.
     labels : dict
-        ``chords`` and ``beats`` as POP909 has them.
+        ``chords`` as [start, end, label] and ``beats`` as [time, position], in seconds.
     drums : float
-        Share of the pieces that have drums.
+        Probability that a band has drums.
     rng : np.random.Generator
-        Chooses.
+        Draws the line-up and the parts.
 
     Returns
     -------
     list of Stem
-        Never empty; some pieces are played by one instrument.
+        At least one; some pieces are solos.
     """
     chance = {name: rng.random() < share for name, share in SHARES.items()}
     with_drums = rng.random() < drums
@@ -157,17 +158,18 @@ def read_tracks(path):
     Parameters
     ----------
     path : path-like
-        The MIDI file; its tempo map is obeyed.
+        The MIDI file; its tempo map is applied.
 
     Returns
     -------
     list of (str, list of Note, list of (float, int))
-        Name, notes, and the time and value of each movement of the sustain pedal.
+        For each track its name, its notes, and the time in seconds and value of each
+        sustain-pedal event.
 
     Raises
     ------
     AnnotationError
-        The file is missing, is not MIDI, or holds no note.
+        The file is missing, is not MIDI, or has no notes.
     """
     import pretty_midi
 
@@ -190,7 +192,14 @@ def read_tracks(path):
 
 
 def play(track, program):
-    """Give a track an instrument; one that dies away obeys the sustain pedal.
+    """Assign an instrument to a track; apply the sustain pedal if its notes decay.
+
+    Parameters
+    ----------
+    track : (str, list of Note, list of (float, int))
+        A track returned by :func:`read_tracks`.
+    program : int
+        General MIDI program.
 
     Returns
     -------
@@ -204,7 +213,7 @@ def play(track, program):
 
 
 def _pedal_release(pedal):
-    """Return the function from the end of a key's stroke to the end of its sound."""
+    """Return a function that maps the release of a key to the end of its sound."""
     times = np.array([time for time, _ in pedal])
     down = np.array([value >= 64 for _, value in pedal])
 
@@ -225,7 +234,7 @@ def drum_part(beats, rng):
     beats : list of (float, int or None)
         Time in seconds and position in the bar, from 1; None where bars are unknown.
     rng : np.random.Generator
-        Chooses the kit, the pattern and the beat at which the drums enter.
+        Draws the kit, the patterns and the beat at which the drums enter.
 
     Returns
     -------
@@ -234,7 +243,7 @@ def drum_part(beats, rng):
     kit, enter = rng.choice(_KITS), rng.choice([0, 0, 8, 16])
     barred = all(position is not None for _, position in beats)
     styles = _STYLES if barred else _UNBARRED_STYLES
-    # Two patterns take turns as a song goes on.
+    # Two patterns alternate.
     style = [styles[i] for i in rng.integers(len(styles), size=2)]
     change = rng.integers(8, 17) * 4
     beats = beats[enter:]
@@ -250,18 +259,18 @@ def drum_part(beats, rng):
 
 
 def struck(time, length, groove, first, rng):
-    """Return what is struck on one beat.
+    """Return the drum notes of one beat.
 
     Parameters
     ----------
     time, length : float
-        When it begins and how long it is, in seconds.
+        Start and length of the beat in seconds.
     groove : dict of int to str
-        Sixteenths of a bar by drum.
+        Sixteenths of a bar by General MIDI drum.
     first : int
-        Which of these the beat begins with.
+        Index of the beat's first sixteenth.
     rng : np.random.Generator
-        Varies how loud.
+        Draws the velocities.
 
     Returns
     -------
@@ -278,7 +287,7 @@ def struck(time, length, groove, first, rng):
 
 
 def bass_part(chords, beats, rng):
-    """Play the lowest note of each chord.
+    """Play the bass note of each chord.
 
     Parameters
     ----------
@@ -287,7 +296,7 @@ def bass_part(chords, beats, rng):
     beats : list of (float, int or None)
         Time in seconds and position in the bar.
     rng : np.random.Generator
-        Chooses the instrument and how often a note is struck again.
+        Draws the instrument and the repetition rate of notes.
 
     Returns
     -------
@@ -305,9 +314,9 @@ def bass_part(chords, beats, rng):
 
 
 def guitar_part(chords, beats, rng):
-    """Play power chords: the root and, where the chord has one, the fifth.
+    """Play power chords: the root, its octave and, if the chord has one, the fifth.
 
-    Parameters and result are those of :func:`bass_part`.
+    See :func:`bass_part` for parameters and result.
     """
     program = rng.choice(GUITARS)
     pulse = _pulse(beats, rng.choice((1, 2, 2, 4)))
@@ -322,9 +331,9 @@ def guitar_part(chords, beats, rng):
 
 
 def pad_part(chords, rng):
-    """Hold the tones of each chord.
+    """Sustain the tones of each chord.
 
-    Parameters and result are those of :func:`bass_part`.
+    See :func:`bass_part` for parameters and result.
     """
     program = rng.choice(_PADS)
     lowest = _LOWEST_PAD + rng.integers(-5, 8)
@@ -337,18 +346,18 @@ def pad_part(chords, rng):
 
 
 def bass_pitch(root, bass):
-    """Return the pitch of a chord's bass, given its root and the interval above it."""
+    """Return the MIDI pitch of a chord's bass, `bass` semitones above the root."""
     return _LOWEST_BASS + (root + bass - _LOWEST_BASS) % 12
 
 
 def power_chord(root, tones):
-    """Return the pitches of root, fifth where the chord has one, and octave."""
+    """Return the pitches of root, fifth (if the chord has one) and octave."""
     low = _LOWEST_GUITAR + (root - _LOWEST_GUITAR) % 12
     return [low, low + 7, low + 12] if tones[7] else [low, low + 12]
 
 
 def encoded(chords):
-    """Yield start, end, root, tones above it and bass of what is a chord."""
+    """Yield start, end, root, relative tones and relative bass of each chord."""
     from mir_eval.chord import encode
 
     for start, end, label in chords:
@@ -358,7 +367,7 @@ def encoded(chords):
 
 
 def _pulse(beats, per_beat):
-    """Return the times of the beats, subdivided; none for 0."""
+    """Return `per_beat` times per beat; an empty array for 0."""
     times = np.array([time for time, _ in beats])
     if not per_beat or len(times) < 2:
         return times[:0]
@@ -367,7 +376,7 @@ def _pulse(beats, per_beat):
 
 
 def _strikes(start, end, pulse):
-    """Return the start and end of each note of a chord that is struck on a pulse."""
-    # A strike just beside the change of chord would be heard as a flam.
+    """Return the start and end of each note of a chord struck on a pulse."""
+    # A strike close to the chord change would sound like a flam.
     inside = np.unique(pulse[(pulse > start + 0.1) & (pulse < end - 0.1)])
     return pairwise([start, *inside.tolist(), end])

@@ -1,18 +1,18 @@
-r"""Beats of songs that somebody has charted for a rhythm game.
+r"""Convert songs charted for a rhythm game to audio with beat annotations.
 
 ::
 
     python -m crema.corpus.charts SONGS OUTPUT --jobs 2
 
-A chart, of Frets on Fire, Clone Hero and their kin, is a directory with ``notes.mid``,
-``song.ini`` and the recording in parts: ``song.ogg``, ``guitar.ogg``, and so on.  To
-be played, its tempo map must fit the recording, so that it tells where the beats are:
-rare annotations of rock and metal as it is recorded.  Each chart anywhere in the
-directory SONGS becomes a pair ``TRACK_ID.flac`` and ``TRACK_ID.jams`` in OUTPUT, with
-the parts added up, from the first to the last note that is charted.
+A chart for Frets on Fire, Clone Hero or a similar game is a directory with
+``notes.mid``, ``song.ini`` and the recording as stems: ``song.ogg``, ``guitar.ogg``,
+and so on.  The game requires the tempo map to fit the recording, so the map annotates
+the beats.  Such annotations of recorded rock and metal are rare.  Each chart anywhere
+below the directory SONGS becomes a pair ``TRACK_ID.flac`` and ``TRACK_ID.jams`` in
+OUTPUT: the sum of the stems, from the first to the last charted note.
 
-A track ``BEAT`` tells beats (note 13) and downbeats (note 12); where there is none, a
-beat is a quarter note, and its position in the bar is not known.
+A MIDI track ``BEAT`` marks beats (note 13) and downbeats (note 12).  Without it, a beat
+is a quarter note and its position in the bar is unknown.
 """
 
 import argparse
@@ -28,30 +28,30 @@ from crema.exceptions import program as run
 from crema.utils import audiofile, cli
 
 TOOL = "crema.corpus.charts"
-#: The files of a recording that are not part of it.
+#: Names of audio files that are not stems of the recording.
 NO_PARTS = {"preview", "crowd"}
 _DOWNBEAT, _BEAT = 12, 13
-#: Seconds of audio before the first note and after the last.
+#: Seconds of audio kept before the first note and after the last.
 MARGIN = 1.0
 
 
 def find(songs):
-    """Find charts, and name them after their directories.
+    """Find charts, and name each after its directory and the one above.
 
     Parameters
     ----------
     songs : path-like
-        Where to look, at any depth.
+        Directory to search, at any depth.
 
     Returns
     -------
     dict of str to pathlib.Path
-        The directories of the charts by track id.
+        The directory of each chart by track id.
 
     Raises
     ------
     CorpusError
-        There is none, or two would have one name.
+        There is no chart, or two would get the same track id.
     """
     charts = [path.parent for path in sorted(pathlib.Path(songs).rglob("notes.mid"))]
     if not charts:
@@ -62,7 +62,7 @@ def find(songs):
 
 
 def read_chart(path):
-    """Read where the beats are.
+    """Read the beats of a chart.
 
     Parameters
     ----------
@@ -72,15 +72,15 @@ def read_chart(path):
     Returns
     -------
     beats : list of (float, int or None)
-        Time in seconds and position in the bar, from the beat before the first note to
-        the one after the last.
+        Time in seconds and position in the bar.  These are all beats of the track
+        ``BEAT`` or, without it, the quarter notes around and between all notes.
     span : (float, float)
         Times of the first and the last note.
 
     Raises
     ------
     AnnotationError
-        The file cannot be read, or holds no note.
+        The file cannot be read or has no notes.
     """
     import mido
 
@@ -119,17 +119,17 @@ def read_chart(path):
 
 
 def positions(events):
-    """Count beats in bars.
+    """Count beats within bars.
 
     Parameters
     ----------
     events : list of (int, int)
-        Tick and note of a track ``BEAT``.
+        Tick and MIDI note of the events of a track ``BEAT``, in order.
 
     Returns
     -------
     list of (int, int or None)
-        Tick and position; None before the first downbeat.
+        Tick and position in the bar; None before the first downbeat.
     """
     counted, position = [], None
     for tick, note in events:
@@ -144,23 +144,23 @@ def positions(events):
 
 
 def read_parts(directory):
-    """Add up the parts of a recording.
+    """Sum the stems of a recording.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Of the chart.
+        Directory of the chart.
 
     Returns
     -------
     y : np.ndarray, shape=(n_samples,), dtype=float32
-        Peaks are at most 1.
+        Mono audio with a peak of at most 1.
     sample_rate : int
 
     Raises
     ------
     AudioError, CorpusError
-        A part cannot be read, or there is none.
+        A stem cannot be read, or there is none.
     """
     paths = sorted(
         path
@@ -179,7 +179,7 @@ def read_parts(directory):
 
 
 def delay(directory):
-    """Return by how many seconds notes are later than charted, from ``song.ini``."""
+    """Return the delay of the notes in seconds, from ``song.ini``."""
     settings = configparser.ConfigParser(interpolation=None, strict=False)
     path = directory / "song.ini"
     try:
@@ -194,10 +194,19 @@ def delay(directory):
 def convert(output, charts, track_id):
     """Write the audio and the JAMS of one chart.
 
+    Parameters
+    ----------
+    output : pathlib.Path
+        Directory of the corpus.
+    charts : dict of str to pathlib.Path
+        Result of :func:`find`.
+    track_id : str
+        The chart to convert.
+
     Raises
     ------
     CremaError
-        It cannot be read, or what is there was made by others.
+        The chart cannot be read, or another tool wrote the existing JAMS file.
     """
     import jams
 

@@ -1,4 +1,4 @@
-"""What the tools that make corpora out of the music of others have in common."""
+"""Functions shared by the tools that make corpora."""
 
 import collections
 import json
@@ -10,9 +10,9 @@ import re
 from crema.exceptions import AnnotationError, CorpusError
 from crema.utils import audiofile, cli, jamsfile, processes
 
-#: The module that :mod:`crema.corpus.heard` names in the sandbox of what it makes.
+#: ``made_by`` in the JAMS sandbox of tracks that :mod:`crema.corpus.heard` writes.
 BY_EAR = "crema.corpus.heard"
-#: Extensions, in lower case, of the formats that libsndfile reads.
+#: Lower-case extensions of the audio formats that libsndfile reads.
 AUDIO = {
     *("aif", "aifc", "aiff", "au", "caf", "flac", "mp3", "oga", "ogg", "opus"),
     *("rf64", "snd", "w64", "wav", "wave"),
@@ -25,12 +25,12 @@ def listing(directory):
     Parameters
     ----------
     directory : path-like
-        Hidden files, and what is in its subdirectories, are left out.
+        Hidden files and subdirectories are ignored.
 
     Returns
     -------
     list of (str, str)
-        Stem and extension, without the dot between them, in alphabetical order.
+        Stem and extension, without the dot, in alphabetical order.
 
     Raises
     ------
@@ -48,26 +48,26 @@ def listing(directory):
 
 
 def audio_ext(directory, files, given=None):
-    """Find the extension of the audio, of which a corpus has one.
+    """Find the extension of the audio files, which all share one.
 
     Parameters
     ----------
     directory : path-like
-        Named in errors.
+        Named in error messages.
     files : list of (str, str)
-        Its :func:`listing`.
+        The :func:`listing` of `directory`.
     given : str, optional
-        The extension that the user asks for.
+        The extension that the user requests.
 
     Returns
     -------
     str
-        Without a dot, as the files have it.
+        The extension without a dot, in the case that the files use.
 
     Raises
     ------
     CorpusError
-        There is no audio, or of several kinds and none is `given`.
+        There is no audio, or there are several kinds and none is `given`.
     """
     kinds = collections.Counter(ext for _, ext in files if ext.lower() in AUDIO)
     if given:
@@ -90,22 +90,23 @@ def audio_ext(directory, files, given=None):
 
 
 def by_name(told):
-    """Name what becomes tracks.
+    """Assign track ids to paths.
 
     Parameters
     ----------
     told : dict of pathlib.Path to str
-        What to name each after; letters, digits and ``_`` stay.
+        The text that names each path.  Runs of characters other than letters, digits
+        and ``_`` become ``_``.
 
     Returns
     -------
     dict of str to pathlib.Path
-        By track id.
+        The path of each track id.
 
     Raises
     ------
     CorpusError
-        Two would have one name.
+        Two paths would get the same track id.
     """
     found = {}
     for path, text in told.items():
@@ -119,16 +120,16 @@ def by_name(told):
 
 
 def cover(segments, duration, filler=None):
-    """Clip segments to [0, duration], without overlaps; fill the gaps if so asked.
+    """Clip segments to [0, duration], remove overlaps and optionally fill gaps.
 
     Parameters
     ----------
     segments : list of (float, float, str)
         Start, end and label, ordered by start.
     duration : float
-        Where the last segment ends.
+        End of the track in seconds.
     filler : str, optional
-        The label of gaps; by default gaps stay.
+        The label for gaps; by default gaps stay unlabelled.
 
     Returns
     -------
@@ -147,10 +148,10 @@ def cover(segments, duration, filler=None):
 
 
 def exact(time):
-    """Round down to a binary fraction of a second, less than a microsecond away.
+    """Round a time in seconds down to a multiple of 2**-20 s, about a microsecond.
 
-    Such times add up without error.  With others, start + duration can exceed the
-    start of what follows by one bit, an overlap that mir_eval refuses.
+    Such times add up without error.  Otherwise start + duration can exceed the next
+    start by one bit, an overlap that mir_eval rejects.
     """
     return math.floor(time * 2**20) / 2**20
 
@@ -161,21 +162,21 @@ def annotation(namespace, observed, duration, curator="", **metadata):
     Parameters
     ----------
     namespace : str
-        Of JAMS.
+        JAMS namespace.
     observed : list of (float, float, object)
-        Start and end in seconds, and value; of a beat, start and end are the same.
+        Start and end in seconds, and value.  For a beat, start and end are equal.
     duration : float
-        Length of the audio in seconds; segments are clipped to it, beats outside of it
-        are left out.
+        Length of the audio in seconds.  Segments are clipped to it, and beats outside
+        it are dropped.
     curator : str, optional
-        Name of who keeps the annotations.
+        Name of the curator.
     **metadata
         Further fields of ``jams.AnnotationMetadata``, such as ``data_source``.
 
     Returns
     -------
     jams.Annotation or None
-        None if nothing is observed while the audio lasts.
+        None if no observation lies within the audio.
     """
     import jams
 
@@ -198,7 +199,7 @@ def annotation(namespace, observed, duration, curator="", **metadata):
 
 
 def check_ours(path, tool):
-    """Raise AnnotationError if `path` is a file that another than `tool` has made."""
+    """Raise AnnotationError if `path` exists and `tool` did not write it."""
     try:
         made_by = json.loads(path.read_bytes())["sandbox"]["made_by"]
     except FileNotFoundError:
@@ -213,29 +214,29 @@ def check_ours(path, tool):
 
 
 def save(path, jam, tool, audio=None):
-    """Write JAMS that `tool` has made, but over nothing that others have made.
+    """Write the JAMS of `tool`, without overwriting files from other sources.
 
-    An artist and a release that the file has, and `jam` does not, are kept.
+    If `jam` names no artist or release, those of an existing file are kept.
 
     Parameters
     ----------
     path : pathlib.Path
         The ``.jams`` file.
     jam : jams.JAMS
-        What to write.
+        The annotations.
     tool : str
-        Name of the module.
+        Name of the module that made them.
     audio : (np.ndarray, int), optional
-        Samples and sampling rate of the audio, to be written beside.
+        Samples and sampling rate of audio to write beside the annotations.
 
     Raises
     ------
     CremaError
-        The file is there and was made by others, the object does not validate, or the
-        file cannot be written.
+        The existing file was not written by `tool` or is invalid, `jam` does not
+        validate, or a file cannot be written.
     """
     check_ours(path, tool)
-    # They were added since, for crema.corpus.pair to group by.
+    # Users add artist and release for crema.corpus.pair to group by.
     if path.is_file():
         before, metadata = jamsfile.read(path).file_metadata, jam.file_metadata
         metadata.artist = metadata.artist or before.artist
@@ -248,15 +249,15 @@ def save(path, jam, tool, audio=None):
 
 
 def write_pair(path, jam, y, sample_rate):
-    """Write a ``.jams`` file, and the audio as the ``.flac`` beside it."""
-    # The annotation vouches for the audio: it goes first and comes last.
+    """Write a ``.jams`` file and, beside it, the audio as ``.flac``."""
+    # The annotation marks a complete pair: remove it first, write it last.
     path.unlink(missing_ok=True)
     audiofile.write(path.with_suffix(".flac"), y, sample_rate)
     jamsfile.write(path, jam)
 
 
 def rendering_options(parser):
-    """Add the options of every tool that renders, apart from what it renders."""
+    """Add the command-line options that all rendering tools share."""
     from crema.corpus.render import DEFAULT_SOUNDFONT
 
     path, add = pathlib.Path, parser.add_argument
@@ -269,7 +270,7 @@ def rendering_options(parser):
 
 
 def is_made(directory, track_id, settings):
-    """Return whether a rendered track is there and was made with the settings."""
+    """Return whether a track was already rendered with these settings."""
     audio, path = (directory / f"{track_id}.{ext}" for ext in ("flac", "jams"))
     try:
         made = json.loads(path.read_text(encoding="utf-8"))["sandbox"]["settings"]
@@ -279,27 +280,27 @@ def is_made(directory, track_id, settings):
 
 
 def write_rendered(directory, track_id, y, jam, settings):
-    """Write a rendered track, so that :func:`is_made` knows it.
+    """Write a rendered track with the settings that :func:`is_made` compares.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Of the corpus.
+        Directory of the corpus.
     track_id : str
-        Name of the two files.
+        Stem of both files.
     y : np.ndarray, shape=(n_samples,)
-        Its audio.
+        The audio.
     jam : jams.JAMS
-        Its annotations.
+        The annotations.
     settings : dict
-        What it was made with, ``sample_rate`` among it.
+        The rendering settings, including ``sample_rate`` in Hz.
     """
     jam.sandbox.settings = settings
     write_pair(directory / f"{track_id}.jams", jam, y, settings["sample_rate"])
 
 
 def run_all(function, tracks, jobs=1):
-    """Call ``function(track)`` for each track, go on after a bad one, show progress.
+    """Call ``function(track)`` for each track, continue after errors, show progress.
 
     Parameters
     ----------
@@ -309,9 +310,9 @@ def run_all(function, tracks, jobs=1):
     Returns
     -------
     results : dict
-        What `function` returned, by track.
+        The result of each successful track.
     failures : dict of str to CremaError
-        Why the other tracks failed.
+        The error of each failed track.
     """
     results, failures = {}, {}
     attempts = processes.attempts(function, tracks, jobs)
@@ -325,19 +326,19 @@ def run_all(function, tracks, jobs=1):
 
 
 def make_all(function, tracks, jobs, what):
-    """Make tracks, say how many, and list on standard error why others are left out.
+    """Run a function on all tracks, report the number made and the failures.
 
     Parameters
     ----------
     function, tracks, jobs
         As for :func:`run_all`.
     what : str
-        What was made, as it is said.
+        The text after the number of tracks, such as ``"charts converted"``.
 
     Returns
     -------
     int
-        The exit status: 1 if any is left out.
+        The exit status: 1 if any track failed.
     """
     made, failures = run_all(function, tracks, jobs)
     cli.say(f"{len(made)} {what}")
@@ -345,17 +346,17 @@ def make_all(function, tracks, jobs, what):
 
 
 def report(failures):
-    """List on standard error why tracks are left out.
+    """List the failed tracks and their errors on standard error.
 
     Parameters
     ----------
     failures : dict of str to CremaError
-        By track.
+        The error of each failed track.
 
     Returns
     -------
     int
-        The exit status: 1 if there are any.
+        The exit status: 1 if any track failed.
     """
     for track, error in sorted(failures.items()):
         cli.say(f"{track} left out: {error}")

@@ -1,4 +1,4 @@
-r"""Compose, vary and render pieces in meters, idioms and chords that pop has few of.
+r"""Compose, vary and render pieces with meters, idioms and chords rare in pop.
 
 ::
 
@@ -6,9 +6,10 @@ r"""Compose, vary and render pieces in meters, idioms and chords that pop has fe
 
 The pieces are those of the demo corpus (:mod:`crema.corpus.demo`): 4/4, 3/4 and 6/8,
 straight and swung, blues, jazz, modes, hymns.  Each variant has another key, tempo,
-band and rhythm, and some modulate; tuning, mix and effects are drawn as for the
+band and melody, and some modulate; tuning, mix and effects are drawn as for the
 training songs of :mod:`crema.corpus.pop909`.  All are added to
-``OUTPUT/index_train.json``: whoever tests on the demo corpus must not train on them.
+``OUTPUT/index_train.json``: a model trained on them must not be tested on the demo
+corpus.
 """
 
 import argparse
@@ -34,15 +35,15 @@ from crema.notes import PITCH_CLASSES, split
 from crema.utils import disk, index
 from crema.utils.rng import generator
 
-#: Raise it when a change of the code changes what a piece sounds like.
+#: Increase when a code change alters the sound of a piece.
 RECIPE = 2
 PREFIX = "composed_"
-#: Length in seconds, before the tempo is drawn anew.
+#: Range of lengths in seconds, before :func:`perform` varies the tempo.
 LENGTH = (50.0, 90.0)
-#: Share of the pieces in which all goes up, by so many semitones, somewhere.
+#: Share of the pieces that modulate upwards once, and the intervals in semitones.
 MODULATIONS, STEPS = 0.3, (1, 2, 3, 5, 7)
-#: How far, in semitones, the range of an instrument may be from that of another whose
-#: part it takes over.
+#: An instrument can replace another if the centres of their ranges differ by less than
+#: so many semitones.
 REACH = 5
 SINGERS = 0.4
 
@@ -53,9 +54,9 @@ def vary(piece, variant, seed):
     Parameters
     ----------
     piece : crema.corpus.demo.Piece
-        Of the demo corpus.
+        A piece of the demo corpus.
     variant, seed : int
-        Decide what is drawn.
+        Seed of the variant.
 
     Returns
     -------
@@ -80,16 +81,25 @@ def vary(piece, variant, seed):
 
 
 def perform(piece, soundfonts, sample_rate, rng):
-    """Compose a piece and play it.
+    """Compose and render a piece.
+
+    Parameters
+    ----------
+    piece : crema.corpus.demo.Piece
+        The piece, as :func:`vary` returns it.
+    soundfonts, sample_rate
+        See :func:`crema.corpus.mix.record`.
+    rng : np.random.Generator
+        Draws the performance.
 
     Returns
     -------
     y : np.ndarray, shape=(samples,)
         Mono audio.
     labels : dict
-        ``chords``, ``keys`` and ``beats`` of what is heard.
+        ``chords``, ``keys`` and ``beats`` of the audio.
     drawn : dict
-        What was drawn.
+        The values drawn.
     """
     written = compose(piece, rng.uniform(*LENGTH))
     singer = rng.random() < SINGERS
@@ -134,7 +144,7 @@ def _stem(style, singer):
 
 
 def make_track(output, pieces, soundfonts, settings, track_id):
-    """Render one of the pieces unless it is there, made in the same way."""
+    """Render a piece unless it already exists with the same settings."""
     if is_made(output, track_id, settings):
         return
     rng = generator(settings["seed"], "performance", track_id)
@@ -151,9 +161,9 @@ def annotate(track_id, labels, duration):
     Parameters
     ----------
     track_id : str
-        Its title.
+        Used as the title.
     labels : dict
-        As :func:`perform` returns them.
+        Labels returned by :func:`perform`.
     duration : float
         Length of the audio in seconds.
 

@@ -6,10 +6,10 @@
 
 For each audio file ``NAME.flac``, the label files of the same name become annotations
 of one ``NAME.jams``: ``chord`` from ``NAME.lab``, ``beat`` from ``NAME.beats``,
-``key_mode`` from ``NAME.key`` (or another extension of :data:`KINDS`; the first that is
-there counts).  :mod:`crema.corpus.labels` says what the lines may look like.
+``key_mode`` from ``NAME.key``.  :data:`KINDS` lists all extensions; the first that
+exists is used.  :mod:`crema.corpus.labels` documents the line formats.
 
-Labels are clipped to the audio, and what they leave open stays open.
+Labels are clipped to the audio; gaps stay unlabelled.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from crema.exceptions import program as run
 from crema.utils import audiofile, cli, index
 
 TOOL = "crema.corpus.convert"
-#: Seconds that labels may go on after the audio before it is worth a word.
+#: Seconds by which labels can exceed the audio without a warning.
 OVERHANG = 1.0
 
 
 class Kind(NamedTuple):
-    """What an option of the command line stands for."""
+    """Namespace, file extensions and reader of one kind of label file."""
 
     namespace: str
     suffixes: tuple
@@ -49,24 +49,24 @@ def convert_track(corpus, output, directories, track_id):
     Parameters
     ----------
     corpus : crema.utils.index.Corpus
-        Where the audio is.
+        Location of the audio.
     output : pathlib.Path
         Directory of the ``.jams`` file.
     directories : dict of str to path-like
-        Where label files are, by kind (a key of :data:`KINDS`).
+        Directories of label files by kind (a key of :data:`KINDS`).
     track_id : str
         The track.
 
     Returns
     -------
     float
-        Seconds by which the labels, which are clipped, go on after the audio.
+        Seconds by which the labels exceed the audio, before clipping.
 
     Raises
     ------
     CremaError
         The audio or a label file cannot be read, no label lies within the audio, or
-        the JAMS file is there and was made by others.
+        another tool wrote the existing JAMS file.
     """
     import jams
 
@@ -106,20 +106,20 @@ def label_files(directories, track_id):
     Parameters
     ----------
     directories : dict of str to path-like
-        Where to look, by kind (a key of :data:`KINDS`).
+        Directories to search, by kind (a key of :data:`KINDS`).
     track_id : str
         The track.
 
     Returns
     -------
     dict of str to pathlib.Path
-        By kind, as far as there are any.
+        The file of each kind that has one.
     """
     found = {}
     for kind, directory in directories.items():
         names = (f"{track_id}.{suffix}" for suffix in KINDS[kind].suffixes)
         paths = (pathlib.Path(directory, name) for name in names)
-        # Where kinds share a directory, NAME.lab holds chords, and not also keys.
+        # If kinds share a directory, NAME.lab holds chords and not also keys.
         free = (path for path in paths if path not in found.values())
         if path := next((path for path in free if path.is_file()), None):
             found[kind] = path
@@ -136,29 +136,29 @@ def convert(
     audio_dir : path-like
         The audio, in any format that libsndfile reads.
     output : path-like, optional
-        Directory of the ``.jams`` files; by default that of the audio.
+        Directory of the ``.jams`` files; by default `audio_dir`.
     chords, beats, keys : path-like, optional
-        Directories of label files; at least one.
+        Directories of label files; at least one is required.
     audio_ext : str, optional
-        Extension of the audio; needed if the directory holds several kinds.
+        Extension of the audio; required if the directory holds several kinds.
     jobs : int
         Number of processes.
 
     Returns
     -------
     converted : dict of str to float
-        Seconds by which the labels of each track went on after its audio.
+        Seconds by which the labels of each track exceed its audio.
     failures : dict of str to CremaError
-        Why the others could not be converted.
+        The error of each failed track.
     unlabelled : list of str
         Tracks without a label file.
 
     Raises
     ------
     ConfigError
-        No label directory is given, or one is not there.
+        No label directory is given, or one does not exist.
     CorpusError
-        The directory of the audio cannot be read, or none of it has labels.
+        The directory of the audio cannot be read, or no audio file has labels.
     """
     given = {"chords": chords, "beats": beats, "keys": keys}
     directories = {kind: path for kind, path in given.items() if path is not None}

@@ -1,19 +1,19 @@
-r"""Chords or beats of recordings that nobody annotated: excerpts where crema is sure.
+r"""Label unannotated recordings with chords or beats, where predictions agree.
 
 ::
 
     python -m crema.corpus.heard beat OUTPUT music/*.ogg --jobs 2
 
-For a round of self-training.  Each recording is annotated as it is and after each of
-the changes of :mod:`crema.corpus.hearings`.  Where these hearings agree
-(:mod:`crema.corpus.agreement`) is an excerpt, with what the best of them tells as its
-annotation.  Each excerpt is written as it is and as some of the changes leave it: what
-a change hides from the network, another hearing tells it.
+For self-training, crema annotates each recording as it is and after each of the changes
+of :mod:`crema.corpus.hearings`.  Regions where these hearings agree
+(:mod:`crema.corpus.agreement`) become excerpts, annotated with the best hearing.  Each
+excerpt is written unchanged and with some of the changes, so that the network learns
+labels that a change hides from it.
 
-The tracks of ``OUTPUT/index_train.json``, if there is one, those made here and those
-of earlier calls are listed in ``OUTPUT/index_train_beat.json``, or the same for chord:
-they have no other annotation.  What is made here is in no group, so that no network is
-judged by labels of its own kind.
+``OUTPUT/index_train_beat.json`` (or ``_chord``) lists the tracks of
+``OUTPUT/index_train.json``, if it exists, and the excerpts of this and earlier calls.
+The index is separate because excerpts have no other annotation.  Excerpts belong to no
+group, so that no network is validated on labels from models.
 
 References
 ----------
@@ -37,35 +37,35 @@ from crema.notes import transpose
 from crema.utils import audiofile, cli, disk, hashes, index, jamsfile
 from crema.utils.rng import generator
 
-#: Raise it when a change of the code changes what is made of a recording.
+#: Increase when a code change alters the tracks made from a recording.
 RECIPE = 3
-#: What finds excerpts, for each estimator; and the estimators that a hearing of it has,
-#: for chords change on beats.
+#: For each estimator, the function that finds excerpts, and the models that a hearing
+#: needs: chords change on beats.
 FINDERS = {"beat": agreement.beats, "chord": agreement.chords}
 HEARD = {"beat": ["beat"], "chord": ["beat", "chord"]}
 
 
 def make_tracks(output, settings, model, sources, name):
-    """Write the excerpts of one recording, unless they are there already.
+    """Write the excerpts of one recording unless they already exist.
 
     Parameters
     ----------
     output : pathlib.Path
         Directory of the corpus.
     settings : dict
-        What they depend on, with ``estimator``, ``sample_rate``, ``versions`` and
-        ``seed``.
+        Settings that determine the excerpts, with ``estimator``, ``sample_rate``,
+        ``versions`` and ``seed``.
     model : tuple of pathlib.Path
-        Directories of models; none for the released ones.
+        Directories of models; empty for the released ones.
     sources : dict of str to pathlib.Path
         The recordings by name.
     name : str
-        Of this one.
+        The recording to use.
 
     Returns
     -------
     list of str
-        The track ids.
+        Track ids of the excerpts.
     """
     if not sources[name].is_file():
         raise AudioError(f"{sources[name]}: no such audio file")
@@ -76,7 +76,7 @@ def make_tracks(output, settings, model, sources, name):
         files = [output / f"{t}.{x}" for t in made["tracks"] for x in ("flac", "jams")]
         if made["settings"] == settings and all(path.is_file() for path in files):
             return made["tracks"]
-        # It vouches for the tracks: it goes first and comes last.
+        # The record marks complete tracks: remove it first, write it last.
         record.unlink()
     estimator = settings["estimator"]
     estimators = loaded(model, estimator)
@@ -102,12 +102,12 @@ def make_tracks(output, settings, model, sources, name):
 
 @functools.cache
 def loaded(model, estimator):
-    """Return the models that hear, loaded once in a process."""
+    """Load the models that a hearing needs, once per process."""
     return analyze.load_models(model, HEARD[estimator])
 
 
 def write(output, track, estimator, y, sample_rate, excerpt, change):
-    """Write an excerpt of changed audio, and as JAMS what is to be heard in it."""
+    """Write an excerpt of changed audio, and its annotation as JAMS."""
     first, last = (
         round(time / change.rate * sample_rate) for time in (excerpt.start, excerpt.end)
     )
@@ -135,23 +135,24 @@ def write(output, track, estimator, y, sample_rate, excerpt, change):
 
 
 def names(estimator, paths):
-    """Name recordings after their file and its directory.
+    """Name recordings after their directory and file.
 
     Parameters
     ----------
     estimator : str
-        It is part of the names.
+        Part of the names.
     paths : list of pathlib.Path
-        Of audio files.
+        Audio files.
 
     Returns
     -------
     dict of str to pathlib.Path
+        The recordings by name.
 
     Raises
     ------
     CorpusError
-        Two would have the same name.
+        Two recordings would get the same name.
     """
     named = {}
     for path in paths:
@@ -185,7 +186,7 @@ def main(argv=None):
 
     train = args.output / "index_train.json"
     records = disk.read_json(train) if train.is_file() else []
-    corpus = index.Corpus(args.output)  # in FLAC, as what is made here
+    corpus = index.Corpus(args.output)  # FLAC, like the excerpts
     for record in records:
         if not corpus.audio(record["track_id"]).is_file():
             raise CorpusError(
@@ -207,7 +208,7 @@ def main(argv=None):
     made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
-    # What other calls have heard stays; a track is NAME_EXCERPT_VERSION.
+    # Keep excerpts of other recordings; their ids are NAME_EXCERPT_VERSION.
     made += [
         track
         for track in before

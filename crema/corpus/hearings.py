@@ -1,7 +1,7 @@
-"""What crema hears in a recording, also when it is changed in ways that are known.
+"""Predictions on a recording and on altered versions of it.
 
-The changes leave chords, beats and key what they are, or move them by a known amount:
-another key, a tuning 30 cents off, another tempo, a coarse MP3, little treble, a hall.
+The changes preserve chords, beats and key, or move them by a known amount: pitch shift,
+a tuning offset of 30 cents, time stretch, low-quality MP3, reduced treble, reverb.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,21 @@ from crema.utils import audiofile
 
 
 class Change(NamedTuple):
-    """A change of audio, and what it does to annotations."""
+    """A change of audio and its effect on annotations.
+
+    Attributes
+    ----------
+    apply : callable
+        ``apply(y, sample_rate)`` returns the changed samples.
+    semitones : int
+        Upward transposition of the labels.
+    rate : float
+        Factor by which times are divided.
+    """
 
     apply: Callable
-    """``apply(y, sample_rate)`` returns the changed samples."""
     semitones: int = 0
-    """How far labels move up."""
     rate: float = 1.0
-    """By how much time is divided."""
 
 
 def _pitch(semitones):
@@ -37,7 +44,7 @@ def _tempo(rate):
 
 def _effect(*plugins):
     def change(y, sample_rate):
-        # MP3 has no rate above that.
+        # MP3 supports no higher sampling rate.
         rate = min(sample_rate, 48000)
         made = pedalboard.Pedalboard(list(plugins))(
             audiofile.resample(y, sample_rate, rate), rate
@@ -47,7 +54,7 @@ def _effect(*plugins):
     return Change(change)
 
 
-#: By name.
+#: The changes by name.
 CHANGES = {
     "3 semitones up": _pitch(3),
     "4 semitones down": _pitch(-4),
@@ -63,30 +70,30 @@ AS_IT_IS = Change(lambda y, sample_rate: y)
 
 
 def levels(times, positions):
-    """Return the times of beats, and those of the downbeats among them."""
+    """Return the times of all beats, and of the downbeats."""
     return times, times[positions == 1]
 
 
 def hear(y, sample_rate, estimators, change=AS_IT_IS):
-    """Annotate changed audio, and undo in the annotations what the change did.
+    """Annotate changed audio, and map the annotations back to the original.
 
     Parameters
     ----------
     y : np.ndarray, shape=(n_samples,), dtype=float32
-        Audio that is changed already.
+        The changed audio.
     sample_rate : int
         Samples per second.
     estimators : list
-        From :func:`crema.analyze.load_models`.
+        Models from :func:`crema.analyze.load_models`.
     change : Change
-        What was done to it.
+        The change that was applied to `y`.
 
     Returns
     -------
     dict
-        What the estimators tell, of: ``chord``, intervals in seconds, shape=(n, 2), and
-        labels; ``beat``, times in seconds and positions in the bar, shape=(n,) each;
-        ``key``, the label of the whole piece.
+        Predictions of the estimators.  ``chord``: intervals in seconds, shape=(n, 2),
+        and labels.  ``beat``: times in seconds and positions in the bar, shape=(n,)
+        each.  ``key``: the label of the whole piece.
     """
     named = formats.named(analyze.analyze(y=y, sr=sample_rate, model=estimators))
     found = {}

@@ -1,10 +1,10 @@
-"""Rhythms that pop has few of, for songs whose chords and beats are known.
+"""Rhythms that are rare in pop, for songs with known chords and beats.
 
-Fast rock and metal, dance music, off-beats, and a piano that takes its time.  Where a
-drum is struck does not tell what is a beat: in fast rock the snare is between beats,
-in reggae there is nothing on the first, and a drum loop of 85 beats a minute may be one
-of 170.  An :class:`Idiom` says what is played where; :func:`perform` sets a song in one
-that is drawn for it, and the annotation follows exactly.
+The idioms are fast rock and metal, dance music, off-beats, and rubato piano.  In these,
+drum onsets do not determine the beat: fast rock has the snare between beats, reggae
+leaves out the first beat, and a drum loop at 85 beats per minute can also be one at
+170.  An :class:`Idiom` defines patterns and instruments; :func:`perform` draws one for
+a song, and the annotation follows exactly.
 """
 
 from bisect import bisect
@@ -30,27 +30,44 @@ from crema.corpus.render import Note, Part
 class Idiom(NamedTuple):
     """A way to play a song.
 
-    A groove has, by General MIDI drum, the sixteenths of a bar of four beats; a figure
-    has those of an instrument.  ``X`` is an accent, ``x`` a stroke, ``-`` ends what
-    sounds, and ``.`` changes nothing.
+    A groove maps General MIDI drums to the sixteenths of a 4/4 bar; a figure has those
+    of one instrument.  ``X`` is an accent, ``x`` a stroke, ``-`` ends the sounding
+    notes, and ``.`` changes nothing.
+
+    Attributes
+    ----------
+    tempo : (float, float) or None
+        Slowest and fastest tempo in beats per minute; None: close to the song's tempo.
+    grooves : tuple of dict of int to str
+        Grooves for the drums.
+    kits : tuple of int
+        Programs of the drum kits.
+    bass : tuple of str
+        Figures for the bass.
+    guitar : tuple of str
+        Figures for distorted power chords.
+    comping : tuple of str
+        Figures for chords, struck at once or one tone after the other.
+    comping_programs : tuple of int
+        Programs for the comping.
+    melody : tuple of int
+        Programs for the melody, unless it is sung.
+    others : tuple of int
+        Programs for the other tracks of the song.
+    kept : float
+        Probability that these other tracks are played.
     """
 
     tempo: tuple[float, float] | None
-    """Beats per minute, the slowest and the fastest; None: about that of the song."""
     grooves: tuple[dict[int, str], ...]
     kits: tuple[int, ...]
     bass: tuple[str, ...]
     guitar: tuple[str, ...] = ()
-    """Distorted power chords."""
     comping: tuple[str, ...] = ()
-    """Chords, or one tone of them after the other."""
     comping_programs: tuple[int, ...] = ()
     melody: tuple[int, ...] = (0,)
-    """Programs for the melody, where it is not sung."""
     others: tuple[int, ...] = (0,)
-    """Programs for the other tracks of the song."""
     kept: float = 0.5
-    """Share of the songs in which these tracks are heard."""
 
 
 _EIGHTHS = "x.x.x.x.x.x.x.x."
@@ -167,7 +184,7 @@ IDIOMS = {
         others=(0, 16, 17, 24, 26, 48, 60, 61),
         kept=0.3,
     ),
-    # A piano alone; what is random about it is when.
+    # Solo piano with random timing.
     "rubato": Idiom(
         tempo=None,
         grooves=(),
@@ -178,13 +195,12 @@ IDIOMS = {
     ),
 }
 SHARES = {"fast": 0.4, "dance": 0.25, "off-beat": 0.1, "rubato": 0.25}
-#: How likely an idiom that has it has a part: of those who play chords, one is heard.
+#: Probability of each part in an idiom that has it; _VOICE: that the melody is sung.
 _BASS, _VOICE, _DRUMS, _GUITAR, _COMPING = 0.9, 0.4, 0.9, 0.9, 0.85
-#: Tempo of the music in beats, over that of the song, from which each half of a beat
-#: of the song is a beat.
+#: Ratio of the drawn tempo to the song's tempo above which half beats of the song count
+#: as beats.
 _DOUBLED = 1.5
-#: How far from where they are meant notes are struck, in seconds: a standard deviation
-#: is drawn up to that, for each player.
+#: Maximum standard deviation of onset deviations in seconds; each player draws its own.
 ASYNCHRONY = 0.02
 _LOWEST_COMPING = 52
 _FILL = (38, 48, 45, 43)  # snare and toms, from high to low
@@ -196,16 +212,16 @@ def perform(tracks, labels, rng):
     Parameters
     ----------
     tracks, labels
-        As for :func:`crema.corpus.variation.retimed`; bars are of four beats, or not
-        known.
+        As for :func:`crema.corpus.variation.retimed`; bars have four beats or are
+        unknown.
     rng : np.random.Generator
-        Draws the idiom, the tempo, and who plays what.
+        Draws the idiom, the tempo and the arrangement.
 
     Returns
     -------
     stems : list of Stem
     labels : dict
-        Those of what is heard.
+        Labels of the stems.
     drawn : dict
         ``idiom``, its ``tempo`` in beats per minute, and whether beats are ``doubled``.
     """
@@ -228,20 +244,27 @@ def perform(tracks, labels, rng):
 
 
 def piano(tracks, labels, idiom, rng):
-    """Play all tracks on one piano, whose hands are not quite together."""
+    """Play all tracks on one piano, with slightly asynchronous hands."""
     program = int(rng.choice(idiom.melody))
     return [Stem("chords", [_loose(play(track, program), rng) for track in tracks])]
 
 
 def band(tracks, labels, idiom, rng):
-    """Give a song the line-up of an idiom.
+    """Arrange a song for the band of an idiom.
+
+    Parameters
+    ----------
+    tracks, labels, rng
+        As for :func:`perform`.
+    idiom : Idiom
+        The idiom; it has a tempo range.
 
     Returns
     -------
     list of Stem
     """
     chords = list(encoded(labels["chords"]))
-    # Where bars are not known, some are played; the annotation does not tell them.
+    # Play bars even where they are unknown; the annotation leaves them out.
     beats = [
         (time, n % 4 + 1 if position is None else position)
         for n, (time, position) in enumerate(labels["beats"])
@@ -275,7 +298,7 @@ def band(tracks, labels, idiom, rng):
 
 
 def _loose(part, rng):
-    """Strike notes a little late or early, as players do."""
+    """Shift onsets slightly at random, as players do."""
     late = rng.uniform(0, ASYNCHRONY) * rng.normal(0, 1, len(part.notes)).clip(-2, 2)
     notes = []
     for note, by in zip(part.notes, late.tolist(), strict=True):
@@ -285,7 +308,16 @@ def _loose(part, rng):
 
 
 def drums(beats, idiom, rng):
-    """Play two grooves of an idiom in turn, with fills, and some bars without.
+    """Alternate two grooves of an idiom, with fills and a silent passage.
+
+    Parameters
+    ----------
+    beats : list of (float, int)
+        Time in seconds and position in the bar.
+    idiom : Idiom
+        Provides the grooves and kits.
+    rng : np.random.Generator
+        Draws the performance.
 
     Returns
     -------
@@ -313,12 +345,12 @@ def drums(beats, idiom, rng):
 
 
 def _two(choices, rng):
-    """Draw two, of which each is played for some time."""
+    """Draw two patterns that alternate."""
     return [choices[i] for i in rng.integers(len(choices), size=2)]
 
 
 def bass_note(number, root, tones, bass):
-    """Return the pitch of the bass, the same at each stroke."""
+    """Return the bass pitch of a chord, the same for each stroke."""
     return [bass_pitch(root, bass)]
 
 
@@ -327,7 +359,7 @@ def _power_chord(number, root, tones, bass):
 
 
 def _tones(one_by_one):
-    """Return what plays a chord's tones, at once or one after the other."""
+    """Return a function for the pitches of a chord, all at once or one by one."""
 
     def pitches(number, root, tones, bass):
         steps = (root + np.flatnonzero(tones) - _LOWEST_COMPING) % 12
@@ -338,9 +370,26 @@ def _tones(one_by_one):
 
 
 def played(chords, beats, figures, pitches, rng):
-    """Return the notes of what is struck as the figures say, each for eight bars.
+    """Play chords with two figures that alternate every eight bars.
 
-    What sounds when a chord ends is struck again, as the next.
+    A note that lasts beyond a chord change is struck again with the new chord.
+
+    Parameters
+    ----------
+    chords : list of (float, float, int, np.ndarray, int)
+        Chords as :func:`crema.corpus.arrange.encoded` yields them.
+    beats : list of (float, int)
+        Time in seconds and position in the bar.
+    figures : list of str
+        Two figures of an :class:`Idiom`.
+    pitches : callable
+        ``pitches(number, root, tones, bass)`` returns the MIDI pitches of a stroke.
+    rng : np.random.Generator
+        Draws articulation and velocities.
+
+    Returns
+    -------
+    list of Note
     """
     short = rng.uniform(0.4, 1.0)
     times = np.array([time for time, _ in beats])

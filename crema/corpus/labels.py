@@ -1,4 +1,4 @@
-"""Read the text files in which chords, beats and keys are handed around.
+"""Read text files of chords, beats and keys.
 
 Empty lines and lines that begin with ``#`` are skipped.  Times are in seconds.
 """
@@ -10,9 +10,9 @@ import re
 
 from crema.exceptions import AnnotationError
 
-#: Seconds by which a segment may begin before the end of the one above: files round.
+#: Seconds by which consecutive segments may overlap: files are rounded.
 OVERLAP = 0.05
-#: A longer bar means that a file counts the beats of the piece, not of the bar.
+#: Longer bars mean that a file numbers the beats of the piece, not of the bar.
 LONGEST_BAR = 32
 
 _MODES = {
@@ -39,13 +39,13 @@ _MODES = {
 
 @functools.cache
 def check_chord(label):
-    """Return a chord label if it is one.
+    """Return a chord label if it is valid.
 
     Parameters
     ----------
     label : str
-        In the syntax of Harte et al. (2005), as mir_eval extends it: ``A:min7/b3``,
-        ``D``, ``N`` for no chord, ``X`` for one outside of any vocabulary.
+        In the syntax of Harte et al. (2005), as extended by mir_eval: ``A:min7/b3``,
+        ``D``, ``N`` for no chord, ``X`` for a chord outside any vocabulary.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def check_chord(label):
     Raises
     ------
     ValueError
-        mir_eval cannot read it.
+        mir_eval cannot parse it.
     """
     import mir_eval
 
@@ -69,24 +69,24 @@ def check_chord(label):
 
 
 def key_mode(text):
-    """Translate a key to the syntax of the JAMS namespace ``key_mode``.
+    """Convert a key to the syntax of the JAMS namespace ``key_mode``.
 
     Parameters
     ----------
     text : str
-        A note, and a mode if it is not major: ``C major``, ``C:minor``, ``C#m``,
-        ``Ab min``, ``D dorian``, ``E``.  ``N`` and ``Silence`` are no key, ``X`` and
-        ``unknown`` one that is not known.
+        A note, and a mode unless it is major: ``C major``, ``C:minor``, ``C#m``,
+        ``Ab min``, ``D dorian``, ``E``.  ``N`` and ``Silence`` mean no key, ``X`` and
+        ``unknown`` an unknown key.
 
     Returns
     -------
     str or None
-        Such as ``C:major``, ``F#:minor`` or ``N``; None if the key is not known.
+        For example ``C:major``, ``F#:minor`` or ``N``; None if the key is unknown.
 
     Raises
     ------
     ValueError
-        `text` is no key.
+        `text` is not a key.
     """
     text = text.strip().replace("♯", "#").replace("♭", "b")
     if text in {"N", "Silence"}:
@@ -96,16 +96,16 @@ def key_mode(text):
     match = re.fullmatch(r"([A-Ga-g])([#b]?)[\s:]*([A-Za-z]*)", text)
     if match:
         tonic, accidental, mode = match.groups()
-        # The case of a single letter tells major from minor.
+        # As a mode, M means major and m means minor.
         mode = "major" if mode == "M" else _MODES.get(mode.lower())
-        # Some write minor keys with a small letter and nothing else.
+        # Reject a lone lower-case letter: in some files it means minor.
         if mode and (tonic.isupper() or match[3]):
             return f"{tonic.upper()}{accidental}:{mode}"
     raise ValueError(f"{text!r} is no key (C:major, F# minor, Abm, D dorian, E)")
 
 
 def read_chords(path):
-    """Read chords, one ``start end label`` a line.
+    """Read chords from lines ``start end label``.
 
     Parameters
     ----------
@@ -115,32 +115,32 @@ def read_chords(path):
     Returns
     -------
     list of (float, float, str)
-        Start, end and label, ordered.
+        Start, end and label, in order.
 
     Raises
     ------
     AnnotationError
-        The file cannot be read, holds nothing, or has a malformed line; the message
-        names file and line.
+        The file cannot be read, is empty, or has a malformed line; the message names
+        file and line.
     """
     return _segments(path, check_chord, list(_lines(path)))
 
 
 def read_keys(path):
-    """Read keys, of segments or of the whole track.
+    """Read keys of segments or of the whole track.
 
     Parameters
     ----------
     path : path-like
-        Lines ``start end KEY``, ``start end Key KEY`` and ``start end Silence`` (as
-        Isophonics has them), ``key start KEY`` (GiantSteps), or one line ``KEY``, for
-        the whole track; see :func:`key_mode` for what a key may be.
+        Lines ``start end KEY``, ``start end Key KEY`` and ``start end Silence``
+        (Isophonics), lines ``key start KEY`` (GiantSteps), or one line ``KEY`` for the
+        whole track; :func:`key_mode` defines the keys.
 
     Returns
     -------
     list of (float, float, str)
-        Start, end and key, ordered; the end of what lasts as long as the track is
-        infinite.  A key that is said to be unknown is left out.
+        Start, end and key, in order.  A key that lasts until the end of the track ends
+        at infinity.  Unknown keys are left out.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def read_keys(path):
         return [(0.0, math.inf, key)] if key else []
     if all(re.match(r"key\s+\S", text, re.I) for _, text in lines):
         rows = [(where, *text.split(None, 2)[1:]) for where, text in lines]
-        # Each lasts until the next.
+        # Each key lasts until the next.
         ends = [start for _, start, *_ in rows[1:]] + ["inf"]
         lines = [
             (where, " ".join([start, end, *key]))
@@ -164,19 +164,19 @@ def read_keys(path):
 
 
 def read_beats(path):
-    """Read beats, one a line: a time, and the position in the bar if it is known.
+    """Read beats from lines ``time`` or ``time position``.
 
     Parameters
     ----------
     path : path-like
-        Fields are separated by blanks, tabs or a comma.  The position counts from 1
-        (Isophonics, Ballroom, GTZAN, Hainsworth), or is ``bar.beat`` (Candombe) in all
-        of the file; ``New Point`` (Isophonics) is a position that is not known.
+        Fields are separated by blanks, tabs or a comma.  Positions in the bar count
+        from 1 (Isophonics, Ballroom, GTZAN, Hainsworth) or are ``bar.beat`` throughout
+        the file (Candombe); ``New Point`` (Isophonics) is an unknown position.
 
     Returns
     -------
     list of (float, int or None)
-        Time and position in the bar, ordered.
+        Time and position in the bar, in order.
 
     Raises
     ------
@@ -212,14 +212,14 @@ def _position(text, where):
 
 
 def _bar_beat():
-    """Return a function that converts ``bar.beat`` and sees that they go up."""
+    """Return a parser of ``bar.beat`` that requires increasing values."""
     last = (-1, 0)
 
     def parse(text, where):
         nonlocal last
         match = re.fullmatch(r"(\d+)\.(\d+)", text)
         now = (int(match[1]), int(match[2])) if match else last
-        # Positions that fall back to 1 are no bars: half beats, then, or a mistake.
+        # Values that fall back to 1 are not bar.beat but half beats, or a mistake.
         if now <= last or not now[1]:
             raise AnnotationError(
                 f"{where}: {text!r} is neither a position in the bar (1, 2, ...) nor "
@@ -232,7 +232,7 @@ def _bar_beat():
 
 
 def _segments(path, parse, lines):
-    """Read lines ``start end label``; `parse` converts labels, None leaves one out."""
+    """Read lines ``start end label``; drop a segment if `parse` returns None."""
     segments, previous = [], -math.inf
     for where, text in lines:
         fields = text.split(None, 2)
@@ -273,7 +273,7 @@ def _time(text, where, latest=1e9):
 
 
 def _lines(path):
-    """Yield where a line is, for errors, and what it holds."""
+    """Yield the location of each line, for error messages, and its text."""
     try:
         content = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -1,15 +1,15 @@
-r"""Beats of music that somebody has made with LMMS.
+r"""Render LMMS projects to audio with beat annotations.
 
 ::
 
     python -m crema.corpus.lmms PROJECTS OUTPUT --jobs 2
 
-A project of LMMS, a program to make music with, tells its tempo, and what it plays is
-in time with it: rare annotations of electronic music.  Each project (``.mmp``,
-``.mmpz``) anywhere in the directory PROJECTS is played by the program ``lmms``, which
-must be installed, and becomes a pair ``TRACK_ID.flac`` and ``TRACK_ID.jams`` in OUTPUT.
-A beat is a quarter note, from the first sample on.  Projects whose tempo changes are
-left out.
+LMMS is a music production program.  A project states its tempo and is rendered exactly
+in time, which gives beat annotations of electronic music; those are rare.  The program
+``lmms``, which must be installed, renders each project (``.mmp``, ``.mmpz``) anywhere
+below the directory PROJECTS to a pair ``TRACK_ID.flac`` and ``TRACK_ID.jams`` in
+OUTPUT.  Beats are quarter notes, starting at the first sample.  Projects whose tempo or
+meter changes are left out.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from crema.exceptions import program as run
 from crema.utils import audiofile, cli
 
 TOOL = "crema.corpus.lmms"
-#: Sampling rate of what is rendered, and how many minutes that may take.
+#: Sampling rate of the audio in Hz, and time limit of rendering in minutes.
 RATE, PATIENCE = 44100, 30
-#: A packed project begins with its length, in so many bytes.
+#: Extension of a compressed project, and the size of its length header in bytes.
 PACKED, LENGTH = ".mmpz", 4
 
 
 def find(directory):
-    """Find projects, and name them.
+    """Find projects, and assign track ids.
 
     Parameters
     ----------
     directory : path-like
-        Where to look, at any depth.
+        Directory to search, at any depth.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def find(directory):
     Raises
     ------
     CorpusError
-        There is none, or two would have one name.
+        There is no project, or two would get the same track id.
     """
     found = sorted(pathlib.Path(directory).rglob("*.mmp*"))
     found = [path for path in found if path.suffix in (".mmp", PACKED)]
@@ -61,7 +61,7 @@ def find(directory):
 
 
 def read_tempo(project):
-    """Read the tempo of a project.
+    """Read the tempo and meter of a project.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def read_tempo(project):
     Returns
     -------
     interval : float
-        Seconds from a quarter note to the next.
+        Seconds per quarter note.
     bar : float
-        Quarter notes in a bar.
+        Quarter notes per bar.
 
     Raises
     ------
     AnnotationError
-        It cannot be read, or its tempo or meter changes.
+        The project cannot be read, or its tempo or meter changes or is out of range.
     """
     try:
         data = project.read_bytes()
@@ -88,7 +88,7 @@ def read_tempo(project):
     except (OSError, zlib.error, xml.etree.ElementTree.ParseError) as error:
         raise AnnotationError(f"{project}: is no project of LMMS ({error})") from error
     head = root.find("head")
-    # What is automated is not an attribute, but an element of its own.
+    # LMMS stores an automated value as an element instead of an attribute.
     told = {} if head is None else head.attrib
     try:
         tempo, above, below = (
@@ -99,7 +99,7 @@ def read_tempo(project):
         raise AnnotationError(
             f"{project}: tells no tempo and meter that stay what they are"
         ) from error
-    # As LMMS has it.
+    # LMMS's own limits.
     if not (10 <= tempo <= 999 and 1 <= above <= 32 and 1 <= below <= 32):
         raise AnnotationError(
             f"{project}: {tempo:g} in {above:g}/{below:g} is no tempo"
@@ -108,22 +108,27 @@ def read_tempo(project):
 
 
 def render(project):
-    """Play a project.
+    """Render a project with ``lmms``.
+
+    Parameters
+    ----------
+    project : pathlib.Path
+        A ``.mmp`` or ``.mmpz``.
 
     Returns
     -------
     np.ndarray, shape=(n_samples,), dtype=float32
-        At :data:`RATE`.
+        Mono audio at :data:`RATE`.
 
     Raises
     ------
     CremaError
-        lmms is not installed, or cannot play it.
+        ``lmms`` is not installed or cannot render the project.
     """
     with tempfile.TemporaryDirectory() as home:
         out = pathlib.Path(home, "out.wav")
-        # It refuses to be run by root unless told otherwise, wants a display, and
-        # writes settings into the home directory.
+        # lmms refuses to run as root without --allowroot, needs a display, and writes
+        # settings to the home directory.
         root = ["--allowroot"] if hasattr(os, "geteuid") and not os.geteuid() else []
         options = ("-f", "wav", "-s", str(RATE), "-o", out)
         try:
@@ -140,7 +145,7 @@ def render(project):
             raise AnnotationError(
                 f"{project}: lmms does not come to an end in {PATIENCE} min"
             ) from error
-        # Some of its instruments crash when all is written.
+        # Ignore the exit status: some instruments crash after the file is written.
         if not out.is_file():
             told = done.stderr.decode(errors="replace").strip().splitlines()
             why = told[-1] if told else f"exit status {done.returncode}"
@@ -151,10 +156,20 @@ def render(project):
 def convert(output, projects, track_id):
     """Write the audio and the JAMS of one project.
 
+    Parameters
+    ----------
+    output : pathlib.Path
+        Directory of the corpus.
+    projects : dict of str to pathlib.Path
+        Result of :func:`find`.
+    track_id : str
+        The project to convert.
+
     Raises
     ------
     CremaError
-        It cannot be read or played, or what is there was made by others.
+        The project cannot be read or rendered, or another tool wrote the existing JAMS
+        file.
     """
     import jams
 

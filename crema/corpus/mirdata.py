@@ -1,13 +1,13 @@
-"""Make a corpus of a data set that mirdata knows.
+"""Make a corpus from a data set that mirdata supports.
 
 ::
 
     python -m crema.corpus.mirdata DATASET OUTPUT --data-home DIR
 
-DIR holds the data set as mirdata wants it; nothing is downloaded.  For each track the
-command writes OUTPUT/TRACK_ID.wav, or whatever the audio is (a hard link, or a copy
-where that is not possible), and OUTPUT/TRACK_ID.jams with the chords, beats and keys
-that mirdata has of it.  Split it with :mod:`crema.corpus.pair`.
+DIR holds the data set in mirdata's layout; nothing is downloaded.  For each track the
+command writes OUTPUT/TRACK_ID.wav (or the extension of the original audio) as a hard
+link, or as a copy where linking fails.  It writes mirdata's chords, beats and keys to
+OUTPUT/TRACK_ID.jams.  Split the corpus with :mod:`crema.corpus.pair`.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from crema.utils import audiofile, cli, disk, index
 TOOL = "crema.corpus.mirdata"
 INSTALL = "python -m pip install 'mirdata>=1.0'"
 
-#: By JAMS namespace: the class of mirdata's annotations, and a word that the name of
-#: the property holds.  Onsets and sections of the talam are BeatData, too.
+#: By JAMS namespace: mirdata's annotation class, and a word in the property's name.
+#: The class is not enough: onsets and sections of the talam are BeatData, too.
 KINDS = {
     "chord": ("ChordData", "chord"),
     "beat": ("BeatData", "beat"),
@@ -42,11 +42,11 @@ def load(name, data_home=None, version="default"):
     Parameters
     ----------
     name : str
-        As mirdata has it: ``beatles``, ``gtzan_genre``, ...
+        mirdata's name of the data set: ``beatles``, ``gtzan_genre``, ...
     data_home : path-like, optional
-        Its directory; by default where mirdata would download it to.
+        Directory of the data set; by default mirdata's download directory.
     version : str
-        One of the versions that mirdata knows.
+        A version that mirdata supports.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def load(name, data_home=None, version="default"):
     ------
     ConfigError
         mirdata, or a package that it needs for this data set, is not installed; there
-        is no such data set or version; its directory or its index is not there.
+        is no such data set or version; its directory or its index does not exist.
     """
     try:
         import mirdata
@@ -91,22 +91,22 @@ def load(name, data_home=None, version="default"):
 
 
 def safe_ids(track_ids):
-    """Make track ids of mirdata's that can be file names.
+    """Map mirdata's track ids to ids that are valid file names.
 
     Parameters
     ----------
     track_ids : iterable of str
-        What mirdata calls the tracks.
+        mirdata's track ids.
 
     Returns
     -------
     dict of str to str
-        By mirdata's id, an id without dots and slashes.
+        For each of mirdata's ids, an id without dots and slashes.
 
     Raises
     ------
     CorpusError
-        Two tracks would have the same.
+        Two tracks would get the same id.
     """
     safe = {}
     for original in track_ids:
@@ -122,21 +122,21 @@ def safe_ids(track_ids):
 
 
 def find(track, chosen=()):
-    """Find the chords, beats and keys of a track, whatever the data set calls them.
+    """Find the chords, beats and keys of a track, whatever their property names.
 
     Parameters
     ----------
     track : mirdata.core.Track
         A track of any data set.
     chosen : sequence of str
-        Properties to take instead of the first of their kind.  The order is: the plain
-        name (``chords``), one with ``full`` in it, then alphabetical.
+        Properties to use instead of the first of their kind.  The order is: the plain
+        name (``chords``), names that contain ``full``, then alphabetical.
 
     Returns
     -------
     dict of str to (str, object)
-        By JAMS namespace, the property and what it holds: an object of
-        ``mirdata.annotations``, or a str, a key of the whole track.
+        By JAMS namespace, the name of the property and its value: an object of
+        ``mirdata.annotations``, or a str for the key of the whole track.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def find(track, chosen=()):
 
 
 def _properties(cls):
-    """List, in alphabetical order, what a track computes when it is asked for it."""
+    """List the properties of a class, cached ones included, in alphabetical order."""
     names = [name for name in dir(cls) if not name.startswith("_")]
     values = {name: getattr(cls, name) for name in names}
     return [
@@ -177,10 +177,10 @@ def _properties(cls):
 
 
 def _whole_track(track, key):
-    """Return what mirdata has of a key without times as one str."""
+    """Convert a key without times to one str; return other values unchanged."""
     if isinstance(key, list) and all(isinstance(one, str) for one in key):
         key = " | ".join(key)
-    # Some have tonic and mode apart.
+    # Some data sets store tonic and mode separately.
     if isinstance(key, str) and re.fullmatch(r"[A-G][#b]?", key.strip()):
         mode = getattr(track, "mode", None)
         key = f"{key.strip()} {mode}" if isinstance(mode, str) else key
@@ -188,24 +188,24 @@ def _whole_track(track, key):
 
 
 def observe(namespace, data):
-    """Convert annotations of mirdata's to start, end and value.
+    """Convert mirdata's annotations to start, end and value.
 
     Parameters
     ----------
     namespace : str
         ``chord``, ``beat`` or ``key_mode``.
     data : object
-        As :func:`find` returns it.
+        A value returned by :func:`find`.
 
     Returns
     -------
     list of (float, float, object)
-        In seconds, ordered.
+        Start and end in seconds, and value, in order.
 
     Raises
     ------
     ValueError
-        A label is no chord or key, or times are not in seconds.
+        A label is not a chord or key, or times are not in seconds or milliseconds.
     """
     if isinstance(data, str):
         key = labels.key_mode(data)
@@ -215,7 +215,7 @@ def observe(namespace, data):
         raise ValueError(f"times are in {unit}, not in seconds")
     if namespace == "beat":
         times = (data.times * _SECONDS[unit]).tolist()
-        # Of the units that mirdata has, one is the position in the bar; 0 is unknown.
+        # Only mirdata's unit bar_index is a position in the bar; 0 means unknown.
         barred = data.positions is not None and data.position_unit == "bar_index"
         positions = data.positions if barred else [0] * len(times)
         return [
@@ -239,13 +239,13 @@ def make_track(dataset, output, audio, chosen, track_id, name):
     output : pathlib.Path
         Directory of the corpus.
     audio : str
-        The attribute of the track that names its audio.
+        The attribute of the track that holds the path of its audio.
     chosen : sequence of str
         See :func:`find`.
     track_id : str
-        What mirdata calls the track.
+        mirdata's id of the track.
     name : str
-        What it is called in the corpus.
+        The id of the track in the corpus.
 
     Returns
     -------
@@ -255,7 +255,7 @@ def make_track(dataset, output, audio, chosen, track_id, name):
     Raises
     ------
     CremaError
-        The track has no audio or no annotations, or one that cannot be used.
+        The track has no usable audio or annotations.
     """
     import jams
 
@@ -313,11 +313,11 @@ def _open(dataset, track_id):
 
 
 def _text(track, *names):
-    """Return the first of some attributes that a track has, '' if it has none."""
+    """Return the first non-empty attribute as text, '' if there is none."""
     for name in names:
         try:
             value = getattr(track, name, None)
-        except Exception as error:  # the table that it is in was not downloaded
+        except Exception as error:  # the metadata table was not downloaded
             raise AnnotationError(f"{name} cannot be read ({error})") from error
         if isinstance(value, list):
             value = ", ".join(map(str, value))
@@ -327,14 +327,14 @@ def _text(track, *names):
 
 
 def place(source, target):
-    """Put a file where another name is wanted: a hard link, or else a copy.
+    """Make a hard link to a file, or copy it if that fails.
 
     Parameters
     ----------
     source, target : path-like
-        The file, and where to put it; what is there is replaced.
+        The file and the new path; an existing target is replaced.
     """
-    # Of a symbolic link, what it leads to.
+    # Link the file that a symbolic link points to.
     source = os.path.realpath(source)
     if os.path.exists(target) and os.path.samefile(source, target):
         return
@@ -348,36 +348,36 @@ def place(source, target):
 def convert(
     name, output, data_home=None, version="default", audio="audio_path", chosen=()
 ):
-    """Make a corpus of a data set.
+    """Make a corpus from a data set.
 
     Parameters
     ----------
     name : str
-        As mirdata has it.
+        mirdata's name of the data set.
     output : path-like
         Directory of the corpus.
     data_home : path-like, optional
-        Directory of the data set; by default where mirdata would download it to.
+        Directory of the data set; by default mirdata's download directory.
     version : str
-        One of the versions that mirdata knows.
+        A version that mirdata supports.
     audio : str
-        The attribute of a track that names its audio.
+        The attribute of a track that holds the path of its audio.
     chosen : sequence of str
-        Properties of a track to take its annotations from; see :func:`find`.
+        Properties of a track to use; see :func:`find`.
 
     Returns
     -------
     used : dict of str to int
-        How many tracks were converted with each property.
+        The number of tracks that used each property.
     failures : dict of str to CremaError
-        By mirdata's track id, why the others could not be converted.
+        The error of each failed track, by mirdata's track id.
 
     Raises
     ------
     ConfigError
-        See :func:`load`; or tracks have no attribute `audio` or property of `chosen`.
+        See :func:`load`; or tracks lack the attribute `audio` or one of `chosen`.
     CorpusError
-        The data set has no tracks, or two ids that would be the same file name.
+        The data set has no tracks, or two ids would give the same file name.
     """
     dataset = load(name, data_home, version)
     try:

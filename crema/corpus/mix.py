@@ -1,12 +1,12 @@
-"""Stems into one recording: levels, effects, tuning, room, noise, codec.
+"""Mix stems to one recording: levels, effects, tuning, room, noise, codec.
 
 Every effect is a function ``effect(y, sample_rate, rng)`` that draws its own settings
-and keeps the length and the timing of what it gets (a test holds each to that).
-:data:`TRAINING` says how likely each is in a recording to train on; :data:`TEST` has
-others, so that a test hears what training never did.
+and preserves length and timing (a test checks each).  :data:`TRAINING` gives the
+probability of each effect in training recordings.  :data:`TEST` has others, apart from
+:func:`level`, so that tests use effects that do not occur in training.
 
-muda's deformers are for copies of an annotated track; these shape the one original,
-before there is a track, and draw on pedalboard, which is there for the pitch shift.
+muda's deformers make copies of an annotated track; these effects shape the original.
+They use pedalboard, which is already required for pitch shifting.
 """
 
 import io
@@ -18,7 +18,7 @@ from crema.corpus.render import PEAK, render
 from crema.corpus.voice import sing
 from crema.utils.audiofile import fix_length
 
-#: Loudness of the stems in dB: the lowest and the highest.
+#: Lowest and highest level of the stems in dB.
 LEVELS = {
     "chords": (-6, 0),
     "melody": (-4, 3),
@@ -28,43 +28,43 @@ LEVELS = {
     "pad": (-14, -6),
     "drums": (-6, 4),
 }
-#: Standard deviation and limit of the tuning, in cents; half of the music is in tune.
+#: Standard deviation and limit of detuning in cents; half of the pieces are in tune.
 TUNING, OUT_OF_TUNE = 20, 50
-#: Share of the stems that have a soundfont of their own.
+#: Probability that a stem draws a soundfont of its own.
 OWN_FONT = 0.25
-#: Seconds after the last note.
+#: Shortest and longest time after the last note, in seconds.
 TAIL = (1.5, 4.0)
 
 
 def record(stems, soundfonts, sample_rate, rng, effects):
-    """Play, mix and master stems.
+    """Render, mix and master stems.
 
     Parameters
     ----------
     stems : list of Stem
-        What :func:`crema.corpus.arrange.arrange` returns.
+        Stems returned by :func:`crema.corpus.arrange.arrange`.
     soundfonts : dict of str to list of path-like
-        Those for the stem of a name, and under None those for all others.  One is drawn
-        for the piece; some stems have one of their own.
+        Soundfonts by name of the stem; the key None is for all other stems.  These
+        share one drawn for the piece, except that some draw their own.
     sample_rate : int
         Samples per second of the result.
     rng : np.random.Generator
-        Draws everything.
+        Draws all random settings.
     effects : sequence of (float, callable)
         :data:`TRAINING` or :data:`TEST`.
 
     Returns
     -------
     y : np.ndarray, shape=(samples,), dtype=float32
-        Mono.
+        Mono audio.
     settings : dict
-        What was drawn: ``soundfonts``, ``cents``, ``effects``.
+        The values drawn: ``soundfonts``, ``cents``, ``effects``.
     """
     import soxr
 
     cents = float(np.clip(rng.normal(scale=TUNING), -OUT_OF_TUNE, OUT_OF_TUNE))
     cents *= rng.random() < 0.5
-    # Played slower and then faster, all is higher and nothing is later.
+    # Stretching the notes and then resampling shifts the pitch but not the timing.
     ratio = 2 ** (cents / 1200)
     stems = [_slower(stem, ratio) for stem in stems]
     end = max(note.end for s in stems for part in s.parts for note in part.notes)
@@ -104,10 +104,10 @@ def _slower(stem, ratio):
 
 
 def _sound(stem, soundfont, sample_rate, duration, rng):
-    """Return the sound of one stem; the part of it that is loud has power 0.01."""
+    """Render one stem, scaled so that its loud frames have power 0.01."""
     if stem.name == "voice":
         notes = [note for part in stem.parts for note in part.notes]
-        if rng.random() < 0.4:  # a man sings what is written an octave lower
+        if rng.random() < 0.4:  # a male voice, an octave lower
             notes = [note._replace(pitch=note.pitch - 12) for note in notes]
         y = sing(notes, duration, sample_rate, rng)
     else:
@@ -131,12 +131,12 @@ def _apply(y, sample_rate, *plugins):
 
 
 def _decibels(rng, low, high):
-    """Draw a gain in dB, as the factor that it is."""
+    """Draw a gain in dB and return it as a factor."""
     return 10 ** (rng.uniform(low, high) / 20)
 
 
 def amplifier(y, sample_rate, rng):
-    """Distort like a guitar amplifier with its loudspeaker."""
+    """Distort like a guitar amplifier and its loudspeaker."""
     from pedalboard import Distortion, HighpassFilter, LowpassFilter
 
     plugins = (
@@ -149,7 +149,7 @@ def amplifier(y, sample_rate, rng):
 
 
 def equaliser(y, sample_rate, rng):
-    """Turn tone controls, and two bells."""
+    """Apply two shelving and two peak filters."""
     from pedalboard import HighShelfFilter, LowShelfFilter, PeakFilter
 
     bells = (
@@ -162,7 +162,7 @@ def equaliser(y, sample_rate, rng):
 
 
 def compressor(y, sample_rate, rng):
-    """Compress, as on a master."""
+    """Compress, as in mastering."""
     from pedalboard import Compressor
 
     plugin = Compressor(
@@ -175,14 +175,14 @@ def compressor(y, sample_rate, rng):
 
 
 def saturation(y, sample_rate, rng):
-    """Drive a preamplifier too hard."""
+    """Overdrive a preamplifier."""
     from pedalboard import Distortion
 
     return _normalised(_apply(y, sample_rate, Distortion(rng.uniform(3, 18))))
 
 
 def chorus(y, sample_rate, rng):
-    """Add a slow chorus, a few milliseconds late at most."""
+    """Add a slow chorus with a delay of a few milliseconds."""
     from pedalboard import Chorus
 
     plugin = Chorus(
@@ -195,7 +195,7 @@ def chorus(y, sample_rate, rng):
 
 
 def reverb(y, sample_rate, rng):
-    """Add rooms and halls, by comb filters and all-passes."""
+    """Add reverberation with comb and all-pass filters."""
     from pedalboard import Reverb
 
     wet = rng.uniform(0.03, 0.35)
@@ -209,7 +209,7 @@ def reverb(y, sample_rate, rng):
 
 
 def narrow(y, sample_rate, rng):
-    """Take lows and highs away: a small loudspeaker or an old recording."""
+    """Remove lows and highs, like a small loudspeaker or an old recording."""
     from pedalboard import HighpassFilter, LowpassFilter
 
     low = HighpassFilter(rng.uniform(60, 250))
@@ -218,10 +218,10 @@ def narrow(y, sample_rate, rng):
 
 
 def noise(y, sample_rate, rng):
-    """Add white to brown noise, and sometimes the hum of the mains."""
+    """Add white to brown noise, and sometimes mains hum."""
     from scipy.fft import next_fast_len
 
-    # The transform of as many samples as a song happens to have can take seconds.
+    # An FFT of arbitrary length can take seconds.
     n, longer = len(y), next_fast_len(len(y), real=True)
     spectrum = np.fft.rfft(rng.standard_normal(longer))
     spectrum[1:] /= np.arange(1, len(spectrum)) ** rng.uniform(0, 1)
@@ -235,24 +235,24 @@ def noise(y, sample_rate, rng):
 
 
 def mp3(y, sample_rate, rng):
-    """Encode as MP3, down to very few bits."""
+    """Encode as MP3, down to very low bit rates."""
     from pedalboard import MP3Compressor
 
     return _apply(y, sample_rate, MP3Compressor(rng.uniform(2, 9.5)))
 
 
 def clipping(y, sample_rate, rng):
-    """Record too loud for full scale."""
+    """Clip at full scale."""
     return np.clip(y * _decibels(rng, 3, 10), -1, 1)
 
 
 def level(y, sample_rate, rng):
-    """Record softer than possible."""
+    """Lower the level."""
     return y * np.float32(_decibels(rng, -24, 0))
 
 
 def hall(y, sample_rate, rng):
-    """Add a room, as noise that fades exponentially."""
+    """Add a room whose impulse response is exponentially decaying noise."""
     from scipy.signal import oaconvolve
 
     seconds = rng.uniform(0.3, 1.5)
@@ -274,7 +274,7 @@ def phaser(y, sample_rate, rng):
 
 
 def vorbis(y, sample_rate, rng):
-    """Encode as Ogg Vorbis, at a low rate."""
+    """Encode as Ogg Vorbis at a low bit rate."""
     import soundfile
 
     buffer = io.BytesIO()
@@ -282,7 +282,7 @@ def vorbis(y, sample_rate, rng):
     with soundfile.SoundFile(
         buffer, "w", sample_rate, 1, format="OGG", compression_level=quality
     ) as stream:
-        # libsndfile overflows its stack where it gets minutes of Vorbis at once.
+        # libsndfile overflows its stack if it encodes minutes of Vorbis at once.
         for block in np.array_split(y, len(y) // 65536 + 1):
             stream.write(block)
     buffer.seek(0)
@@ -290,7 +290,7 @@ def vorbis(y, sample_rate, rng):
     return fix_length(decoded, len(y))
 
 
-#: Shares and effects, in the order in which they are applied.
+#: Probabilities and effects, in order of application.
 TRAINING = (
     (0.15, chorus),
     (0.6, reverb),

@@ -6,14 +6,14 @@
 
 DIRECTORY holds pairs ``TRACK_ID.flac`` and ``TRACK_ID.jams``.  The command writes
 ``index_train.json`` and ``index_test.json``, for the configuration's ``index:``, and
-``rejected.json``, which says why each other file cannot be used.
+``rejected.json``, which gives the reason for each unusable file.
 
-The side of a group is drawn from the seed and its name alone.  So a group stays on its
-side when tracks are added, taken away or repaired, whichever computer splits them, and
-no model is ever tested on what it was once trained on.  Filling up the test side to
-the exact fraction, as :func:`crema.corpus.pop909.choose` does, would make each side
-depend on all groups before it.  The price is that few or uneven groups may miss the
-fraction; then the command names a seed that comes closer.
+The side of a group depends only on the seed and the group's name.  A group therefore
+stays on its side when tracks are added, removed or repaired, on any computer, and no
+model is ever tested on tracks of a group that it was once trained on.  Filling the test
+side to the exact fraction, as :func:`crema.corpus.pop909.choose` does, would make each
+side depend on all groups before it.  The drawback is that few or uneven groups can miss
+the fraction; the command then suggests a seed that comes closer.
 """
 
 import argparse
@@ -36,16 +36,16 @@ from crema.exceptions import (
 from crema.exceptions import program as run
 from crema.utils import audiofile, cli, hashes, index, jamsfile, rng, setup
 
-#: Seconds that annotations may go on after the audio: decoders differ in padding.
+#: Seconds by which annotations may exceed the audio: decoders differ in padding.
 TOLERANCE = 0.5
-#: The test side may miss its fraction by so much before another seed is suggested.
+#: Deviation from the test fraction beyond which another seed is suggested.
 CLOSE = 0.05
-#: Seeds that are tried for a suggestion.
+#: Number of seeds to try for a suggestion.
 SEEDS = 50
 
 
 class Track(NamedTuple):
-    """A pair of files that can be used, as :func:`examine` finds it."""
+    """A usable pair of files, as returned by :func:`examine`."""
 
     artist: str
     release: str
@@ -55,16 +55,16 @@ class Track(NamedTuple):
 
 
 def examine(corpus, namespaces, min_duration, track_id):
-    """Read a pair of files in full.
+    """Read and check a pair of files.
 
     Parameters
     ----------
     corpus : crema.utils.index.Corpus
-        Where they are.
+        Location of the files.
     namespaces : sequence of str
-        JAMS namespaces that must be annotated, or what can be converted to them.
+        JAMS namespaces that must be annotated, directly or after conversion.
     min_duration : float
-        In seconds.
+        Minimum length of the audio in seconds.
     track_id : str
         The track.
 
@@ -75,7 +75,7 @@ def examine(corpus, namespaces, min_duration, track_id):
     Raises
     ------
     CremaError
-        The track cannot be used; the message says why.
+        The track is unusable; the message says why.
     """
     import jams
 
@@ -117,25 +117,25 @@ def examine(corpus, namespaces, min_duration, track_id):
 
 
 def _words(text):
-    """Normalise white space and accents, which must not tell artists apart."""
+    """Normalise white space and accents, so that equal artists compare equal."""
     return " ".join(unicodedata.normalize("NFC", str(text or "")).split())
 
 
 def grouping(group_by):
-    """Return the function that tells the group of a track.
+    """Return a function that finds the group of a track.
 
     Parameters
     ----------
     group_by : str
-        ``artist`` or ``release``, of the JAMS file, or the track where that is empty;
-        ``track``; or a regular expression with one group, which is searched for in the
-        track id.
+        ``artist`` or ``release`` from the JAMS file, or the track id where that is
+        empty; ``track``; or a regular expression with one capturing group, searched for
+        in the track id.
 
     Returns
     -------
     callable
-        Takes a track id and its :class:`Track`; returns the group, None if the regular
-        expression does not match.
+        Takes a track id and its :class:`Track`; returns the group, or None if the
+        regular expression does not match.
 
     Raises
     ------
@@ -164,16 +164,16 @@ def grouping(group_by):
 
 
 def is_test(group, test_fraction, seed):
-    """Tell whether a group is to be tested on, from nothing but its name.
+    """Return whether a group belongs to the test side.
 
     Parameters
     ----------
     group : str
-        The group.
+        Name of the group.
     test_fraction : float
-        The probability of it.
+        Probability of the test side.
     seed : int
-        Another seed splits in another way.
+        Seed of the split.
 
     Returns
     -------
@@ -190,24 +190,24 @@ def split(groups, test_fraction, seed):
     groups : dict of str to str
         The group of each track.
     test_fraction : float
-        The share of the tracks to test on, which the test side has on average.
+        Expected share of test tracks.
     seed : int
-        Decides the side of each group; see :func:`is_test`.
+        Seed of the split; see :func:`is_test`.
 
     Returns
     -------
     test : set of str
-        The tracks to test on.
+        The test tracks.
     closer : (int, float) or None
-        A seed that comes closer to the fraction, and the share that it tests on, where
-        this one misses it by more than 5 %.
+        If `seed` misses the fraction by more than :data:`CLOSE`: a seed that comes
+        closer and its share of test tracks, if one is found.
 
     Raises
     ------
     CorpusError
         There is only one group.
     ConfigError
-        One side would be empty.
+        `test_fraction` is not between 0 and 1, or one side would be empty.
     """
     if not 0 < test_fraction < 1:
         raise ConfigError(f"--test-fraction {test_fraction:g} is not between 0 and 1")
@@ -259,33 +259,33 @@ def pair(
     min_duration=setup.SHORTEST,
     jobs=1,
 ):
-    """Write the two indexes of a directory of pairs, and what cannot be used of it.
+    """Write the two indexes of a directory of pairs, and a list of unusable files.
 
     Parameters
     ----------
     directory : path-like
-        The pairs of audio and JAMS.
+        Directory of the pairs of audio and JAMS.
     output : path-like, optional
-        Where to write; by default the same directory.
+        Output directory; by default `directory`.
     audio_ext, jams_ext : str
-        Extensions; that of the audio is found if there is only one kind of it.
+        File extensions; that of the audio can be None if there is only one kind.
     namespaces : sequence of str
         JAMS namespaces that each track must have annotations of.
     group_by : str
         See :func:`grouping`.
     test_fraction : float
-        The share of tracks to test on.
+        Share of tracks to test on.
     seed : int
-        Decides the side of each group.
+        Seed of the split.
     min_duration : float
-        Shorter audio is rejected, in seconds.
+        Minimum length of the audio in seconds.
     jobs : int
         Number of processes.
 
     Returns
     -------
     train, test : list of dict
-        The records of the indexes: ``track_id``, ``group`` and, as SHA-256 of the two
+        Records of the indexes: ``track_id``, ``group`` and the SHA-256 of the two
         files, ``audio_sha256`` and ``jams_sha256``.
     rejected : list of dict
         ``track_id`` or ``file``, and ``reason``.
@@ -295,8 +295,8 @@ def pair(
     Raises
     ------
     CremaError
-        An option cannot work, the directory cannot be read, nothing in it can be used,
-        or one side of the split would be empty.
+        An option is invalid, the directory cannot be read or has no usable pair, or one
+        side of the split would be empty.
     """
     check_namespaces(namespaces)
     group_of = grouping(group_by)
@@ -355,7 +355,7 @@ def pair(
 
 
 def check_namespaces(namespaces):
-    """Raise ConfigError if JAMS does not know a namespace."""
+    """Raise ConfigError if JAMS does not define one of the namespaces."""
     if not namespaces:
         return
     import jams
@@ -376,16 +376,16 @@ def match(corpus, listed):
     Parameters
     ----------
     corpus : crema.utils.index.Corpus
-        Says what the extensions are.
+        Its extensions define a pair.
     listed : list of (str, str)
         Stems and extensions.
 
     Returns
     -------
     tracks : list of str
-        Those of which both files are there.
+        Track ids with both files.
     rejected : list of dict
-        ``file`` and ``reason`` of the others, as far as they are audio or JAMS.
+        ``file`` and ``reason`` of each other audio or JAMS file.
     """
     by_ext = collections.defaultdict(dict)
     for stem, ext in listed:

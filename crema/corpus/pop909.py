@@ -7,18 +7,19 @@ r"""Render the POP909 songs into a corpus of audio and JAMS.
 
 SOURCE holds ``tracks.tsv`` (columns id and artist), ``midi/ID.mid`` (tracks MELODY,
 BRIDGE and PIANO) and ``labels/ID.json``: ``chords``, ``keys`` and ``sections`` as
-[start, end, label], ``beats`` as [time, position in bar or null], in seconds.
+[start, end, label], ``beats`` as [time, position in bar or null], and ``duration``, in
+seconds.
 
-Everything is a piano in these files, and no recording sounds like that.  So each song
-to train on is drawn at random: its key, its tempo, its line-up (:mod:`.arrange`), its
-tuning, mix and effects (:mod:`.mix`).  The songs of the test split keep key and tempo,
-and are played with a soundfont and effects that training never hears.
+The MIDI files contain piano only, unlike recordings.  For each training song, key,
+tempo, line-up (:mod:`.arrange`), tuning, mix and effects (:mod:`.mix`) are therefore
+drawn at random.  Test songs keep key and tempo.  Their effects, other than level, and
+with ``--test-soundfont`` their soundfont do not occur in training.
 
-With ``--renditions``, each song to train on is drawn that many times, and with
-``--idioms`` that many times more as what it is not: metal, dance music, a piano that
-takes its time (:mod:`.idioms`).  A song is always rendered in the same way and stays on
-its side of the split, however many songs and renditions are asked for; a second run
-renders only what is missing or was made with other settings.
+``--renditions`` sets the number of draws per training song.  ``--idioms`` adds that
+many renditions per song in other idioms: metal, dance music, rubato piano
+(:mod:`.idioms`).  A song always sounds the same and stays on its side of the split,
+regardless of the number of songs and renditions; a second run renders only tracks that
+are missing or have other settings.
 """
 
 import argparse
@@ -46,7 +47,7 @@ from crema.exceptions import program as run
 from crema.utils import index
 from crema.utils.rng import generator
 
-#: Raise it when a change of the code changes what a song sounds like.
+#: Increase when a code change alters the sound of a song.
 RECIPE = 3
 
 _SOURCES = {
@@ -58,7 +59,21 @@ _SOURCES = {
 
 
 class Song(NamedTuple):
-    """One song of the source and how it is to be rendered, one time of several."""
+    """One rendition of a song of the source.
+
+    Attributes
+    ----------
+    id, artist : str
+        From the table of tracks.
+    is_test : bool
+        Whether the song is on the test side.
+    soundfonts, drum_soundfonts : list of pathlib.Path
+        Soundfonts for all stems, and further ones for drums.
+    settings : dict
+        Settings that determine the audio.
+    rendition : int or str
+        Number of the rendition, or its name if it uses an idiom of :mod:`.idioms`.
+    """
 
     id: str
     artist: str
@@ -67,24 +82,23 @@ class Song(NamedTuple):
     drum_soundfonts: list
     settings: dict
     rendition: int | str = 1
-    """Its number, or its name where it is in an idiom of :mod:`.idioms`."""
 
     @property
     def name(self):
-        """What its random numbers are drawn for."""
+        """Name of the rendition, which seeds its random numbers."""
         return self.id if self.rendition == 1 else f"{self.id}_{self.rendition}"
 
     @property
     def track_id(self):
-        """Name of the pair of files in the corpus."""
+        """Stem of the two files in the corpus."""
         return f"pop909_{self.name}"
 
 
 def choose(rows, n_tracks, test_fraction, seed):
     """Choose songs and split them by artist.
 
-    The songs stand in a seeded order.  The side of an artist is settled at its first
-    song, by what the songs up to there need; hence a longer choice begins with the
+    The songs are shuffled by the seed.  An artist's side is fixed at the first song, by
+    the balance of the songs chosen so far.  A longer choice therefore begins with the
     shorter one, unchanged.
 
     Parameters
@@ -92,16 +106,16 @@ def choose(rows, n_tracks, test_fraction, seed):
     rows : list of (str, str)
         Song and artist.
     n_tracks : int
-        How many songs to choose; all if there are fewer.
+        Number of songs to choose; all if there are fewer.
     test_fraction : float
-        The share of songs to test on, kept as closely as whole artists allow.
+        Share of test songs, met as closely as whole artists allow.
     seed : int
-        Decides the order.
+        Seed of the order.
 
     Returns
     -------
     list of (str, str, bool)
-        Song, artist and whether it belongs to the test split.
+        Song, artist and whether the song is on the test side.
     """
     rows, sides, chosen = sorted(rows), {}, []
     for i in generator(seed, "order").permutation(len(rows))[:n_tracks]:
@@ -118,11 +132,11 @@ def annotate(song, labels, duration):
     Parameters
     ----------
     song : Song
-        Names the song and its artist.
+        Provides the title and the artist.
     labels : dict
-        The song's labels, as the source holds them.
+        Labels returned by :func:`perform`.
     duration : float
-        Length of the audio in seconds; chords are ``N`` where the labels say nothing.
+        Length of the audio in seconds; gaps between chords become ``N``.
 
     Returns
     -------
@@ -151,7 +165,7 @@ def annotate(song, labels, duration):
 
 
 def make_track(source, output, songs, track_id):
-    """Render one of the songs unless its files are there and were made in the same way.
+    """Render a song unless it already exists with the same settings.
 
     Raises
     ------
@@ -178,31 +192,31 @@ def make_track(source, output, songs, track_id):
         jam.sandbox.drawn = drawn
     except CremaError:
         raise
-    except Exception as error:  # labels come from outside and can be wrong in any way
+    except Exception as error:  # user-supplied labels can be wrong in any way
         raise AnnotationError(f"{label_file}: wrong labels ({error!r})") from error
     write_rendered(output, track_id, y, jam, settings)
 
 
 def perform(song, tracks, labels):
-    """Draw how a song is played, and play it.
+    """Draw a performance of a song and render it.
 
     Parameters
     ----------
     song : Song
-        Its settings and its side of the split.
+        Provides the settings and the side of the split.
     tracks : list
-        As :func:`crema.corpus.arrange.read_tracks` returns them.
+        Tracks returned by :func:`crema.corpus.arrange.read_tracks`.
     labels : dict
-        As the source holds them.
+        Labels of the source.
 
     Returns
     -------
     y : np.ndarray, shape=(samples,)
         Mono audio.
     labels : dict
-        Those of what is heard.
+        Labels of the audio.
     drawn : dict
-        What was drawn.
+        The values drawn.
     """
     settings, drawn = song.settings, {}
     rng = generator(settings["seed"], "performance", song.name)
@@ -225,13 +239,13 @@ def perform(song, tracks, labels):
 
 
 def plan(arguments):
-    """List the songs to render, as the command line asks for them.
+    """List the renditions that the command line asks for.
 
     Raises
     ------
     CorpusError, ConfigError
-        The source has no table of tracks, a soundfont cannot be used, or a split
-        would be empty.
+        The source has no table of tracks, a soundfont or option is invalid, or one side
+        of the split would be empty.
     """
     table = arguments.source / "tracks.tsv"
     try:

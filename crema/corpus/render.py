@@ -1,7 +1,7 @@
-"""Turn notes into audio with a SoundFont, in process and without system packages.
+"""Render notes with a SoundFont, in process and without system packages.
 
-A piece is a list of :class:`Part` objects, each one instrument of General MIDI and
-its notes in seconds.  :func:`render` plays them through a SoundFont 2 bank:
+A piece is a list of :class:`Part` objects, each with a General MIDI instrument and its
+notes in seconds.  :func:`render` plays them through a SoundFont 2 bank:
 
 >>> from crema.corpus.render import Note, Part, render
 >>> triad = [Note(0.0, 1.0, pitch, 90) for pitch in (60, 64, 67)]
@@ -9,15 +9,15 @@ its notes in seconds.  :func:`render` plays them through a SoundFont 2 bank:
 >>> y.shape
 (88200,)
 
-The synthesizer is RustySynth, from the ``midirenderer`` wheel.  Of those that pip
-installs without a system library it is the one that plays SoundFont 2 in tune:
-symusic (up to 0.5.9, its issue 55) does not transpose samples as the bank demands, so
-that an A4 may sound as an F#5; tinysoundfont needs PortAudio to install, pyfluidsynth
-the FluidSynth library.  RustySynth knows neither SoundFont 3 (compressed samples) nor
-more than sixteen channels; the second limit is lifted here.
+The synthesizer is RustySynth, from the ``midirenderer`` wheel.  It is the only one that
+pip installs without a system library and that plays SoundFont 2 in tune.  symusic (up
+to 0.5.9, its issue 55) does not transpose samples as the bank specifies: an A4 can
+sound as an F#5.  tinysoundfont needs PortAudio to install, and pyfluidsynth the
+FluidSynth library.  RustySynth supports neither SoundFont 3 (compressed samples) nor
+more than sixteen channels; this module lifts the second limit.
 
-The configuration of a bank of Gravis patches (``.cfg``), such as Debian's freepats, is
-played by the program ``timidity`` where that is installed.
+The program ``timidity``, if installed, plays the configuration of a bank of Gravis
+patches (``.cfg``), such as Debian's freepats.
 """
 
 import functools
@@ -35,9 +35,9 @@ from crema.exceptions import ConfigError
 from crema.utils import hashes
 from crema.utils.audiofile import fix_length
 
-# Finding pretty_midi does not import it, which would be slow.
+# Locate pretty_midi without importing it, which would be slow.
 _pretty_midi = find_spec("pretty_midi")
-#: The General MIDI bank that pretty_midi's wheel carries.
+#: The General MIDI bank in the wheel of pretty_midi.
 DEFAULT_SOUNDFONT = Path(_pretty_midi.origin if _pretty_midi else "?").with_name(
     "TimGM6mb.sf2"
 )
@@ -45,10 +45,10 @@ DEFAULT_SOUNDFONT = Path(_pretty_midi.origin if _pretty_midi else "?").with_name
 #: Peak of rendered audio, relative to full scale.
 PEAK = 10 ** (-3 / 20)
 
-_TAIL = 6.0  # seconds after the last note in which a release may still sound
-_SILENCE = 10 ** (-60 / 20)  # relative to the peak; what is softer ends the tail
+_TAIL = 6.0  # seconds after the last note for its release
+_SILENCE = 10 ** (-60 / 20)  # relative to the peak; softer audio ends the tail
 _TICKS = 10_000  # per second
-_SYNTH_RATE = 48_000  # what midirenderer always produces
+_SYNTH_RATE = 48_000  # fixed by midirenderer
 _DRUM_CHANNEL = 9
 _MELODIC_CHANNELS = [c for c in range(16) if c != _DRUM_CHANNEL]
 
@@ -80,17 +80,17 @@ def render(
 
     Parameters
     ----------
-    parts
-        Any number of melodic and drum parts.  Where two notes of the same pitch
-        overlap within a part, the later one strikes the string again.
-    soundfont
+    parts : sequence of Part
+        Any number of melodic and drum parts.  If two notes of the same pitch overlap
+        within a part, the later one cuts off the earlier one.
+    soundfont : path-like
         A SoundFont 2 (``.sf2``) file, or a configuration (``.cfg``) of timidity.
-    sample_rate
+    sample_rate : int
         Samples per second of the result.
-    duration
+    duration : float, optional
         Length of the result in seconds, rounded up to whole samples: longer music is
-        cut, shorter music is padded with silence.  None keeps the release of the last
-        note until it is 60 dB below the peak.
+        cut, shorter music is padded with silence.  By default the release of the last
+        note is kept until it is 60 dB below the peak.
 
     Returns
     -------
@@ -100,10 +100,10 @@ def render(
     Raises
     ------
     ConfigError
-        If the soundfont is absent or not a SoundFont 2 file, or timidity is needed and
-        absent.
+        The soundfont is missing or not a SoundFont 2 file, or timidity is needed and
+        missing.
     ValueError
-        If a note ends before it starts or a value is outside MIDI's range.
+        A note ends before it starts or a value is outside MIDI's range.
     """
     import soxr
 
@@ -125,7 +125,16 @@ def render(
 
 
 def identify(soundfont: Path) -> str:
-    """Return the name of a soundfont and a hash of its content, after trying it.
+    """Return the name of a soundfont and a hash of its content, after a trial.
+
+    Parameters
+    ----------
+    soundfont : pathlib.Path
+        A SoundFont 2 file, or a configuration of timidity.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -137,9 +146,9 @@ def identify(soundfont: Path) -> str:
 
 
 def _load_soundfont(path):
-    """Return the function from a MIDI file to audio at the synth's rate.
+    """Return a function that renders a MIDI file at the synthesizer's rate.
 
-    A SoundFont 2 file is read, and rejected if it is none by its RIFF header.
+    A SoundFont 2 file is read, and rejected if its RIFF header is wrong.
     """
     if Path(path).suffix == ".cfg":
         return functools.partial(_timidity, path)
@@ -162,7 +171,7 @@ def _rustysynth(path, data, midi):
     try:
         wave = render_wave_from(data, midi)
     except BaseException as error:
-        # What a damaged font provokes in Rust is not even an Exception.
+        # A damaged font can cause a panic in Rust, which is not an Exception.
         if type(error).__name__ not in {"RuntimeError", "PanicException"}:
             raise
         raise ConfigError(
@@ -174,7 +183,7 @@ def _rustysynth(path, data, midi):
 
 
 def _timidity(path, midi):
-    # To a pipe it cannot write the header of a WAV file.
+    # timidity cannot write a WAV header to a pipe.
     raw = ("-Or", "--output-16bit", "--output-signed", "--output-mono")
     options = ("-c", str(path), "-s", str(_SYNTH_RATE), "--preserve-silence")
     try:
@@ -194,7 +203,7 @@ def _timidity(path, midi):
 
 
 def _channel_groups(parts):
-    """Deal parts into groups that fit one MIDI file: 15 melodic parts and a kit."""
+    """Split parts into groups that fit one MIDI file: 15 melodic parts and a kit."""
     drums = [[part] for part in parts if part.is_drum]
     melodic = [part for part in parts if not part.is_drum]
     n = len(_MELODIC_CHANNELS)
@@ -203,20 +212,20 @@ def _channel_groups(parts):
 
 
 def _synthesize(play, groups, end):
-    """Render every group and add them up, shape (samples,) at the synth's rate."""
-    # The synthesizer returns 16-bit samples: play as loud as does not clip.  Channel
-    # volume acts by its square, so each step is 6 dB.
+    """Render and sum all groups, shape=(samples,), at the synthesizer's rate."""
+    # The synthesizer returns 16-bit samples: use the highest volume that does not clip.
+    # Channel volume acts by its square, so each step is 6 dB.
     for volume in (127, 90, 64, 45, 32):
         mixes = [play(_midi_file(group, volume, end)) for group in groups]
         if all(np.abs(mix).max(initial=0) < 0.999 for mix in mixes):
             break
-    # Summing up event times, the synthesizer may be a sample off between groups.
+    # Because the synthesizer sums event times, lengths can differ by a sample.
     n_samples = min(map(len, mixes), default=0)
     return sum((mix[:n_samples] for mix in mixes), np.zeros(n_samples, np.float32))
 
 
 def _midi_file(parts, volume, end):
-    """Write parts as a Standard MIDI File, one channel each, that lasts until end."""
+    """Encode parts as a Standard MIDI File of `end` seconds, one channel each."""
     import mido
 
     midi = mido.MidiFile(ticks_per_beat=_TICKS)
@@ -254,8 +263,8 @@ def _midi_file(parts, volume, end):
 def _events(notes):
     """List (tick, velocity, pitch) in playing order; velocity 0 ends a note.
 
-    A note-off ends every note of its pitch on the channel, so a note gives way when
-    its pitch is struck again.
+    A note-off ends every note of its pitch on the channel, so a note is cut when its
+    pitch is struck again.
     """
     events, struck = [], {}
     for note in sorted(notes, reverse=True):

@@ -1,4 +1,4 @@
-"""Other keys and tempi for annotated notes; the annotations follow exactly."""
+"""Transpose and retime annotated notes; the annotations follow exactly."""
 
 from itertools import pairwise
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from crema.notes import transpose
 
-#: Semitones by which a piece is transposed at most, down and up.
+#: Largest transposition in semitones, down and up.
 TRANSPOSITIONS = (-6, 5)
-#: How many times as fast or as slow a piece is played at most.
+#: Largest factor by which the tempo increases or decreases.
 TEMPO = 1.3
-#: Standard deviation of the logarithm of the tempo within a piece: of one in four
-#: pieces, and of the others.
+#: Standard deviation of the log tempo within a piece: for one in four pieces, and for
+#: the others.
 FREE, STEADY = 0.06, 0.004
 
 
@@ -21,16 +21,16 @@ def transposed(tracks, labels, semitones):
     Parameters
     ----------
     tracks : list of (str, list of Note, list)
-        As :func:`crema.corpus.arrange.read_tracks` returns them.
+        Tracks returned by :func:`crema.corpus.arrange.read_tracks`.
     labels : dict
-        ``chords`` and ``keys``, lists of [start, end, label], and more that stays.
+        ``chords`` and ``keys``, lists of [start, end, label]; the rest is unchanged.
     semitones : int
-        Upwards.
+        Upward transposition.
 
     Returns
     -------
     tracks, labels
-        Like those given.
+        New objects of the same form.
     """
     tracks = [
         (name, [note._replace(pitch=note.pitch + semitones) for note in notes], pedal)
@@ -45,20 +45,20 @@ def transposed(tracks, labels, semitones):
 
 
 def retimed(tracks, labels, clock):
-    """Move notes and labels to other times.
+    """Map notes and labels to new times.
 
     Parameters
     ----------
     tracks, labels
-        As for :func:`transposed`; ``sections`` as ``chords``, and ``beats`` as lists of
-        [time, position].
+        As for :func:`transposed`, with ``sections`` like ``chords``, and ``beats`` as
+        lists of [time, position].
     clock : callable
-        Maps times in seconds to times in seconds, and never backwards.
+        Non-decreasing map from old to new times in seconds.
 
     Returns
     -------
     tracks, labels
-        Like those given.
+        New objects of the same form.
     """
 
     def at(time):
@@ -81,21 +81,21 @@ def retimed(tracks, labels, clock):
 
 
 def modulated(tracks, labels, time, semitones):
-    """Transpose what comes from a time on.
+    """Transpose everything but drums from a given time on.
 
     Parameters
     ----------
     tracks, labels
         As for :func:`transposed`.
     time : float
-        The start of a chord, in seconds; what sounds there ends there.
+        Start of a chord in seconds; notes that sound at that time end there.
     semitones : int
-        Upwards.
+        Upward transposition.
 
     Returns
     -------
     tracks, labels
-        Like those given.
+        New objects of the same form.
     """
 
     def moved(name, notes, pedal):
@@ -124,27 +124,26 @@ def modulated(tracks, labels, time, semitones):
 
 
 def clock(duration, rng, tempo=None):
-    """Draw a tempo, and how it drifts.
+    """Draw a tempo curve: a tempo and its drift.
 
     Parameters
     ----------
     duration : float
-        How long the piece is, in seconds, as written.
+        Written length of the piece in seconds.
     rng : np.random.Generator
-        Draws.
+        Draws the curve.
     tempo : float, optional
-        How many times as fast as written; drawn where it is not given.
+        Ratio of the tempo to the written tempo; by default drawn.
 
     Returns
     -------
     callable
-        For :func:`retimed`.
+        The `clock` of :func:`retimed`.
     """
     if tempo is None:
         tempo = np.exp(rng.uniform(-1, 1) * np.log(TEMPO))
     spread = FREE if rng.random() < 0.25 else STEADY
-    # The tempo is drawn anew every few seconds; in between it goes from one to the
-    # next.
+    # Draw the tempo every few seconds and interpolate.
     knots = np.arange(0, duration + 10, rng.uniform(2, 6))
     drawn = tempo * np.exp(spread * rng.standard_normal(len(knots)))
     written = np.arange(0, duration + 10, 0.1)
@@ -154,17 +153,17 @@ def clock(duration, rng, tempo=None):
 
 
 def doubled(labels):
-    """Count each half of a beat as a beat; of each bar there are two then.
+    """Count half beats as beats, so that each bar becomes two.
 
     Parameters
     ----------
     labels : dict
-        ``beats`` as lists of [time, position], of bars of four; None is not known.
+        ``beats`` as lists of [time, position] in bars of four; None is unknown.
 
     Returns
     -------
     dict
-        Like that given.
+        New object of the same form.
     """
     beats = labels["beats"]
     between = [(a + b) / 2 for (a, _), (b, _) in pairwise(beats)]
@@ -178,21 +177,21 @@ def doubled(labels):
 
 
 def rubato(labels, tempo, rng):
-    """Draw the clock of one who plays alone: phrases that press on and hold back.
+    """Draw the tempo curve of a soloist, with phrases that speed up and slow down.
 
     Parameters
     ----------
     labels : dict
         ``beats`` as lists of [time, position].
     tempo : float
-        How many times as fast as written.
+        Ratio of the tempo to the written tempo.
     rng : np.random.Generator
-        Draws.
+        Draws the curve.
 
     Returns
     -------
     callable
-        For :func:`retimed`.
+        The `clock` of :func:`retimed`.
 
     References
     ----------
@@ -212,7 +211,7 @@ def rubato(labels, tempo, rng):
     played = written[0] / tempo + np.append(0.0, np.cumsum(lengths))
 
     def at(time):
-        # Before the first beat and after the last it goes on as it was meant.
+        # Before the first beat and after the last, keep the nominal tempo.
         if time < written[0]:
             return time / tempo
         if time > written[-1]:

@@ -1,9 +1,9 @@
-"""A voice that sings a melody, for soundfonts have none that glides or pronounces.
+"""Synthesize a singing voice: those of soundfonts neither glide nor pronounce.
 
-Harmonics of a gliding, vibrating fundamental are shaped by the formants of vowels that
-change from note to note.  Consonants are bursts of noise.  It does not pass for a
-singer, but it shares with one what an analysis of music has to bear: pitch that is
-nowhere constant, soft onsets and a spectrum that moves.
+Harmonics of a fundamental with glides and vibrato are shaped by the formants of vowels
+that change from note to note.  Consonants are bursts of noise.  The voice does not pass
+for a singer, but is as hard to analyse in some respects: its pitch is never constant,
+its onsets are soft and its spectrum moves.
 
 References
 ----------
@@ -25,9 +25,9 @@ VOWELS = np.array(
     dtype=float,
 )
 BANDWIDTHS = np.array([80, 100, 140, 200, 300], dtype=float)
-#: Samples of the control signals (pitch, loudness, formants) per second.
+#: Sampling rate in Hz of the control signals (pitch, loudness, formants).
 CONTROL_RATE = 200
-#: Harmonics above this many are left out: they are too weak to matter.
+#: Number of harmonics; higher ones are too weak to matter.
 N_HARMONICS = 40
 #: Notes closer than this many seconds are sung in one breath.
 BREATH = 0.15
@@ -40,13 +40,13 @@ def sing(notes, duration, sample_rate, rng):
     Parameters
     ----------
     notes : list of crema.corpus.render.Note
-        Of two that overlap, the later one ends the earlier.
+        If two overlap, the later one ends the earlier.
     duration : float
         Length of the result in seconds.
     sample_rate : int
         Samples per second of the result.
     rng : np.random.Generator
-        Chooses the singer and how each note is sung.
+        Draws the singer and how each note is sung.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def sing(notes, duration, sample_rate, rng):
     n_control = int(duration * CONTROL_RATE) + 2
     pitch, current = _pitch(notes, n_control, rng)
     loudness = _loudness(notes, n_control, current, rng)
-    size = rng.uniform(1.0, 1.25)  # of the head: a woman's formants are higher
+    size = rng.uniform(1.0, 1.25)  # of the vocal tract: female formants are higher
     vowels = size * _smooth(VOWELS[rng.integers(len(VOWELS), size=len(notes))][current])
     amplitudes = _amplitudes(pitch, vowels, rng.uniform(0.9, 1.6), sample_rate)
     y = _oscillate(pitch, loudness[:, np.newaxis] * amplitudes, n_samples, sample_rate)
@@ -69,10 +69,10 @@ def sing(notes, duration, sample_rate, rng):
 
 
 def _melody(notes, duration):
-    """Return the notes that one voice can sing, in order."""
+    """Reduce notes to one voice, in order."""
     sung = []
     for note in sorted(note for note in notes if note.start < duration - 0.05):
-        if sung and note.start - sung[-1].start < 0.03:  # of a chord, the highest
+        if sung and note.start - sung[-1].start < 0.03:  # keep the highest of a chord
             note = max(sung.pop(), note, key=lambda note: note.pitch)
         elif sung and sung[-1].end > note.start:
             sung[-1] = sung[-1]._replace(end=note.start)
@@ -81,9 +81,9 @@ def _melody(notes, duration):
 
 
 def _pitch(notes, n_control, rng):
-    """Return the fundamental in Hz, and the number of the note, at each time.
+    """Return the fundamental in Hz and the index of the note at each control time.
 
-    Between two breaths the voice stays at the pitch that it comes from.
+    In pauses the voice stays at its last pitch.
     """
     times = np.arange(n_control) / CONTROL_RATE
     onsets = np.array([note.start for note in notes])
@@ -104,7 +104,7 @@ def _pitch(notes, n_control, rng):
 
 
 def _loudness(notes, n_control, current, rng):
-    """Return the amplitude at each time: syllables, breaths and phrases."""
+    """Return the amplitude at each control time: syllables, breaths and phrases."""
     times = np.arange(n_control) / CONTROL_RATE
     onsets = np.array([note.start for note in notes])
     velocity = np.array([note.velocity for note in notes]) / 127
@@ -112,7 +112,7 @@ def _loudness(notes, n_control, current, rng):
     legato = np.append(0.0, onsets[1:] - ends[:-1] < BREATH)
     inside = (times >= onsets[current]) & (times < ends[current])
     level = velocity[current] * inside
-    # A syllable begins softly even where the breath goes on.
+    # A syllable begins softly even within a breath.
     dip = rng.uniform(0.1, 0.7, size=len(notes)) * legato
     level = level * (
         1 - dip[current] * np.exp(-(((times - onsets[current]) / 0.04) ** 2))
@@ -122,7 +122,7 @@ def _loudness(notes, n_control, current, rng):
 
 
 def _amplitudes(pitch, formants, tilt, sample_rate):
-    """Return the amplitude of each harmonic at each time, shape (times, harmonics)."""
+    """Return the amplitudes of the harmonics, shape=(n_times, n_harmonics)."""
     harmonics = np.arange(1, N_HARMONICS + 1)
     frequency = pitch[:, np.newaxis] * harmonics
     gain = np.zeros_like(frequency)
@@ -135,7 +135,7 @@ def _amplitudes(pitch, formants, tilt, sample_rate):
 
 
 def _oscillate(pitch, amplitudes, n_samples, sample_rate):
-    """Add up the harmonics."""
+    """Sum the harmonics."""
     control = np.arange(len(pitch)) / CONTROL_RATE
     y = np.empty(n_samples, np.float32)
     phase = 0.0
@@ -172,7 +172,7 @@ def _consonants(notes, n_samples, sample_rate, rng):
 
 
 def _smooth(values, seconds=0.06):
-    """Average the values, along their first axis, over so many seconds."""
+    """Smooth values along their first axis with a Hann window of so many seconds."""
     n = max(1, round(seconds * CONTROL_RATE)) | 1
     window = np.hanning(n + 2)[1:-1]
     window /= window.sum()

@@ -8,7 +8,7 @@ from crema.utils import cli
 
 
 def main(argv=None):
-    """Run the command line of the demo corpus."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m crema.corpus.demo", description=__doc__
     )

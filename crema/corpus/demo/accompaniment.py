@@ -1,17 +1,17 @@
-"""How chords and basses are played: patterns as text, and a walking bass.
+"""Play chords and basses from text patterns, and walking basses.
 
-A pattern writes each bar as a string of equal steps and repeats after its last
-bar (``|`` is the bar line)::
+A pattern writes each bar as a string of equal steps and repeats after its last bar
+(``|`` is the bar line)::
 
-    .        nothing: what sounds goes on, as far as the style's touch lets it
-    x X      the whole chord, soft or accented
+    .        nothing: notes continue, as far as the style's gate allows
+    x X      the whole chord, plain or accented
     0 .. 4   one voice of the chord, counted from the lowest
     b        the bass note of the chord
     t f s    the next three chord tones above the bass (third, fifth, seventh)
     o        the bass note an octave higher
 
-There is one version a meter, known by its number of beats in a bar: 4 (4/4), 3
-(3/4) and 2 (6/8, whose beat is the dotted quarter).
+The patterns of a style are keyed by the number of beats in a bar: 4 (4/4), 3 (3/4) and
+2 (6/8, whose beat is the dotted quarter).
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,19 @@ from crema.corpus.demo.harmony import Span, voice_leading
 
 
 class Event(NamedTuple):
-    """A note in score time: beats, MIDI pitch, stress (1 is plain), delay (s)."""
+    """A note in score time.
+
+    Attributes
+    ----------
+    beat, length : float
+        Start and length in beats.
+    pitch : int
+        MIDI pitch.
+    stress : float
+        Factor of the velocity; 1 is plain.
+    delay : float
+        Delay in seconds.
+    """
 
     beat: float
     length: float
@@ -33,11 +45,17 @@ class Event(NamedTuple):
 
 
 class Style(NamedTuple):
-    """A pattern and its touch.
+    """A pattern and its articulation.
 
-    `gate` is the part of the time to the next stroke that a note sounds, None
-    that it sounds until the chord ends (a pedal); `strum` is the time between
-    the voices of a chord, in seconds.
+    Attributes
+    ----------
+    bars : dict of int to str
+        The pattern by number of beats in a bar.
+    gate : float or None
+        Share of the time to the next stroke for which a note sounds; None sustains it
+        until the chord ends, like a pedal.
+    strum : float
+        Seconds between the voices of a chord.
     """
 
     bars: dict[int, str]
@@ -76,10 +94,25 @@ STYLES = {
 
 
 def play(spans: list[Span], style: Style, beats: int, centre: int) -> Iterator[Event]:
-    """Play a pattern over the harmony, around the pitch `centre`.
+    """Play a pattern over the harmony.
 
-    A chord that the pattern would leave out is struck where it begins, and the
-    first bass note of a chord is always the bass that its label names.
+    A chord without a stroke in the pattern is struck at its start.  The first bass note
+    of a chord is always the bass of its label.
+
+    Parameters
+    ----------
+    spans : list of Span
+        The harmony.
+    style : Style
+        The pattern.
+    beats : int
+        Beats in a bar.
+    centre : int
+        MIDI pitch at the centre of the range.
+
+    Yields
+    ------
+    Event
     """
     bars = style.bars[beats].split("|")
     is_bass = bars[0][0] == "b"
@@ -109,7 +142,21 @@ def play(spans: list[Span], style: Style, beats: int, centre: int) -> Iterator[E
 def walk(
     spans: list[Span], centre: int, random: np.random.Generator
 ) -> Iterator[Event]:
-    """Walk in quarter notes: the bass, chord tones, a step towards the next bass."""
+    """Walk in quarter notes: the bass, chord tones, a step towards the next bass.
+
+    Parameters
+    ----------
+    spans : list of Span
+        The harmony.
+    centre : int
+        MIDI pitch at the centre of the range.
+    random : np.random.Generator
+        Draws the notes.
+
+    Yields
+    ------
+    Event
+    """
     at = centre
     for span, following in zip(spans, [*spans[1:], spans[-1]], strict=True):
         if not span.chord.tones:
@@ -137,7 +184,7 @@ def _place(tone: int, centre: int) -> int:
 def _pitches(
     token: str, span: Span, voicing: tuple[int, ...], centre: int
 ) -> tuple[int, ...]:
-    """Return what one token of a pattern stands for."""
+    """Return the MIDI pitches for one token of a pattern."""
     if token in "xX":
         return voicing
     if token.isdigit():

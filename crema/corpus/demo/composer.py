@@ -1,4 +1,4 @@
-"""From a piece of the catalogue to notes and annotations, in seconds."""
+"""Convert a piece of the catalogue to notes and annotations in seconds."""
 
 import math
 from typing import NamedTuple
@@ -16,43 +16,43 @@ from crema.utils import rng
 
 BEATS = {"4/4": 4, "3/4": 3, "6/8": 2}
 
-#: Length of a piece in seconds, before it is rounded to whole phrases.
+#: Range of lengths in seconds, before rounding to whole phrases.
 LENGTH = (42.0, 44.0)
-#: What can be asked for, in seconds.
+#: Maximum length that can be requested, in seconds.
 LONGEST = 600.0
-#: The last chord is held for at least this long, in seconds.
+#: Minimum length of the last chord in seconds.
 CODA = 2.0
-#: Seconds by which notes end before a silence, so that their release is over.
+#: Seconds by which notes end before a silence, to leave time for their release.
 RELEASE = 0.45
-#: How late notes are, in seconds (never early: a chord must not sound before its
-#: label), and how uneven their velocities; standard deviations.
+#: Standard deviations of the delay of notes in seconds and of their velocities.  Notes
+#: are never early: a chord must not sound before its label.
 UNEVEN_TIME, UNEVEN_VELOCITY = 0.006, 4
 
-#: No note is shorter than this, in seconds.
+#: Minimum length of a note in seconds.
 SHORTEST = 0.05
 
-#: Loudness of the styles that stand out, of basses and of all others.
+#: Velocities of some styles, of basses, and of all other styles.
 VELOCITY = {"melody": 108, "counter": 80, "pad": 58, "drums": 106}
 BASS, CHORDS = 88, 76
 
 
 class Composition(NamedTuple):
-    """What a piece sounds like, and what is to be heard in it.
+    """The notes and the annotations of a piece.
 
     Attributes
     ----------
     parts : list of Part
-        What :func:`crema.corpus.render.render` plays.
+        Input of :func:`crema.corpus.render.render`.
     chords : list of (float, float, str)
-        Start and end in seconds, label in Harte syntax.  They cover the piece
-        without a gap; what is before the first and after the last chord is ``N``.
+        Start and end in seconds, label in Harte syntax.  They cover the piece without
+        gaps, with ``N`` before the first chord and after the last.
     beats : list of (float, int)
-        Time in seconds and position in the bar, counted from 1; from the first bar
-        (or its count-in) to the beginning of the last chord, which is held.
+        Time in seconds and position in the bar, from 1.  They extend from the first bar
+        (or the count-in) to the start of the last chord, which is held.
     key : (float, float, str)
         Start and end in seconds, tonic and mode.
     duration : float
-        In seconds.
+        Length in seconds.
     """
 
     parts: list
@@ -70,8 +70,8 @@ def compose(piece, seconds=None):
     piece : Piece
         An entry of :func:`crema.corpus.demo.catalogue`.
     seconds : float, optional
-        Aim for about this many seconds, at least two bars and the final chord.  By
-        default pieces last between 30 and 45 seconds.
+        Approximate length, at least two bars and the final chord.  By default pieces
+        last between 30 and 45 seconds.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def compose(piece, seconds=None):
     Raises
     ------
     ConfigError
-        `seconds` is no length for a piece.
+        `seconds` is out of range.
     """
     if seconds is not None and not 0 < seconds <= LONGEST:
         raise ConfigError(f"a piece of {seconds:g} s; give 1 to {LONGEST:g} seconds")
@@ -97,13 +97,13 @@ def compose(piece, seconds=None):
     coda = spans[-1]
 
     def clock(beat):
-        """Seconds of a time in beats; swing delays what is between the beats."""
+        """Convert beats to seconds; swing delays off-beats."""
         whole, part = divmod(beat, 1)
         part = min(part * 2 * piece.swing, 1 - (1 - part) * 2 * (1 - piece.swing))
         return _exact(silence_before + (whole + part) * beat_length)
 
     end = clock(coda.start + coda.length)
-    # Whole half seconds are whole samples at every usual sample rate.
+    # Half seconds are whole numbers of samples at all usual sampling rates.
     duration = math.ceil(2 * (end + silence_after)) / 2
     chords = [(clock(s.start), clock(s.start + s.length), s.chord.label) for s in spans]
     chords = _merge([(0.0, clock(0), "N"), *chords, (end, duration, "N")])
@@ -160,9 +160,9 @@ def _loudness(style):
 
 
 def _perform(events, clock, velocities, random):
-    """Turn events into notes, as unevenly as a player does.
+    """Turn events into notes with uneven timing and velocity.
 
-    `velocities` holds one a beat.
+    `velocities` holds one value per beat.
     """
     notes = []
     for event in events:
@@ -176,7 +176,7 @@ def _perform(events, clock, velocities, random):
 
 
 def _release(notes, silences):
-    """End notes early enough that nothing of them is left in the silences."""
+    """End notes before silences; drop those that become too short."""
     released = []
     for note in notes:
         limit = min(s for s in silences if s > note.start) - RELEASE
@@ -186,7 +186,7 @@ def _release(notes, silences):
 
 
 def _merge(chords):
-    """Join neighbours of the same label: a boundary is where the chord changes."""
+    """Merge consecutive chords with the same label."""
     merged = []
     for start, end, label in chords:
         if merged and merged[-1][2] == label:
@@ -196,8 +196,8 @@ def _merge(chords):
 
 
 def _exact(seconds):
-    """Round to a binary fraction: start + duration is then exactly the next start.
+    """Round to a binary fraction, so that start + duration equals the next start.
 
-    A rounding error would let two chords overlap, which mir_eval rejects.
+    A rounding error could make two chords overlap, which mir_eval rejects.
     """
     return round(seconds * 65536) / 65536

@@ -1,7 +1,7 @@
-"""Grooves as text, a bar of equal steps for every drum; each belongs to one meter.
+"""Play drum grooves, written as text.
 
-``x`` is a stroke, ``X`` an accent, ``o`` a ghost note, ``|`` the bar line between
-bars that alternate.
+A groove belongs to one meter and has a bar of equal steps for every drum.  ``x`` is a
+stroke, ``X`` an accent, ``o`` a ghost note; ``|`` separates bars that alternate.
 """
 
 from collections.abc import Iterator
@@ -66,9 +66,24 @@ GROOVES = {
 def drum(
     groove: dict[str, str], beats: int, count_in: int, coda: int
 ) -> Iterator[Event]:
-    """Play `count_in` bars of sticks, the groove, and a crash at the bar `coda`.
+    """Play a count-in, a groove and a final crash.
 
-    Every eighth bar gives way to a roll of the toms after its first half.
+    In every eighth bar, a tom roll replaces the second half.
+
+    Parameters
+    ----------
+    groove : dict of str to str
+        A groove of :data:`GROOVES`.
+    beats : int
+        Beats in a bar.
+    count_in : int
+        Number of bars of sticks before the groove.
+    coda : int
+        Index of the bar with the crash.
+
+    Yields
+    ------
+    Event
     """
     for beat in range(count_in * beats):
         yield Event(beat, 0.2, KEYS["rim"])

@@ -1,15 +1,14 @@
-"""From Roman numerals to chords: symbols, bars, spans and voicings.
+"""Read progressions in Roman numerals, and voice their chords.
 
-A progression is written as text, one symbol a chord, in the notation of Roman
-numeral analysis with the qualities of Harte et al. (ISMIR 2005)::
+A progression is text with one symbol per chord, in the notation of Roman numeral
+analysis with the qualities of Harte et al. (ISMIR 2005)::
 
     N || I | vi:min7 ii:min7 | V:sus4 V:7 | % || I
 
-Upper case is major and lower case minor unless a quality follows the colon, a
-degree after a slash is the bass, ``b`` and ``#`` alter the degree of the *major*
-scale, ``%`` holds the chord before it and ``N`` is a bar without harmony.  A
-line break is a bar line.  What stands between the double bars is the loop; the
-coda follows it, and an opening may precede it.
+Upper case is major and lower case is minor unless a quality follows the colon.  A
+degree after a slash is the bass.  ``b`` and ``#`` alter the degree of the *major*
+scale.  ``%`` repeats the previous chord, and ``N`` is a bar without harmony.  A line
+break is a bar line.  Double bars separate an optional opening, the loop, and the coda.
 """
 
 import re
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import NamedTuple
 
-#: Semitones above the root of every chord quality the corpus uses.
+#: Semitones above the root for every chord quality of the corpus.
 QUALITIES = {
     "maj": (0, 4, 7),
     "min": (0, 3, 7),
@@ -35,7 +34,7 @@ QUALITIES = {
     "hdim7": (0, 3, 6, 10),
 }
 
-#: Semitones above the tonic of every mode.
+#: Semitones above the tonic for every mode.
 MODES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "lydian": (0, 2, 4, 6, 7, 9, 11),
@@ -53,7 +52,7 @@ SYMBOL = re.compile(
 
 
 class Chord(NamedTuple):
-    """A chord as a label and as pitch classes; `N` has no tones."""
+    """A chord label, its pitch classes and that of its bass; ``N`` has no tones."""
 
     label: str
     tones: tuple[int, ...]
@@ -66,8 +65,18 @@ NO_CHORD = Chord("N", (), 0)
 class Span(NamedTuple):
     """One chord within one bar, the unit that every player reads.
 
-    `start` is counted in beats from the first bar, `position` in beats from the
-    beginning of the bar; `fresh` says that another chord sounded before.
+    Attributes
+    ----------
+    bar : int
+        Index of the bar.
+    start, position : int
+        Beats from the start of the piece, and from the start of the bar.
+    length : int
+        Length in beats.
+    chord : Chord
+        The chord.
+    fresh : bool
+        Whether the chord differs from the previous one.
     """
 
     bar: int
@@ -79,18 +88,18 @@ class Span(NamedTuple):
 
 
 def pitch_class(name: str) -> int:
-    """Return the pitch class of a note such as ``"Eb"``."""
+    """Return the pitch class of a note name such as ``"Eb"``."""
     shift = name.count("#") - name[1:].count("b")
     return (MODES["major"][LETTERS.index(name[0])] + shift) % 12
 
 
 def degree(text: str) -> int:
-    """Return the semitones of a degree such as ``"b7"`` above the root."""
+    """Return the semitones above the root of a degree such as ``"b7"``."""
     return MODES["major"][int(text[-1]) - 1] + text.count("#") - text.count("b")
 
 
 def chord(symbol: str, tonic: str) -> Chord:
-    """Read a symbol such as ``"bVI:maj7/3"`` in the key of `tonic`."""
+    """Parse a symbol such as ``"bVI:maj7/3"`` in the key of `tonic`."""
     if symbol == "N":
         return NO_CHORD
     match = SYMBOL.fullmatch(symbol)
@@ -111,7 +120,23 @@ def chord(symbol: str, tonic: str) -> Chord:
 
 
 def read_bars(text: str, tonic: str, beats: int) -> list[list[tuple[Chord, int]]]:
-    """Return the (chord, beats) pairs of each bar; the first chords are longest."""
+    """Parse the bars of a progression.
+
+    Parameters
+    ----------
+    text : str
+        Bars without double bars.
+    tonic : str
+        Tonic of the key.
+    beats : int
+        Beats in a bar.
+
+    Returns
+    -------
+    list of list of (Chord, int)
+        Chords and lengths in beats for each bar.  If the chords of a bar cannot be
+        equally long, the first ones get one more beat.
+    """
     bars, last = [], NO_CHORD
     for bar in re.split(r"[|\n]", text.strip()):
         symbols = bar.split()
@@ -126,10 +151,26 @@ def read_bars(text: str, tonic: str, beats: int) -> list[list[tuple[Chord, int]]
 def read_harmony(
     text: str, tonic: str, beats: int, n_bars: int, coda_bars: int
 ) -> list[Span]:
-    """Lay out a progression in about `n_bars` bars; its coda is the last span.
+    """Lay out a progression in about `n_bars` bars.
 
-    The loop takes what the opening and the coda leave, rounded down to phrases of
-    four bars (of two where there is little room).
+    The loop fills the bars that the opening and the coda leave, rounded down to phrases
+    of four bars, or of two bars if fewer than eight remain.
+
+    Parameters
+    ----------
+    text : str
+        The progression.
+    tonic : str
+        Tonic of the key.
+    beats : int
+        Beats in a bar.
+    n_bars, coda_bars : int
+        Number of bars in total, and of the coda.
+
+    Returns
+    -------
+    list of Span
+        The last span is the coda.
     """
     *opening, loop, coda = (read_bars(t, tonic, beats) for t in text.split("||"))
     bars = opening[0] if opening else []
@@ -151,14 +192,27 @@ def read_harmony(
 
 
 def chord_scale(sounding: Chord, scale: set[int]) -> set[int]:
-    """Return the scale bent to the chord: its tones oust their chromatic variants."""
+    """Replace scale tones by the foreign chord tones that are a semitone away."""
     foreign = set(sounding.tones) - scale
     ousted = {(tone + shift) % 12 for tone in foreign for shift in (-1, 1)}
     return (scale - ousted) | set(sounding.tones)
 
 
 def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
-    """Yield one close voicing a span, each as near as can be to the one before."""
+    """Voice each chord closely, with minimal motion from the previous one.
+
+    Parameters
+    ----------
+    spans : list of Span
+        The harmony.
+    centre : int
+        MIDI pitch at the centre of the range.
+
+    Yields
+    ------
+    tuple of int
+        MIDI pitches for each span; empty for ``N``.
+    """
     voicing: tuple[int, ...] = ()
     for span in spans:
         tones = span.chord.tones
@@ -176,6 +230,6 @@ def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
 
 
 def _effort(pitches: tuple[int, ...], before: tuple[int, ...], centre: int) -> float:
-    """Movement from one voicing to the next, and drift away from the centre."""
+    """Return the motion between two voicings plus the distance to the centre."""
     movement = sum(min(abs(p - old) for old in before or (centre,)) for p in pitches)
     return movement + abs(sum(pitches) / len(pitches) - centre)

@@ -1,15 +1,13 @@
-"""The pieces of the demo corpus: what is played, and by whom.
+"""The pieces of the demo corpus: progressions and bands.
 
-Two pieces make a family, which shares a harmonic idiom; no two pieces share a
-progression.  A family belongs to one split, so that no test piece is a
-transposition, or another arrangement, of what a model was trained on.  The test
-families use only chord qualities that some training family uses too, and most of
-their instruments are heard in no training piece.
+The two pieces of a family share a harmonic idiom; no two pieces share a progression.  A
+family belongs to one split, so that no test piece is a transposition or another
+arrangement of a training piece.  The test families use only chord qualities that occur
+in training, and most of their instruments do not occur in training.
 
-Progressions are written as :mod:`crema.corpus.demo.harmony` explains; a band
-names the instrument of every style of
-:mod:`~crema.corpus.demo.accompaniment`, :mod:`~crema.corpus.demo.melody`
-(`melody`, `counter`) and :mod:`~crema.corpus.demo.drums` (`drums`).
+Progressions use the notation of :mod:`crema.corpus.demo.harmony`.  A band maps styles
+to instruments: those of :mod:`~crema.corpus.demo.accompaniment`, `melody` and `counter`
+of :mod:`~crema.corpus.demo.melody`, and `drums` of :mod:`~crema.corpus.demo.drums`.
 """
 
 from dataclasses import dataclass
@@ -35,9 +33,9 @@ class Piece:
     harmony : str
         The progression, in Roman numerals.
     band : dict of str to str
-        The instrument of each style; for `drums` the groove.
+        The instrument of each style; for `drums`, the groove.
     swing : float
-        Where in the beat the off-beat falls: 1/2 is straight, 2/3 triplets.
+        Position of the off-beat within the beat: 1/2 is straight, 2/3 is triplets.
     """
 
     track_id: str
@@ -50,22 +48,22 @@ class Piece:
 
     @property
     def family(self):
-        """The progression family, the `group` of the index."""
+        """Family of the piece, the `group` of the index."""
         return self.track_id.rpartition("_")[0]
 
     @property
     def tonic(self):
-        """The first half of the key."""
+        """Tonic of the key."""
         return self.key.split(":")[0]
 
     @property
     def mode(self):
-        """The second half of the key."""
+        """Mode of the key."""
         return self.key.split(":")[1]
 
     @property
     def split(self):
-        """The split its family belongs to, ``"train"`` or ``"test"``."""
+        """Split of the family, ``"train"`` or ``"test"``."""
         return "test" if self.family in TEST_FAMILIES else "train"
 
 

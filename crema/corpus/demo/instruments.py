@@ -1,10 +1,10 @@
-"""The instruments: their General MIDI program and the pitch they play around."""
+"""General MIDI programs and central pitches of the instruments."""
 
 from typing import NamedTuple
 
 
 class Instrument(NamedTuple):
-    """A General MIDI program (from 0) and the middle of the range it plays in."""
+    """A General MIDI program (from 0) and the central MIDI pitch of its range."""
 
     program: int
     centre: int

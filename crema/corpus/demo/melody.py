@@ -1,8 +1,8 @@
-"""Melodies: a motif of two bars, restated on every harmony that comes along.
+"""Make melodies from a motif of two bars, restated over each harmony.
 
-A motif is rhythm and contour only.  Its pitches are found anew in each bar: on
-a beat the nearest tone of the chord, between beats a step of the chord's scale.
-So a motif is recognised when it returns and still agrees with the chords.
+A motif is rhythm and contour only.  Its pitches are chosen anew in each bar: on a beat,
+the nearest chord tone; between beats, a step of the chord's scale.  A motif thus stays
+recognisable when it returns, and agrees with the chords.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from crema.corpus.demo.accompaniment import Event
 from crema.corpus.demo.harmony import Chord, Span, chord_scale
 
-#: Rhythms of one bar, in steps of half a beat (a third in 6/8); a rest is negative.
+#: Rhythms of one bar, in steps of half a beat (a third in 6/8); negative is a rest.
 CELLS = {
     4: (
         (2, 2, 4),
@@ -41,8 +41,24 @@ def melody(
 ) -> Iterator[Event]:
     """Sing in phrases of four bars: motif, answer, motif, a long note and a breath.
 
-    Now and then a phrase is left to the accompaniment, and a new motif replaces
-    the old one.
+    Some phrases are silent, and sometimes a new motif replaces the old one.
+
+    Parameters
+    ----------
+    spans : list of Span
+        The harmony.
+    scale : set of int
+        Pitch classes of the key.
+    beats : int
+        Beats in a bar.
+    centre : int
+        MIDI pitch at the centre of the range.
+    random : np.random.Generator
+        Draws the motifs.
+
+    Yields
+    ------
+    Event
     """
     bars: dict[int, list[Span]] = {}
     for span in spans:
@@ -73,7 +89,19 @@ def melody(
 
 
 def counter_melody(spans: list[Span], centre: int) -> Iterator[Event]:
-    """Hold one guide tone a chord, a third or a seventh, with as little motion."""
+    """Hold one guide tone per chord, the second or last tone, with minimal motion.
+
+    Parameters
+    ----------
+    spans : list of Span
+        The harmony.
+    centre : int
+        MIDI pitch at the centre of the range.
+
+    Yields
+    ------
+    Event
+    """
     at = centre
     for span in spans:
         if span.chord.tones:
@@ -95,7 +123,7 @@ def _motif(beats: int, random: np.random.Generator) -> list[list[tuple[int, int]
 
 
 def _next_pitch(at: int, move: int, beat: float, chord: Chord, scale: set[int]) -> int:
-    """Move along the chord's scale, and on a beat to the nearest chord tone."""
+    """Move along the chord's scale; on a beat, take the nearest chord tone."""
     ladder = [p for p in range(at - 12, at + 13) if p % 12 in chord_scale(chord, scale)]
     nearest = min(range(len(ladder)), key=lambda rung: abs(ladder[rung] - at))
     goal = ladder[nearest + move]
