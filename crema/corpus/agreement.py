@@ -62,17 +62,19 @@ def beats(hearings):
     if len(times) < BEATS:
         return []
     votes = [agree(times, positions, *other) for other in others]
-    known, bars = (smooth(vote, BEATS) >= AGREEMENT for vote in np.mean(votes, axis=0))
-    found = []
-    for first, stop in _where(known):
-        told = zip(
-            times[first:stop], positions[first:stop], bars[first:stop], strict=True
+    agreed, barred = (
+        smooth(vote, BEATS) >= AGREEMENT for vote in np.mean(votes, axis=0)
+    )
+    excerpts = []
+    for first, stop in _where(agreed):
+        rows = zip(
+            times[first:stop], positions[first:stop], barred[first:stop], strict=True
         )
-        observed = [(t, t, int(at) if sure else None) for t, at, sure in told]
+        observed = [(t, t, int(at) if in_bar else None) for t, at, in_bar in rows]
         start, end = times[first], times[stop - 1]
         if end - start >= LENGTH:
-            found.append(Excerpt(max(0.0, start - MARGIN), end + MARGIN, observed))
-    return found
+            excerpts.append(Excerpt(max(0.0, start - MARGIN), end + MARGIN, observed))
+    return excerpts
 
 
 def chords(hearings):
@@ -94,13 +96,13 @@ def chords(hearings):
     times = np.arange(GRID / 2, end, GRID)
     if len(times) < SECONDS / GRID:
         return []
-    told = [_labels_at(times, *hearing) for hearing in hearings]
-    best, others = _best(told, lambda one, other: np.mean(one == other))
+    labels = [_labels_at(times, *hearing) for hearing in hearings]
+    best, others = _best(labels, lambda one, other: np.mean(one == other))
     # If all predict N or X, that may be a failure of the model.
-    sounds = ~np.isin(told[best], ("N", "X"))
-    votes = [sounds & (told[best] == other) for other in others]
+    sounds = ~np.isin(labels[best], ("N", "X"))
+    votes = [sounds & (labels[best] == other) for other in others]
     same = smooth(np.mean(votes, axis=0), round(SECONDS / GRID)) >= AGREEMENT
-    found = []
+    excerpts = []
     for first, stop in _where(same):
         if stop - first < round(LENGTH / GRID):
             continue
@@ -110,8 +112,8 @@ def chords(hearings):
             for (left, right), label in zip(*hearings[best], strict=True)
             if left < end and right > start
         ]
-        found.append(Excerpt(start, end, observed))
-    return found
+        excerpts.append(Excerpt(start, end, observed))
+    return excerpts
 
 
 def agree(times, positions, other_times, other_positions):

@@ -89,7 +89,7 @@ def read_chart(path):
     except Exception as error:  # mido raises whatever a damaged byte leads to
         raise AnnotationError(f"{path}: cannot be read as MIDI ({error})") from error
     resolution = midi.ticks_per_beat
-    tempi, notes, told = {0: 500_000}, [], []
+    tempi, notes, beat_events = {0: 500_000}, [], []
     for track in midi.tracks:
         now = 0
         for event in track:
@@ -98,7 +98,7 @@ def read_chart(path):
                 tempi[now] = event.tempo
             elif event.type == "note_on" and event.velocity:
                 of_beats = track.name.strip().upper() == "BEAT"
-                (told if of_beats else notes).append((now, event.note))
+                (beat_events if of_beats else notes).append((now, event.note))
     if not notes:
         raise AnnotationError(f"{path}: holds no note")
     ticks = np.array(sorted(tempi))
@@ -110,8 +110,8 @@ def read_chart(path):
         return float(at_change[last] + (tick - ticks[last]) * lengths[last])
 
     first, last = min(notes)[0], max(notes)[0]
-    if told:
-        beats = positions(sorted(told))
+    if beat_events:
+        beats = positions(sorted(beat_events))
     else:
         quarters = range(first // resolution, last // resolution + 2)
         beats = [(quarter * resolution, None) for quarter in quarters]
@@ -187,8 +187,10 @@ def delay(directory):
         sections = {name.lower(): settings[name] for name in settings.sections()}
         return float(sections.get("song", {}).get("delay") or 0) / 1000
     except (configparser.Error, ValueError) as error:
-        told = str(error).splitlines()[0]
-        raise AnnotationError(f"{path}: cannot be read ({told}); mend it") from error
+        reason = str(error).splitlines()[0]
+        raise AnnotationError(
+            f"{path}: cannot be read ({reason}); correct it"
+        ) from error
 
 
 def convert(output, charts, track_id):
@@ -213,14 +215,14 @@ def convert(output, charts, track_id):
     directory = charts[track_id]
     path = output / f"{track_id}.jams"
     common.check_ours(path, TOOL)
-    later = delay(directory)
+    offset = delay(directory)
     beats, (first, last) = read_chart(directory / "notes.mid")
     y, rate = read_parts(directory)
-    begin = max(0, round((first + later - MARGIN) * rate))
-    part = y[begin : round((last + later + MARGIN) * rate)]
+    begin = max(0, round((first + offset - MARGIN) * rate))
+    part = y[begin : round((last + offset + MARGIN) * rate)]
     duration = len(part) / rate
-    observed = [(time + later - begin / rate, position) for time, position in beats]
-    made = common.annotation(
+    observed = [(time + offset - begin / rate, position) for time, position in beats]
+    annotation = common.annotation(
         "beat",
         [(time, time, position) for time, position in observed],
         duration,
@@ -228,9 +230,9 @@ def convert(output, charts, track_id):
         annotation_tools=TOOL,
         data_source="manual",
     )
-    if not made:
+    if not annotation:
         raise AnnotationError(f"{directory}: no beat of the chart is within the audio")
-    jam = jams.JAMS(annotations=[made])
+    jam = jams.JAMS(annotations=[annotation])
     jam.file_metadata.title = directory.name
     jam.file_metadata.artist = directory.absolute().parent.name
     jam.file_metadata.duration = duration

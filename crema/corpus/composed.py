@@ -223,12 +223,14 @@ def main(argv=None):
     }
     fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
     job = functools.partial(make_track, args.output, pieces, fonts, settings)
-    made, failures = run_all(job, list(pieces), args.jobs)
+    rendered, failures = run_all(job, list(pieces), args.jobs)
     train = args.output / "index_train.json"
     others = disk.read_json(train) if train.is_file() else []
     records = [row for row in others if not row["track_id"].startswith(PREFIX)]
     records += [
-        {"track_id": track, "group": groups[track]} for track in pieces if track in made
+        {"track_id": track, "group": groups[track]}
+        for track in pieces
+        if track in rendered
     ]
     index.write_index(train, records)
     return report(failures)

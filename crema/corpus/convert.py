@@ -76,28 +76,29 @@ def convert_track(corpus, output, directories, track_id):
     jam = jams.JAMS()
     jam.file_metadata.title = track_id
     jam.file_metadata.duration = duration = len(y) / sample_rate
-    last, known = 0.0, False
+    labels_end, has_labels = 0.0, False
     for kind, path in label_files(directories, track_id).items():
         namespace, _, read = KINDS[kind]
         observed = read(path)
         if namespace == "beat":
             observed = [(time, time, position) for time, position in observed]
-        known |= bool(observed)
-        last = max([last, *(end for _, end, _ in observed if math.isfinite(end))])
+        has_labels |= bool(observed)
+        ends = (end for _, end, _ in observed if math.isfinite(end))
+        labels_end = max([labels_end, *ends])
         annotation = common.annotation(
             namespace, observed, duration, data_source=path.name, annotation_tools=TOOL
         )
         if annotation:
             jam.annotations.append(annotation)
-    if not jam.annotations and not known:
+    if not jam.annotations and not has_labels:
         raise AnnotationError(f"{audio}: its label files hold no known label")
     if not jam.annotations:
         raise AnnotationError(
-            f"{audio}: no label lies within its {duration:.1f} s; are the labels of "
-            "another recording?"
+            f"{audio}: no label lies within its {duration:.1f} s; do the labels belong "
+            "to another recording?"
         )
     common.save(output / f"{track_id}.jams", jam, TOOL)
-    return last - duration
+    return labels_end - duration
 
 
 def label_files(directories, track_id):
@@ -115,15 +116,15 @@ def label_files(directories, track_id):
     dict of str to pathlib.Path
         The file of each kind that has one.
     """
-    found = {}
+    files = {}
     for kind, directory in directories.items():
         names = (f"{track_id}.{suffix}" for suffix in KINDS[kind].suffixes)
         paths = (pathlib.Path(directory, name) for name in names)
         # If kinds share a directory, NAME.lab holds chords and not also keys.
-        free = (path for path in paths if path not in found.values())
+        free = (path for path in paths if path not in files.values())
         if path := next((path for path in free if path.is_file()), None):
-            found[kind] = path
-    return found
+            files[kind] = path
+    return files
 
 
 def convert(
@@ -160,8 +161,8 @@ def convert(
     CorpusError
         The directory of the audio cannot be read, or no audio file has labels.
     """
-    given = {"chords": chords, "beats": beats, "keys": keys}
-    directories = {kind: path for kind, path in given.items() if path is not None}
+    options = {"chords": chords, "beats": beats, "keys": keys}
+    directories = {kind: path for kind, path in options.items() if path is not None}
     if not directories:
         raise ConfigError("nothing to convert: give --chords, --beats or --keys")
     for kind, directory in directories.items():
@@ -169,7 +170,7 @@ def convert(
             raise ConfigError(f"--{kind} {directory}: there is no such directory")
     listed = common.listing(audio_dir)
     ext = common.audio_ext(audio_dir, listed, audio_ext)
-    tracks = [stem for stem, found in listed if found == ext]
+    tracks = [stem for stem, suffix in listed if suffix == ext]
     labelled = [track for track in tracks if label_files(directories, track)]
     if not labelled:
         raise CorpusError(
@@ -204,7 +205,7 @@ def main(argv=None):
         if overhang > OVERHANG:
             cli.say(
                 f"{track}: its labels went on for {overhang:.1f} s after the audio and "
-                "were cut; are they of this recording?"
+                "were cut; do they belong to this recording?"
             )
     cli.say(f"{len(converted)} tracks converted")
     if unlabelled:

@@ -46,10 +46,11 @@ def _effect(*plugins):
     def change(y, sample_rate):
         # MP3 supports no higher sampling rate.
         rate = min(sample_rate, 48000)
-        made = pedalboard.Pedalboard(list(plugins))(
+        processed = pedalboard.Pedalboard(list(plugins))(
             audiofile.resample(y, sample_rate, rate), rate
         )
-        return audiofile.fix_length(audiofile.resample(made, rate, sample_rate), len(y))
+        processed = audiofile.resample(processed, rate, sample_rate)
+        return audiofile.fix_length(processed, len(y))
 
     return Change(change)
 
@@ -96,15 +97,17 @@ def hear(y, sample_rate, estimators, change=AS_IT_IS):
         each.  ``key``: the label of the whole piece.
     """
     named = formats.named(analyze.analyze(y=y, sr=sample_rate, model=estimators))
-    found = {}
+    predictions = {}
     if "chord" in named:
         intervals, labels = named["chord"].to_interval_values()
         labels = [transpose(label, -change.semitones) for label in labels]
-        found["chord"] = (intervals * change.rate).round(6), labels
+        predictions["chord"] = (intervals * change.rate).round(6), labels
     if "beat" in named:
         beats = named["beat"].data
         times = np.array([beat.time * change.rate for beat in beats])
-        found["beat"] = times, np.array([beat.value for beat in beats], dtype=int)
+        positions = np.array([beat.value for beat in beats], dtype=int)
+        predictions["beat"] = times, positions
     if "key" in named:
-        found["key"] = transpose(named["key"].data[0].value, -change.semitones)
-    return found
+        key = named["key"].data[0].value
+        predictions["key"] = transpose(key, -change.semitones)
+    return predictions

@@ -299,10 +299,10 @@ def band(tracks, labels, idiom, rng):
 
 def _loose(part, rng):
     """Shift onsets slightly at random, as players do."""
-    late = rng.uniform(0, ASYNCHRONY) * rng.normal(0, 1, len(part.notes)).clip(-2, 2)
+    shifts = rng.uniform(0, ASYNCHRONY) * rng.normal(0, 1, len(part.notes)).clip(-2, 2)
     notes = []
-    for note, by in zip(part.notes, late.tolist(), strict=True):
-        start = max(note.start + by, 0.0)
+    for note, shift in zip(part.notes, shifts.tolist(), strict=True):
+        start = max(note.start + shift, 0.0)
         notes.append(note._replace(start=start, end=max(note.end, start + 0.03)))
     return part._replace(notes=notes)
 
@@ -363,8 +363,8 @@ def _tones(one_by_one):
 
     def pitches(number, root, tones, bass):
         steps = (root + np.flatnonzero(tones) - _LOWEST_COMPING) % 12
-        found = sorted(_LOWEST_COMPING + step for step in steps.tolist())
-        return [found[number % len(found)] + 12] if one_by_one else found
+        voicing = sorted(_LOWEST_COMPING + step for step in steps.tolist())
+        return [voicing[number % len(voicing)] + 12] if one_by_one else voicing
 
     return pitches
 
@@ -393,21 +393,21 @@ def played(chords, beats, figures, pitches, rng):
     """
     short = rng.uniform(0.4, 1.0)
     times = np.array([time for time, _ in beats])
-    places = [position for _, position in beats]
+    positions = [position for _, position in beats]
     steps = np.interp(np.arange(4 * len(times) - 3) / 4, np.arange(len(times)), times)
-    signs = [
-        figures[n // 4 // 32 % 2][4 * ((places[n // 4] - 1) % 4) + n % 4]
+    tokens = [
+        figures[n // 4 // 32 % 2][4 * ((positions[n // 4] - 1) % 4) + n % 4]
         for n in range(len(steps))
     ]
-    turns = [n for n, sign in enumerate(signs) if sign != "."]
+    events = [n for n, token in enumerate(tokens) if token != "."]
     starts = [chord[0] for chord in chords]
     notes = []
-    for number, (n, following) in enumerate(pairwise([*turns, len(steps) - 1])):
-        if signs[n] == "-":
+    for number, (n, following) in enumerate(pairwise([*events, len(steps) - 1])):
+        if tokens[n] == "-":
             continue
         begin, end = float(steps[n]), float(steps[following])
         held = begin + (end - begin) * short
-        velocity = 105 if signs[n] == "X" else 85
+        velocity = 105 if tokens[n] == "X" else 85
         sounding = max(bisect(starts, begin) - 1, 0)
         for start, stop, root, tones, bass in chords[sounding:]:
             if start >= held:

@@ -89,10 +89,10 @@ def read_tempo(project):
         raise AnnotationError(f"{project}: is no project of LMMS ({error})") from error
     head = root.find("head")
     # LMMS stores an automated value as an element instead of an attribute.
-    told = {} if head is None else head.attrib
+    attributes = {} if head is None else head.attrib
     try:
-        tempo, above, below = (
-            float(told[name])
+        tempo, numerator, denominator = (
+            float(attributes[name])
             for name in ("bpm", "timesig_numerator", "timesig_denominator")
         )
     except (KeyError, ValueError) as error:
@@ -100,11 +100,11 @@ def read_tempo(project):
             f"{project}: tells no tempo and meter that stay what they are"
         ) from error
     # LMMS's own limits.
-    if not (10 <= tempo <= 999 and 1 <= above <= 32 and 1 <= below <= 32):
+    if not (10 <= tempo <= 999 and 1 <= numerator <= 32 and 1 <= denominator <= 32):
         raise AnnotationError(
-            f"{project}: {tempo:g} in {above:g}/{below:g} is no tempo"
+            f"{project}: {tempo:g} in {numerator:g}/{denominator:g} is no tempo"
         )
-    return 60 / tempo, 4 * above / below
+    return 60 / tempo, 4 * numerator / denominator
 
 
 def render(project):
@@ -140,15 +140,17 @@ def render(project):
                 timeout=60 * PATIENCE,
             )
         except FileNotFoundError as error:
-            raise ConfigError("lmms is not here; install the program LMMS") from error
+            raise ConfigError(
+                "lmms is not installed; install the program LMMS"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise AnnotationError(
-                f"{project}: lmms does not come to an end in {PATIENCE} min"
+                f"{project}: lmms does not finish within {PATIENCE} min"
             ) from error
         # Ignore the exit status: some instruments crash after the file is written.
         if not out.is_file():
-            told = done.stderr.decode(errors="replace").strip().splitlines()
-            why = told[-1] if told else f"exit status {done.returncode}"
+            messages = done.stderr.decode(errors="replace").strip().splitlines()
+            why = messages[-1] if messages else f"exit status {done.returncode}"
             raise AnnotationError(f"{project}: lmms cannot play it ({why})")
         return audiofile.read(out)[0]
 
@@ -178,7 +180,7 @@ def convert(output, projects, track_id):
     interval, bar = read_tempo(project)
     y = render(project)
     duration = len(y) / RATE
-    made = common.annotation(
+    annotation = common.annotation(
         "beat",
         [
             (time, time, n % int(bar) + 1 if bar == int(bar) else None)
@@ -189,9 +191,9 @@ def convert(output, projects, track_id):
         annotation_tools=TOOL,
         data_source="program",
     )
-    if not made:
-        raise AnnotationError(f"{project}: is played as nothing")
-    jam = jams.JAMS(annotations=[made])
+    if not annotation:
+        raise AnnotationError(f"{project}: lmms renders no audio")
+    jam = jams.JAMS(annotations=[annotation])
     jam.file_metadata.title = project.stem
     jam.file_metadata.duration = duration
     common.save(path, jam, TOOL, audio=(y, RATE))

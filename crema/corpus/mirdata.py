@@ -145,7 +145,7 @@ def find(track, chosen=()):
     """
     from mirdata import annotations
 
-    found = {}
+    selected = {}
     for namespace, (kind, word) in KINDS.items():
         names = [name for name in _properties(type(track)) if word in name]
         names.sort(
@@ -160,9 +160,9 @@ def find(track, chosen=()):
                 data = _whole_track(track, data)
             whole = namespace == "key_mode" and isinstance(data, str)
             if whole or isinstance(data, getattr(annotations, kind)):
-                found[namespace] = name, data
+                selected[namespace] = name, data
                 break
-    return found
+    return selected
 
 
 def _properties(cls):
@@ -405,8 +405,8 @@ def convert(
             dataset, pathlib.Path(output), audio, chosen, track_id, names[track_id]
         )
 
-    made, failures = common.run_all(job, list(names))
-    used = collections.Counter(itertools.chain.from_iterable(made.values()))
+    properties_used, failures = common.run_all(job, list(names))
+    used = collections.Counter(itertools.chain.from_iterable(properties_used.values()))
     return dict(used), failures
 
 

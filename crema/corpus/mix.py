@@ -69,13 +69,13 @@ def record(stems, soundfonts, sample_rate, rng, effects):
     stems = [_slower(stem, ratio) for stem in stems]
     end = max(note.end for s in stems for part in s.parts for note in part.notes)
     duration = end + rng.uniform(*TAIL)
-    common = soundfonts[None][rng.integers(len(soundfonts[None]))]
+    shared = soundfonts[None][rng.integers(len(soundfonts[None]))]
     mixed, fonts = 0.0, {}
     for stem in stems:
         choice = soundfonts.get(stem.name, soundfonts[None])
         own = choice[rng.integers(len(choice))]
-        special = stem.name in soundfonts or rng.random() < OWN_FONT
-        fonts[stem.name] = own if special else common
+        uses_own = stem.name in soundfonts or rng.random() < OWN_FONT
+        fonts[stem.name] = own if uses_own else shared
         y = _sound(stem, fonts[stem.name], sample_rate, duration, rng)
         mixed = mixed + 10 ** (rng.uniform(*LEVELS[stem.name]) / 20) * y
     if ratio != 1:
@@ -226,12 +226,12 @@ def noise(y, sample_rate, rng):
     spectrum = np.fft.rfft(rng.standard_normal(longer))
     spectrum[1:] /= np.arange(1, len(spectrum)) ** rng.uniform(0, 1)
     spectrum[0] = 0
-    made = np.fft.irfft(spectrum, longer)[:n]
+    added = np.fft.irfft(spectrum, longer)[:n]
     if rng.random() < 0.2:
-        turn = 2 * np.pi * rng.choice((50, 60)) * np.arange(n) / sample_rate
-        made += made.std() * (np.sin(turn) + 0.5 * np.sin(3 * turn))
-    level = _decibels(rng, -50, -15) * y.std() / max(made.std(), 1e-12)
-    return (y + level * made).astype(np.float32)
+        phase = 2 * np.pi * rng.choice((50, 60)) * np.arange(n) / sample_rate
+        added += added.std() * (np.sin(phase) + 0.5 * np.sin(3 * phase))
+    level = _decibels(rng, -50, -15) * y.std() / max(added.std(), 1e-12)
+    return (y + level * added).astype(np.float32)
 
 
 def mp3(y, sample_rate, rng):

@@ -224,12 +224,12 @@ def split(groups, test_fraction, seed):
             n for group, n in sizes.items() if is_test(group, test_fraction, seed)
         ) / len(groups)
 
-    tested, closer = share(seed), None
-    if abs(tested - test_fraction) > CLOSE or tested in {0, 1}:
+    test_share, closer = share(seed), None
+    if abs(test_share - test_fraction) > CLOSE or test_share in {0, 1}:
         shares = {other: share(other) for other in range(SEEDS)}
         possible = [other for other in shares if 0 < shares[other] < 1]
         best = min(possible, key=lambda s: abs(shares[s] - test_fraction), default=None)
-        if tested in {0, 1}:
+        if test_share in {0, 1}:
             remedy = "ask for another --test-fraction"
             if possible:
                 remedy = (
@@ -239,7 +239,8 @@ def split(groups, test_fraction, seed):
                 f"--seed {seed} puts all {len(groups)} tracks, of {len(sizes)} groups, "
                 f"on one side of the split; {remedy}"
             )
-        if possible and abs(shares[best] - test_fraction) < abs(tested - test_fraction):
+        miss = abs(test_share - test_fraction)
+        if possible and abs(shares[best] - test_fraction) < miss:
             closer = best, shares[best]
     test = {
         track for track, group in groups.items() if is_test(group, test_fraction, seed)
@@ -331,7 +332,7 @@ def pair(
             f"be used; {output / 'rejected.json'} says why"
         )
     try:
-        tested, closer = split(groups, test_fraction, seed)
+        test_tracks, closer = split(groups, test_fraction, seed)
     except CremaError as error:
         if not rejected:
             raise
@@ -341,7 +342,7 @@ def pair(
     sides = {"train": [], "test": []}
     for track_id, group in groups.items():
         track = examined[track_id]
-        sides["test" if track_id in tested else "train"].append(
+        sides["test" if track_id in test_tracks else "train"].append(
             {
                 "track_id": track_id,
                 "group": group,

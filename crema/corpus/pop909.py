@@ -156,11 +156,11 @@ def annotate(song, labels, duration):
     jam.file_metadata.duration = duration
     for namespace, observed in observations.items():
         curator, source = _SOURCES[namespace]
-        made = annotation(
+        annotated = annotation(
             namespace, observed, duration, curator, corpus="POP909", data_source=source
         )
-        if made:
-            jam.annotations.append(made)
+        if annotated:
+            jam.annotations.append(annotated)
     return jam
 
 
@@ -273,7 +273,8 @@ def plan(arguments):
         *range(1, arguments.renditions + 1),
         *(f"idiom_{n}" for n in range(1, arguments.idioms + 1)),
     ]
-    known = {font: identify(font) for font in {*train_fonts, *drum_fonts, *test_fonts}}
+    all_fonts = {*train_fonts, *drum_fonts, *test_fonts}
+    identities = {font: identify(font) for font in all_fonts}
     songs = []
     for song, artist, is_test in sorted(chosen):
         fonts = test_fonts if is_test else train_fonts
@@ -283,7 +284,7 @@ def plan(arguments):
             "seed": arguments.seed,
             "drums": arguments.drums,
             "sample_rate": arguments.sample_rate,
-            "soundfonts": [known[font] for font in fonts + drums],
+            "soundfonts": [identities[font] for font in fonts + drums],
         }
         songs += [
             Song(song, artist, is_test, fonts, drums, settings, rendition)
@@ -304,20 +305,20 @@ def main(argv=None):
     add("--test-soundfont", type=path, help="by default those of the training songs")
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
     add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
-    add("--renditions", type=int, default=1, help="of each song to train on")
-    more = "of each, more in idioms that are not pop (default: none)"
-    add("--idioms", type=int, default=0, metavar="N", help=more)
+    add("--renditions", type=int, default=1, help="of each training song")
+    in_idioms = "further renditions of each in other idioms (default: none)"
+    add("--idioms", type=int, default=0, metavar="N", help=in_idioms)
     add("--drums", type=float, default=0.7, help="share of bands with drums")
     arguments = parser.parse_args(argv)
 
     songs = {song.track_id: song for song in plan(arguments)}
     job = functools.partial(make_track, arguments.source, arguments.output, songs)
-    made, failures = run_all(job, list(songs), arguments.jobs)
+    rendered, failures = run_all(job, list(songs), arguments.jobs)
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}
             for song in songs.values()
-            if song.is_test == side and song.track_id in made
+            if song.is_test == side and song.track_id in rendered
         ]
         name = "index_test.json" if side else "index_train.json"
         index.write_index(arguments.output / name, records)

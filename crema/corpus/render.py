@@ -23,7 +23,6 @@ patches (``.cfg``), such as Debian's freepats.
 import functools
 import io
 import subprocess
-from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
@@ -70,12 +69,7 @@ class Part(NamedTuple):
     is_drum: bool = False
 
 
-def render(
-    parts: Sequence[Part],
-    soundfont: str | Path = DEFAULT_SOUNDFONT,
-    sample_rate: int = 44100,
-    duration: float | None = None,
-) -> np.ndarray:
+def render(parts, soundfont=DEFAULT_SOUNDFONT, sample_rate=44100, duration=None):
     """Play parts through a SoundFont.
 
     Parameters
@@ -124,7 +118,7 @@ def render(
     return y.astype(np.float32)
 
 
-def identify(soundfont: Path) -> str:
+def identify(soundfont):
     """Return the name of a soundfont and a hash of its content, after a trial.
 
     Parameters

@@ -14,12 +14,11 @@ The patterns of a style are keyed by the number of beats in a bar: 4 (4/4), 3 (3
 2 (6/8, whose beat is the dotted quarter).
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from crema.corpus.demo.harmony import Span, voice_leading
+from crema.corpus.demo.harmony import voice_leading
 
 
 class Event(NamedTuple):
@@ -93,7 +92,7 @@ STYLES = {
 }
 
 
-def play(spans: list[Span], style: Style, beats: int, centre: int) -> Iterator[Event]:
+def play(spans, style, beats, centre):
     """Play a pattern over the harmony.
 
     A chord without a stroke in the pattern is struck at its start.  The first bass note
@@ -139,9 +138,7 @@ def play(spans: list[Span], style: Style, beats: int, centre: int) -> Iterator[E
                 yield Event(beat, length, pitch, stress, order * style.strum)
 
 
-def walk(
-    spans: list[Span], centre: int, random: np.random.Generator
-) -> Iterator[Event]:
+def walk(spans, centre, random):
     """Walk in quarter notes: the bass, chord tones, a step towards the next bass.
 
     Parameters
@@ -176,14 +173,12 @@ def walk(
             yield Event(span.start + beat, 0.92, at, 1.1 if beat == 0 else 1.0)
 
 
-def _place(tone: int, centre: int) -> int:
+def _place(tone, centre):
     """Return the pitch of a pitch class in the octave around `centre`."""
     return centre - 6 + (tone - centre + 6) % 12
 
 
-def _pitches(
-    token: str, span: Span, voicing: tuple[int, ...], centre: int
-) -> tuple[int, ...]:
+def _pitches(token, span, voicing, centre):
     """Return the MIDI pitches for one token of a pattern."""
     if token in "xX":
         return voicing

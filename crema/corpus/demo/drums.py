@@ -4,8 +4,6 @@ A groove belongs to one meter and has a bar of equal steps for every drum.  ``x`
 stroke, ``X`` an accent, ``o`` a ghost note; ``|`` separates bars that alternate.
 """
 
-from collections.abc import Iterator
-
 from crema.corpus.demo.accompaniment import Event
 
 #: General MIDI keys of the drum kit.
@@ -63,9 +61,7 @@ GROOVES = {
 }
 
 
-def drum(
-    groove: dict[str, str], beats: int, count_in: int, coda: int
-) -> Iterator[Event]:
+def drum(groove, beats, count_in, coda):
     """Play a count-in, a groove and a final crash.
 
     In every eighth bar, a tom roll replaces the second half.

@@ -12,7 +12,6 @@ break is a bar line.  Double bars separate an optional opening, the loop, and th
 """
 
 import re
-from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import NamedTuple
 
@@ -87,18 +86,18 @@ class Span(NamedTuple):
     fresh: bool
 
 
-def pitch_class(name: str) -> int:
+def pitch_class(name):
     """Return the pitch class of a note name such as ``"Eb"``."""
     shift = name.count("#") - name[1:].count("b")
     return (MODES["major"][LETTERS.index(name[0])] + shift) % 12
 
 
-def degree(text: str) -> int:
+def degree(text):
     """Return the semitones above the root of a degree such as ``"b7"``."""
     return MODES["major"][int(text[-1]) - 1] + text.count("#") - text.count("b")
 
 
-def chord(symbol: str, tonic: str) -> Chord:
+def chord(symbol, tonic):
     """Parse a symbol such as ``"bVI:maj7/3"`` in the key of `tonic`."""
     if symbol == "N":
         return NO_CHORD
@@ -119,7 +118,7 @@ def chord(symbol: str, tonic: str) -> Chord:
     return Chord(label, tones, bass % 12)
 
 
-def read_bars(text: str, tonic: str, beats: int) -> list[list[tuple[Chord, int]]]:
+def read_bars(text, tonic, beats):
     """Parse the bars of a progression.
 
     Parameters
@@ -148,9 +147,7 @@ def read_bars(text: str, tonic: str, beats: int) -> list[list[tuple[Chord, int]]
     return bars
 
 
-def read_harmony(
-    text: str, tonic: str, beats: int, n_bars: int, coda_bars: int
-) -> list[Span]:
+def read_harmony(text, tonic, beats, n_bars, coda_bars):
     """Lay out a progression in about `n_bars` bars.
 
     The loop fills the bars that the opening and the coda leave, rounded down to phrases
@@ -191,14 +188,27 @@ def read_harmony(
     return spans
 
 
-def chord_scale(sounding: Chord, scale: set[int]) -> set[int]:
-    """Replace scale tones by the foreign chord tones that are a semitone away."""
+def chord_scale(sounding, scale):
+    """Replace scale tones by the foreign chord tones that are a semitone away.
+
+    Parameters
+    ----------
+    sounding : Chord
+        The chord.
+    scale : set of int
+        Pitch classes of the key.
+
+    Returns
+    -------
+    set of int
+        Pitch classes.
+    """
     foreign = set(sounding.tones) - scale
     ousted = {(tone + shift) % 12 for tone in foreign for shift in (-1, 1)}
     return (scale - ousted) | set(sounding.tones)
 
 
-def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
+def voice_leading(spans, centre):
     """Voice each chord closely, with minimal motion from the previous one.
 
     Parameters
@@ -213,7 +223,7 @@ def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
     tuple of int
         MIDI pitches for each span; empty for ``N``.
     """
-    voicing: tuple[int, ...] = ()
+    voicing = ()
     for span in spans:
         tones = span.chord.tones
         if tones and (span.fresh or not voicing):
@@ -229,7 +239,7 @@ def voice_leading(spans: list[Span], centre: int) -> Iterator[tuple[int, ...]]:
         yield voicing if tones else ()
 
 
-def _effort(pitches: tuple[int, ...], before: tuple[int, ...], centre: int) -> float:
+def _effort(pitches, before, centre):
     """Return the motion between two voicings plus the distance to the centre."""
     movement = sum(min(abs(p - old) for old in before or (centre,)) for p in pitches)
     return movement + abs(sum(pitches) / len(pitches) - centre)

@@ -5,12 +5,8 @@ the nearest chord tone; between beats, a step of the chord's scale.  A motif thu
 recognisable when it returns, and agrees with the chords.
 """
 
-from collections.abc import Iterator
-
-import numpy as np
-
 from crema.corpus.demo.accompaniment import Event
-from crema.corpus.demo.harmony import Chord, Span, chord_scale
+from crema.corpus.demo.harmony import chord_scale
 
 #: Rhythms of one bar, in steps of half a beat (a third in 6/8); negative is a rest.
 CELLS = {
@@ -32,13 +28,7 @@ CLOSE = {4: (5, -3), 3: (4, -2), 2: (4, -2)}
 PHRASE = 4
 
 
-def melody(
-    spans: list[Span],
-    scale: set[int],
-    beats: int,
-    centre: int,
-    random: np.random.Generator,
-) -> Iterator[Event]:
+def melody(spans, scale, beats, centre, random):
     """Sing in phrases of four bars: motif, answer, motif, a long note and a breath.
 
     Some phrases are silent, and sometimes a new motif replaces the old one.
@@ -60,7 +50,7 @@ def melody(
     ------
     Event
     """
-    bars: dict[int, list[Span]] = {}
+    bars = {}
     for span in spans:
         bars.setdefault(span.bar, []).append(span)
 
@@ -88,7 +78,7 @@ def melody(
             yield Event(sounding[0].start + beat, held * 0.94, at, stress)
 
 
-def counter_melody(spans: list[Span], centre: int) -> Iterator[Event]:
+def counter_melody(spans, centre):
     """Hold one guide tone per chord, the second or last tone, with minimal motion.
 
     Parameters
@@ -111,10 +101,10 @@ def counter_melody(spans: list[Span], centre: int) -> Iterator[Event]:
             yield Event(span.start, span.length, at)
 
 
-def _motif(beats: int, random: np.random.Generator) -> list[list[tuple[int, int]]]:
+def _motif(beats, random):
     """Draw four bars of (length, move along the scale) pairs."""
 
-    def bar(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
+    def bar(lengths):
         moves = random.choice((-3, -2, -1, -1, 1, 1, 2, 3), size=len(lengths))
         return list(zip(lengths, moves.tolist(), strict=True))
 
@@ -122,7 +112,7 @@ def _motif(beats: int, random: np.random.Generator) -> list[list[tuple[int, int]
     return [call, answer, call, bar(CLOSE[beats])]
 
 
-def _next_pitch(at: int, move: int, beat: float, chord: Chord, scale: set[int]) -> int:
+def _next_pitch(at, move, beat, chord, scale):
     """Move along the chord's scale; on a beat, take the nearest chord tone."""
     ladder = [p for p in range(at - 12, at + 13) if p % 12 in chord_scale(chord, scale)]
     nearest = min(range(len(ladder)), key=lambda rung: abs(ladder[rung] - at))
