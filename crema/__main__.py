@@ -1,4 +1,4 @@
-"""``python -m crema`` is the program ``crema``."""
+"""Run the program ``crema`` as ``python -m crema``."""
 
 from crema.program import entry_point
 

@@ -1,4 +1,4 @@
-"""Annotate audio: what the program ``crema`` does with a file, as a function."""
+"""Annotate audio from Python, as the program ``crema`` does."""
 
 import concurrent.futures
 import os
@@ -17,29 +17,29 @@ def analyze(filename=None, y=None, sr=None, model=(), tasks=None):
     filename : str or path-like, optional
         An audio file; or else `y` and `sr`.
     y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
-        Audio, in floating point within [-1, 1] or integers of full scale.
+        Samples: floating point within [-1, 1], or integers of full scale.
     sr : int
-        Its sampling rate in Hz.
+        Sampling rate of `y` in Hz.
     model : Estimator, str or path-like, or a sequence of these
-        Trained estimators, or the directories that hold them; by default those that
-        crema comes with.  To analyse many files, load the models
-        once with :func:`load_models`.
+        Trained estimators, or directories that hold them; by default the models
+        released with crema.  To analyse many files, load the models once with
+        :func:`load_models`.
     tasks : str or sequence of str, optional
-        Names of estimators; the others are left out.
+        Names of the estimators to use; by default all.
 
     Returns
     -------
     jams.JAMS
-        The annotations of each model, and the duration of the audio in seconds.  Where
-        chords and beats are both asked for, a chord that begins within 0.1 s of a
-        beat begins on it.
+        The annotations of each model, and the duration of the audio in seconds.  If
+        both chords and beats are estimated, chord changes within 0.1 s of a beat move
+        to that beat.
 
     Raises
     ------
     AudioError
         The audio cannot be read or used.
     ModelError
-        A model cannot be used, or there is none of a task.
+        A model cannot be used, or a task has no model.
 
     Examples
     --------
@@ -57,11 +57,11 @@ def annotate(audio, estimators, title=""):
 
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
-    # A file name may hold bytes that are no text; an annotation holds text.
+    # File names can hold bytes that are not valid text; JAMS stores text.
     jam.file_metadata.title = title.encode(errors="replace").decode()
     jam.sandbox.program = origin.program()
-    # One decodes, which takes one core, while the network of the next is computed; but
-    # not where memory for both is too much.
+    # One estimator decodes, on one core, while the network of the next runs.  For long
+    # audio, both at once would take too much memory.
     at_once = len(estimators) if audio.duration <= network.LONGEST else 1
     with concurrent.futures.ThreadPoolExecutor(at_once or 1) as pool:
         each = pool.map(lambda estimator: estimator.annotate(audio), estimators)
@@ -77,10 +77,10 @@ def load_models(model=(), tasks=None):
     Parameters
     ----------
     model : Estimator, str or path-like, or a sequence of these
-        Estimators stay as they are; what a directory holds (:func:`crema.models.find`)
-        is loaded.  If empty, the models that crema comes with.
+        Estimators are returned as they are; the models in a directory
+        (:func:`crema.models.find`) are loaded.  If empty, the released models are.
     tasks : str or sequence of str, optional
-        Names of estimators; the others are left out, and not loaded.
+        Names of the estimators to load; by default all.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def load_models(model=(), tasks=None):
     Raises
     ------
     ModelError
-        There is none, none of a task, or one cannot be used.
+        There is no model, a task has none, or one cannot be used.
     """
     return [
         models.load(one) if isinstance(one, pathlib.Path) else one
@@ -98,14 +98,14 @@ def load_models(model=(), tasks=None):
 
 
 def identify(model, tasks=None):
-    """Tell the models that :func:`load_models` would load from all others.
+    """Return a hash of each model that :func:`load_models` would load.
 
-    Their versions do not: two checkouts count their trainings alike.
+    Versions do not identify a model: two checkouts number their trainings alike.
 
     Returns
     -------
     dict of str to str
-        One hash for all that each consists of, by the name of its estimator.
+        One hash over all files of a model, by the name of its estimator.
     """
     return {
         name: models.sha256(one)
@@ -116,7 +116,7 @@ def identify(model, tasks=None):
 
 
 def choose(model, tasks=None):
-    """Return what :func:`load_models` loads, by name: estimators and directories."""
+    """Return the estimators and directories that :func:`load_models` loads, by name."""
     if isinstance(model, (str, os.PathLike)) or not hasattr(model, "__iter__"):
         model = [] if model is None else [model]
     if tasks is not None:

@@ -1,4 +1,4 @@
-"""One piece of music, with what has been computed of it so far."""
+"""One piece of music and the features computed from it so far."""
 
 import numbers
 import pickle
@@ -9,41 +9,41 @@ import numpy as np
 from crema.exceptions import AudioError
 from crema.utils import audiofile
 
-#: Sampling rates below this, in Hz, are damage.
+#: Lowest sampling rate in Hz; files with a lower one are damaged.
 LOWEST = 1000
-#: Seconds; what is longer does not fit into what libraries count with.
+#: Longest audio in seconds; longer audio overflows the counters of libraries.
 LONGEST = 24 * 3600
-#: Spectra of larger samples would not fit into single precision.
+#: Largest sample; spectra of larger ones overflow single precision.
 LOUDEST = 1e15
 
 
 class Audio:
     """Audio that several estimators analyse.
 
-    It is decoded once, resampled once to each rate that is asked for, and each feature
-    is computed once, however many estimators have an operator with the same parameters.
-    Several threads may use it; one computes at a time, with all cores.
+    It is resampled once to each requested rate, and each feature is computed once for
+    all estimators that have an operator with the same parameters.  It is thread-safe:
+    one thread computes at a time, with all cores.
 
     Parameters
     ----------
     filename : str or path-like, optional
         An audio file; or else `y` and `sr`.
     y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
-        Audio, in floating point within [-1, 1] or integers of full scale.
+        Samples: floating point within [-1, 1], or integers of full scale.
     sr : int
-        Its sampling rate in Hz.
+        Sampling rate of `y` in Hz.
 
     Attributes
     ----------
     duration : float
-        In seconds.
+        Duration in seconds.
 
     Raises
     ------
     AudioError
         The file cannot be read, both `filename` and `y` are given, `sr` is missing, or
         `y` is empty, not numeric, of 64-bit integers, not finite or has its channels
-        last.  The sampling rate, the length or the samples are beyond all music.
+        last.  The sampling rate, the duration or the samples are out of range.
     """
 
     def __init__(self, filename=None, y=None, sr=None):
@@ -72,15 +72,15 @@ class Audio:
             if sr not in self._at:
                 y = self._at.get(self._sr)
                 if self._filename is not None:
-                    # What a file holds is not kept at its own rate, for hours of it are
-                    # large: asking for a third rate reads the file again.
+                    # Samples at the file's own rate are dropped, as hours of them are
+                    # large: resampling to another rate reads the file again.
                     y = self._at.pop(self._sr, None)
                     y = audiofile.read(self._filename)[0] if y is None else y
                 self._at[sr] = audiofile.resample(y, self._sr, sr)
             return self._at[sr]
 
     def features(self, operator):
-        """Return what a feature extractor makes of the audio.
+        """Return the features that an extractor computes from the audio.
 
         Parameters
         ----------
@@ -98,11 +98,11 @@ class Audio:
                 y = np.pad(y, (0, operator.hop_length + 1 - len(y)))
             return operator.transform(y, operator.sr)
 
-        # The bytes hold its class, its name and all its parameters.
+        # The pickle holds the operator's class, name and parameters.
         return self.once(pickle.dumps(operator), compute)
 
     def once(self, key, compute):
-        """Return what `compute` returned when it was first asked for under `key`."""
+        """Return the result of `compute`, which is called once for each `key`."""
         with self._lock:
             if key not in self._known:
                 self._known[key] = compute()
@@ -110,12 +110,12 @@ class Audio:
 
 
 def check(y, sr, name):
-    """Return the seconds that audio lasts, called `name` in errors.
+    """Return the duration of audio in seconds; errors refer to it as `name`.
 
     Raises
     ------
     AudioError
-        Its sampling rate, its length or its samples are beyond all music.
+        The sampling rate, the duration or the samples are out of range.
     """
     if not LOWEST <= sr < np.inf:
         raise AudioError(f"{name}: {sr} Hz is no sampling rate of music")
@@ -134,7 +134,7 @@ def check(y, sr, name):
 
 
 def as_mono(y):
-    """Return audio as float32 of shape (n_samples,); integers are scaled to [-1, 1]."""
+    """Return mono float32, shape=(n_samples,); integers are scaled to [-1, 1]."""
     y = np.asarray(y)
     if np.issubdtype(y.dtype, np.integer) and y.dtype.itemsize > 4:
         raise AudioError(

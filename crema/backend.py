@@ -1,4 +1,4 @@
-"""Keras, set up once: quiet, on TensorFlow if no other is chosen."""
+"""Import Keras with little logging, on TensorFlow unless another backend is set."""
 
 import logging
 import os
@@ -12,8 +12,8 @@ def keras(threads=None):
     Parameters
     ----------
     threads : int, optional
-        Limit TensorFlow to so many threads; with one, results repeat bit for bit.
-        Has an effect before the first computation only.
+        Maximum number of TensorFlow threads; with one, results are reproducible bit for
+        bit.  It takes effect only before the first computation.
 
     Returns
     -------
@@ -21,7 +21,7 @@ def keras(threads=None):
         ``keras``.
     """
     quiet()
-    # Neither setting keeps TensorFlow from telling how it was built.
+    # Despite these settings, TensorFlow logs how it was built.
     with processes.quiet():
         import keras
 
@@ -34,17 +34,17 @@ def keras(threads=None):
 
 
 def name():
-    """Return the package that Keras computes with."""
+    """Return the name of the Keras backend."""
     import keras
 
     return keras.backend.backend()
 
 
 def quiet():
-    """See that Keras finds TensorFlow, and that neither says more than errors."""
+    """Make TensorFlow the default backend of Keras, and log only errors of both."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The contract names model.h5; absl warns at every save that .keras is newer.
+    # The contract requires model.h5; absl recommends .keras at every save.
     logging.getLogger("absl").setLevel(logging.ERROR)
-    # Every song has another length, which TensorFlow takes for a mistake.
+    # Songs differ in length, about which TensorFlow warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

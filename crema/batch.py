@@ -1,4 +1,4 @@
-"""Annotate many files: in several processes, and on from where a run stopped."""
+"""Annotate many files in parallel, resuming interrupted runs."""
 
 import functools
 import json
@@ -12,12 +12,12 @@ from crema.exceptions import CremaError, ModelError
 from crema.utils import cli, disk, processes
 from crema.version import __version__
 
-#: In an output directory: one line per audio file, what was made of it, and by what.
+#: File in an output directory: a line per audio file with its outputs and their maker.
 RECORD = "crema.jsonl"
 
 
 class Song(NamedTuple):
-    """An audio file, and the files to make of it; what is None is not made."""
+    """An audio file and its output files; outputs that are None are not written."""
 
     audio: str
     annotation: pathlib.Path | None = None
@@ -29,12 +29,12 @@ class Song(NamedTuple):
 
 
 def run(songs, model, tasks, form, jobs=1, directory=None):
-    """Annotate files; go on after a bad one, and leave out what is done.
+    """Annotate files: skip those that are done, and continue after a failure.
 
     Parameters
     ----------
     songs : list of Song
-        What to make of which file.
+        Audio files and their outputs.
     model : sequence of path-like
         Directories of trained models.
     tasks : sequence of str, or None
@@ -42,9 +42,9 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     form : str
         Format of the annotations, see :mod:`crema.formats`.
     jobs : int
-        Processes that work at the same time, each with its share of the cores.
+        Number of parallel processes, which share the cores.
     directory : path-like, optional
-        The output directory, which keeps the record of what is done; without it, all
+        The output directory, which holds the record of annotated files; without it, all
         files are annotated.
 
     Returns
@@ -55,7 +55,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
     Raises
     ------
     CremaError
-        No file can be annotated, because of the models or the options.
+        The models or the options prevent the annotation of any file.
     """
     maker = {
         "crema": __version__,
@@ -67,7 +67,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 
 
 def annotate_all(songs, record, model, tasks, form, jobs):
-    """Annotate what a record does not hold; see :func:`run`."""
+    """Annotate the files that a record does not hold; see :func:`run`."""
     waiting = [
         song
         for song in songs
@@ -82,7 +82,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
         None if tasks is None else tuple(tasks),
         form,
     )
-    # What changes while it is read must not pass for what was read.
+    # Taken before reading: a file that changes while it is read must not count as done.
     states = {song.audio: state(song.audio) for song in waiting}
     jobs = min(jobs, max(1, len(waiting)))
     failures, done = {}, skipped
@@ -114,22 +114,22 @@ def annotate(model, tasks, form, song):
     Parameters
     ----------
     model : tuple of str
-        Directories of trained models, which a process loads once.
+        Directories of trained models, loaded once per process.
     tasks : tuple of str, or None
         Names of the estimators to use.
     form : str
         Format of the annotation.
     song : Song
-        The file, and what to make of it.
+        The audio file and its outputs.
 
     Returns
     -------
     files : list of pathlib.Path
-        What was written.
+        Files written.
     text : str
-        What is to be printed, where nothing was.
+        Text to print if no file was written, else empty.
     """
-    audio = Audio(song.audio)  # first, for it may not be there
+    audio = Audio(song.audio)  # first, as the file can be missing
     estimators = loaded(model, tasks)
     names = [name for estimator in estimators for name in estimator.names]
     printed = not (song.annotation or song.posteriors or song.plot)
@@ -156,20 +156,20 @@ def annotate(model, tasks, form, song):
 
 @functools.cache
 def loaded(model, tasks):
-    """Return the estimators of some directories, loaded once in a process."""
+    """Return the estimators in some directories, loaded once per process."""
     backend.quiet()
     return analyze.load_models(model, tasks)
 
 
 class Record:
-    """What is done in an output directory, which one process at a time writes to.
+    """Record of the annotated files in an output directory, locked by one process.
 
     Parameters
     ----------
     directory : path-like or None
-        Where the outputs are; None stands for nowhere, where nothing is ever done.
+        The output directory; with None, no file counts as done.
     maker : dict
-        Version of the program, hashes of the models, and the format.
+        Version of the program, hashes of the models, and output format.
     """
 
     def __init__(self, directory, maker):
@@ -181,7 +181,7 @@ class Record:
     def lines(self):
         """The entries of the record, by audio file and maker.
 
-        What was written for one and then for another is of the other.
+        If several entries name the same output, only the last one is kept.
         """
         if not self.path or not self.path.is_file():
             return {}
@@ -192,7 +192,7 @@ class Record:
                 key = self.key(entry["audio"], entry["by"])
                 claimed = dict.fromkeys(entry["files"], key)
             except (ValueError, TypeError, KeyError):
-                continue  # it may have been cut off together with the power
+                continue  # truncated, for example by a power failure
             for name in claimed:
                 lines.pop(owners.get(name), None)
             lines[key] = entry
@@ -201,16 +201,16 @@ class Record:
 
     @staticmethod
     def key(audio, maker):
-        """Return what an entry of the record is found by."""
+        """Return the key of an entry of the record."""
         return os.path.abspath(audio), json.dumps(maker, sort_keys=True)
 
     def __enter__(self):
-        """Keep other processes away.
+        """Lock the record.
 
         Raises
         ------
         CremaError
-            One writes there already, or nobody can.
+            Another process holds the lock, or the record cannot be written.
         """
         if self.path:
             try:
@@ -230,19 +230,19 @@ class Record:
         return self
 
     def __exit__(self, *_):
-        """Let others in."""
+        """Release the lock."""
         if self.stream:
             self.stream.close()
 
     def holds(self, audio, *extras):
-        """Return whether a file is done: by this maker, and as it is now.
+        """Return whether this maker has annotated a file, unchanged since.
 
         Parameters
         ----------
         audio : str
             The audio file.
         *extras : pathlib.Path or None
-            What else must have been made of it.
+            Other outputs that must exist.
         """
         entry = self.lines.get(self.key(audio, self.maker))
         now = state(audio)
@@ -255,7 +255,7 @@ class Record:
         )
 
     def add(self, audio, files, state):
-        """Note that a file is done, and its :func:`state` before that."""
+        """Record that a file is done, with its :func:`state` before annotation."""
         if self.stream:
             entry = {
                 "audio": os.path.abspath(audio),
@@ -272,7 +272,7 @@ class Record:
 
 
 def state(audio):
-    """Return when a file changed, in ns, and its size; nothing if it is not there."""
+    """Return a file's modification time in ns and its size; None if it is missing."""
     try:
         found = os.stat(audio)
     except OSError:
@@ -281,7 +281,7 @@ def state(audio):
 
 
 def report(failures, total):
-    """List what could not be annotated, and why."""
+    """List the files that could not be annotated, and why."""
     if not failures:
         return
     if total > 1:

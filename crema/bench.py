@@ -1,12 +1,12 @@
-"""Where the time goes when a piece is annotated, stage by stage.
+"""Time each stage of annotating a piece.
 
     python -m crema.bench song.flac
 
-prints for each stage the seconds of wall-clock and of processor time, and the
-wall-clock time per minute of audio.  Loading is what happens once in a process; the
-best of `--repeat` runs is printed of all that happens for each piece, one stage after
-the other.  At the end, what the program itself takes, in which some stages overlap, and
-the memory that all of it took at most.
+prints the wall-clock and processor time of each stage in seconds, and the wall-clock
+time per minute of audio.  Loading happens once per process.  The other stages run one
+after the other for each piece; the fastest of `--repeat` runs is printed.  The last
+lines give the time of the program itself, in which some stages overlap, and the peak
+memory.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from crema.utils import cli
 
 
 class Clock:
-    """Seconds of wall-clock and of processor time, by stage, in order of appearance."""
+    """Wall-clock and processor time in seconds, by stage, in order of appearance."""
 
     def __init__(self):
         self.stages = {}
 
     @contextlib.contextmanager
     def stage(self, name):
-        """Add what runs inside to a stage."""
+        """Add the time of the enclosed block to a stage."""
         wall, cpu = time.perf_counter(), time.process_time()
         yield
         before = self.stages.get(name, (0, 0))
@@ -36,12 +36,12 @@ class Clock:
         self.stages[name] = tuple(map(sum, zip(before, spent, strict=True)))
 
     def total(self):
-        """Return the sums over all stages."""
+        """Return the total times of all stages."""
         return tuple(map(sum, zip(*self.stages.values(), strict=True)))
 
 
 def load(models, tasks):
-    """Time what happens once in a process.
+    """Time the stages that run once per process.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def load(models, tasks):
     """
     clock = Clock()
     with clock.stage("import"):
-        import jams  # noqa: F401 -- what is timed is the import
+        import jams  # noqa: F401 -- the import is timed
 
         from crema import analyze
         from crema.audio import Audio  # noqa: F401
@@ -59,7 +59,7 @@ def load(models, tasks):
 
 
 def whole(path, estimators):
-    """Return the seconds that the program ``crema`` takes for a piece."""
+    """Return the time in seconds that the program ``crema`` takes for a piece."""
     from crema.analyze import analyze
     from crema.utils import jamsfile
 
@@ -71,14 +71,14 @@ def whole(path, estimators):
 
 
 def run(path, estimators):
-    """Time what happens for each piece, stage by stage.
+    """Time the stages that run for each piece.
 
     Parameters
     ----------
     path : str or path-like
         An audio file.
     estimators : list of crema.models.base.Estimator
-        What annotates it.
+        The estimators to run.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def run(path, estimators):
 
 
 def table(clocks, minutes):
-    """Format clocks, one line a stage."""
+    """Format clocks, one line per stage."""
     lines = [f"{'':24}{'wall s':>9}{'cpu s':>9}{'wall s per minute':>19}"]
     for title, clock in clocks.items():
         for name, (wall, cpu) in [*clock.stages.items(), (title, clock.total())]:
@@ -156,7 +156,7 @@ def main(argv=None):
 
 
 def peak():
-    """Return the bytes of memory that this process has had at most, 0 if unknown."""
+    """Return the peak memory of this process in bytes, 0 if unknown."""
     try:
         import resource
     except ImportError:  # Windows

@@ -1,6 +1,6 @@
-"""Whether one evaluation is better than another, or only luckier.
+"""Test whether one evaluation is better than another by more than chance.
 
-Both have scored the same tracks, so what counts is the difference on each track: the
+Both evaluations score the same tracks, so their scores are compared track by track: the
 spread between easy and hard songs, which is much larger, cancels out.
 """
 
@@ -9,13 +9,14 @@ import numpy as np
 from crema.exceptions import CremaError
 from crema.utils import disk, rng
 
-#: Resamples of the tracks.
+#: Number of bootstrap resamples of the tracks.
 RESAMPLES = 10_000
-#: Share of them that the interval holds.
+#: Confidence level of the interval.
 LEVEL = 0.95
-#: Of fewer tracks, all may change in one direction by chance (a sign test at LEVEL).
+#: With fewer tracks, even a change of all in one direction is not significant (sign
+#: test at LEVEL).
 FEWEST = 6
-#: Draws of a track that are held in memory.
+#: Number of drawn tracks held in memory.
 AT_ONCE = 5_000_000
 
 
@@ -25,26 +26,26 @@ def compare(before, after):
     Parameters
     ----------
     before, after : str or path-like
-        Each a ``test_data.json``.
+        Paths of two ``test_data.json`` files.
 
     Returns
     -------
     dict of str to dict
-        Of each metric that both have: ``before`` and ``after``, means weighted by
-        duration over the tracks that have a score in both; ``difference`` of the two;
-        ``low`` and ``high``, between which the difference lies with a probability of
-        95 %; ``tracks``, how many there are.
+        For each metric that both have: ``before`` and ``after``, duration-weighted
+        means over the tracks that have a score in both; ``difference``, the second less
+        the first; ``low`` and ``high``, the ends of its 95 % confidence interval;
+        ``tracks``, the number of these tracks.
 
     Raises
     ------
     CremaError
-        A file is not a ``test_data.json``, they are of two estimators, or no track has
-        a score in both.
+        A file is not a ``test_data.json``, the files are of different estimators, or no
+        track has a score in both.
 
     References
     ----------
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993: percentile
-    intervals, of paired differences.
+    intervals of paired differences.
     """
     results = [read(path) for path in (before, after)]
     names = [result["estimator"] for result in results]
@@ -71,17 +72,17 @@ def compare(before, after):
 
 
 def interval(before, after, weights):
-    """Return the difference of two weighted means, and how far it is to be trusted.
+    """Return the difference of two weighted means with its confidence interval.
 
     Parameters
     ----------
     before, after, weights : np.ndarray, shape=(n_tracks,)
-        Scores of the same tracks, and what each track counts.
+        Two scores of each track, and the weight of the track.
 
     Returns
     -------
     dict
-        As one of those that :func:`compare` returns.
+        An entry of the result of :func:`compare`.
     """
     n = len(weights)
     draw = rng.generator(0, "compare", n)
@@ -91,7 +92,7 @@ def interval(before, after, weights):
         drawn = draw.integers(n, size=(count, n))
         return (difference * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
 
-    # So many at once that memory does not grow with the tracks.
+    # In batches, so that memory does not grow with the number of tracks.
     step = max(1, AT_ONCE // n)
     counts = [min(step, RESAMPLES - begun) for begun in range(0, RESAMPLES, step)]
     means = np.concatenate([resampled(count) for count in counts])
@@ -107,7 +108,7 @@ def interval(before, after, weights):
 
 
 def differ(before, after):
-    """Return whether two evaluations are known to be of other audio or annotations."""
+    """Return whether two evaluations are known to differ in audio or annotations."""
     corpora = [
         (read(path).get("origin") or {}).get("evaluation", {}).get("corpus")
         for path in (before, after)
@@ -121,7 +122,7 @@ def read(path):
     Raises
     ------
     CremaError
-        It is missing or something else.
+        The file is missing or has other content.
     """
     result = disk.read_json(path)
     try:
@@ -144,7 +145,7 @@ def table(found):
     ]
     for metric, line in found.items():
         low, high = line["low"], line["high"]
-        # Rounded first: what looks like 0 in the table is not to be told from it.
+        # Rounded first: a bound that the table shows as 0 counts as 0.
         sure = round(low, 3) > 0 or round(high, 3) < 0
         note = "" if sure else "   may be chance"
         if line["tracks"] < FEWEST:

@@ -1,12 +1,12 @@
-"""librosa, and what is built on it, compiled by one process at a time.
+"""Import librosa and packages built on it, compiled by one process at a time.
 
-``from crema.compiled import librosa, muda, pumpp``, in place of ``import``.  Parts of
-librosa, its universal functions, are compiled when they are first imported after
-installation, and numba keeps several files of each in a cache.  Where two processes do
-that at once, files of both may stay, and from then on every process ends in a
-segmentation fault (https://github.com/numba/numba/issues/10128) until somebody removes
-the directories ``__pycache__`` of librosa.  Here the first compiles, and the others
-wait for it; not on Windows.
+Use ``from crema.compiled import librosa, muda, pumpp`` instead of ``import``.  numba
+compiles the universal functions of librosa when they are first imported after
+installation, and caches each in several files.  If two processes compile at once, the
+cache can mix files of both, and every later process ends in a segmentation fault
+(https://github.com/numba/numba/issues/10128) until the ``__pycache__`` directories of
+librosa are removed.  Here one process compiles and the others wait for it, except on
+Windows.
 """
 
 import atexit
@@ -21,14 +21,14 @@ import tempfile
 
 from crema.utils import cli, disk
 
-#: The modules of librosa that compile when they are imported.
+#: Modules of librosa that compile functions at import.
 EAGER = (
     "librosa.util.utils",
     "librosa.core.audio",
     "librosa.core.pitch",
     "librosa.beat",
 )
-#: The file that says what has been compiled.
+#: File that records what has been compiled.
 RECORD = "crema-compiled.txt"
 
 
@@ -41,20 +41,21 @@ def __getattr__(name):
 
 @functools.cache
 def ready():
-    """Compile what is not compiled yet, once in a process."""
+    """Compile librosa if it is not compiled yet; check once per process."""
     once(EAGER, cache(), signature())
 
 
 def once(modules, directory, key):
-    """Import modules, unless a process has already done so; wait where one is at it.
+    """Import modules unless a process has already done so; wait if one is doing so.
 
     Parameters
     ----------
     modules : sequence of str
+        Names of the modules.
     directory : pathlib.Path
-        Where it is recorded.
+        Directory of the record.
     key : str
-        What compiled code depends on.
+        The :func:`signature` of the compiled code.
     """
     with open(directory / RECORD, "a+") as record:
         if done(record, key):
@@ -74,9 +75,9 @@ def done(record, key):
 
 
 def cache():
-    """Return the directory where numba keeps what it compiles of librosa, or a parent.
+    """Return the directory in which numba caches librosa, or a parent of it.
 
-    Where it can write to none, which is an error of numba, it is given a temporary one.
+    If no directory is writable, numba would raise an error; it gets a temporary one.
     """
     import librosa
 
@@ -84,7 +85,7 @@ def cache():
     beside = os.path.join(os.path.dirname(librosa.__file__), "__pycache__")
     home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     for place in (own, beside, os.path.join(home, "numba")):
-        # Who has no home directory keeps the tilde.
+        # Without a home directory, the tilde is not expanded.
         with contextlib.suppress(OSError):
             if place and not place.startswith("~"):
                 os.makedirs(place, exist_ok=True)
@@ -99,12 +100,12 @@ def cache():
 
 
 def signature():
-    """Return what compiled code depends on: versions and the kind of processor."""
+    """Return the versions and the processor that compiled code depends on."""
     import librosa
     import llvmlite.binding
     import numba
 
-    numba.config.reload_config()  # its directory, if it was imported before
+    numba.config.reload_config()  # reads NUMBA_CACHE_DIR if imported before it was set
     processor = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
     versions = (

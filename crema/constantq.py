@@ -1,4 +1,4 @@
-"""The constant-Q transform of librosa, computed in a third of its time."""
+"""The constant-Q transform of librosa, in a third of the time."""
 
 import numpy as np
 import scipy.fft
@@ -6,34 +6,34 @@ import scipy.fft
 from crema.compiled import librosa
 from crema.utils import audiofile
 
-#: Frames that are in memory at a time.
+#: Frames computed at a time, to bound memory.
 BLOCK = 1024
 
 
 def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
     """Compute the magnitudes of a constant-Q transform.
 
-    They are those of :func:`librosa.cqt` with its defaults, but for rounding errors.
-    As there, every octave is heard by the filters of the highest, in audio of half the
-    sampling rate of the octave above.  There each frame takes a Fourier transform and a
-    sparse product with the spectra of the filters; here it takes one dense product with
-    the filters, which reads memory in order.
+    They equal those of :func:`librosa.cqt` with its defaults, up to rounding errors.
+    As in librosa, the filters of the highest octave serve all octaves: the audio is
+    downsampled by two for each octave below.  librosa multiplies the Fourier transform
+    of each frame by sparse spectra of the filters; here each frame takes one dense
+    product with the filters, which reads memory in order.
 
     Parameters
     ----------
     y : np.ndarray, shape=(n_samples,), dtype=float32
-        Audio, around which all is silent.
+        Audio; before and after it is silence.
     sr : int
-        Its sampling rate in Hz.
+        Sampling rate of `y` in Hz.
     hop_length : int
         Samples between frames, a multiple of ``2 ** (n_octaves - 1)``; frame ``i`` is
         centred on sample ``i * hop_length``.
     fmin : float
         Frequency of the lowest bin, in Hz.
     n_octaves, bins_per_octave : int
-        What there is of bins.
+        Number of octaves, and of bins in each.
     n_frames : int
-        Frames to compute.
+        Number of frames to compute.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
     SMC 2010.
     """
     top = fmin * 2.0 ** (n_octaves - 1 + np.arange(bins_per_octave) / bins_per_octave)
-    # Audio of a lower rate will do where the highest tone is far below half the rate.
+    # A lower rate suffices if the highest bin is far below the Nyquist frequency.
     cutoff, halved = librosa.filters.wavelet_lengths(freqs=top, sr=sr)[1], 0
     while sr > 8 * cutoff * 2**halved and hop_length % 2 ** (n_octaves + halved) == 0:
         halved += 1
@@ -56,7 +56,7 @@ def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
     for down, octave in enumerate(reversed(np.split(found, n_octaves)), halved):
         if down > halved:
             y = audiofile.resample(y, 2, 1)
-        loudness = 2 ** (down / 2)  # the filters are as much longer, at the first rate
+        loudness = 2 ** (down / 2)  # root of the filters' length ratio at the full rate
         for start in range(0, n_frames, BLOCK):
             stop = min(start + BLOCK, n_frames)
             heard = frames(y, hop_length >> down, len(bank), start, stop) @ bank
@@ -71,23 +71,23 @@ def filters(frequencies, sr):
     Parameters
     ----------
     frequencies : np.ndarray, shape=(n_bins,)
-        Of the bins, in Hz.
+        Centre frequencies of the bins in Hz.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     np.ndarray, shape=(n_samples, 2 * n_bins), dtype=float32
-        The real parts, then the imaginary parts.
+        The real parts of all filters, then the imaginary parts.
     """
     wavelets, lengths = librosa.filters.wavelet(freqs=frequencies, sr=sr, gamma=0)
     size = wavelets.shape[1]
     wavelets *= np.sqrt(lengths)[:, np.newaxis] / size
-    # What librosa drops of a spectrum, to make it sparse, is heard where all else is
-    # silent; so it is dropped here too.
+    # librosa zeroes small values of a spectrum to make it sparse.  Near silence this
+    # shows, so they are zeroed here too.
     spectra = scipy.fft.fft(wavelets)[:, : size // 2 + 1]
     spectra = librosa.util.sparsify_rows(spectra, quantile=0.01).toarray()
-    # From the spectrum of a frame to its samples.
+    # Filters of a frame's samples instead of its spectrum.
     bank = scipy.fft.fft(spectra, n=size).T
     return np.hstack([bank.real, bank.imag]).astype(np.float32)
 

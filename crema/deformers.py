@@ -1,8 +1,8 @@
-"""muda deformers on Rubber Band as a library, in process.
+"""muda deformers that run Rubber Band in process.
 
-muda's own deformers start the program ``rubberband`` for each copy, through temporary
-WAV files; its pitch shift also estimates the tuning of the track whether or not it is
-needed, and writes sharps in Unicode, which JAMS does not accept as chord labels.
+muda's own deformers start the program ``rubberband`` for each copy and pass audio in
+temporary WAV files.  Its pitch shift also estimates the tuning of the track whether or
+not it is needed, and writes Unicode sharps, which JAMS rejects in chord labels.
 """
 
 import math
@@ -20,12 +20,12 @@ from crema.utils import audiofile
 class PitchShift(muda.deformers.pitch.AbstractPitchShift):
     """Pitch shift by whole semitones.
 
-    Chords, keys, tonics, pitches and contours are transposed; time stays as it is.
+    Chords, keys, tonics, pitches and contours are transposed; times are unchanged.
 
     Parameters
     ----------
     n_semitones : sequence of int
-        One copy each; 0 is an exact copy.
+        Shift of each copy; 0 gives an exact copy.
 
     References
     ----------
@@ -35,7 +35,7 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
 
     def __init__(self, n_semitones=(1,)):
         super().__init__()
-        # muda's pattern "chord" also matches chord_roman, and none matches notes.
+        # muda's pattern "chord" also matches chord_roman; no pattern matches notes.
         self.dispatch.clear()
         self._register("(key_mode|chord|chord_harte)$", self.deform_note)
         self._register("(chord_roman|pitch_class)$", self.deform_tonic)
@@ -47,14 +47,14 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
     def states(self, jam):
         """Yield the state of each copy.
 
-        A whole semitone moves every label whatever the tuning, so none is estimated.
+        Whole semitones transpose labels whatever the tuning, so it is not estimated.
         """
         for n in self.n_semitones:
             yield {"tuning": 0.0, "n_semitones": n}
 
     @staticmethod
     def audio(mudabox, state):
-        """Shift the audio; its length is unchanged."""
+        """Shift the audio, keeping its length."""
         audio = mudabox._audio
         audio["y"] = shift_pitch(audio["y"], audio["sr"], state["n_semitones"])
 
@@ -77,13 +77,13 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
 class TimeStretch(muda.deformers.time.AbstractTimeStretch):
     """Time stretch that keeps the pitch.
 
-    Times and durations of all annotations are divided by the rate, values of tempo
-    annotations multiplied by it.
+    Times and durations of all annotations are divided by the rate; values of tempo
+    annotations are multiplied by it.
 
     Parameters
     ----------
     rates : sequence of float
-        One copy each; 2 is twice as fast.
+        Rate of each copy; 2 is twice as fast.
 
     References
     ----------
@@ -110,16 +110,16 @@ class TimeStretch(muda.deformers.time.AbstractTimeStretch):
 
 
 def shift_pitch(y, sample_rate, n_semitones):
-    """Shift the pitch of one channel: stretch its time, then resample it.
+    """Shift the pitch of one channel: stretch it in time, then resample it.
 
     Parameters
     ----------
     y : np.ndarray, shape=(n_samples,), dtype=float32
         Audio.
     sample_rate : int
-        Samples per second.
+        Sampling rate in Hz.
     n_semitones : float
-        Up where positive.
+        Semitones upwards.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def shift_pitch(y, sample_rate, n_semitones):
     if not n_semitones or not len(y):
         return y.copy()
     factor = 2 ** (n_semitones / 12)
-    # To reset phases at transients would break up low tones, by up to a semitone.
+    # Resetting phases at transients would detune low tones by up to a semitone.
     stretched = stretch_time(y, sample_rate, 1 / factor, transient_mode="smooth")
     # Rubber Band's own resampling takes ten times as long.
     return audiofile.fix_length(
@@ -144,11 +144,11 @@ def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
     y : np.ndarray, shape=(n_samples,), dtype=float32
         Audio.
     sample_rate : int
-        Samples per second.
+        Sampling rate in Hz.
     rate : float
-        Faster where above 1.
+        Speed-up factor; above 1 is faster.
     transient_mode : {'crisp', 'mixed', 'smooth'}
-        Whether onsets matter more, or steady tones.
+        Whether to favour onsets (crisp) or steady tones (smooth).
 
     Returns
     -------
@@ -156,13 +156,13 @@ def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
     """
     if rate == 1 or not len(y):
         return y.copy()
-    # The finer engine costs three times as much.
+    # The finer engine takes three times as long.
     stretched = pedalboard.time_stretch(
         y, sample_rate, rate, high_quality=False, transient_mode=transient_mode
     )[0]
     # Rubber Band scales time around the middle of its first window, not around 0:
     # uncorrected, beats would be off by 6 ms at a rate of 0.8.  Its window is 2048
-    # samples at 48 kHz and a power of two elsewhere; clicks told the factor.
+    # samples at 48 kHz and a power of two at other rates; 0.55 was measured on clicks.
     window = 2 ** math.ceil(math.log2(2048 * sample_rate / 48000))
     late = round(0.55 * window * (1 - 1 / rate))
     stretched = stretched[late:] if late > 0 else np.pad(stretched, (-late, 0))

@@ -1,8 +1,8 @@
-"""Errors that crema raises on purpose, and the one place where they meet a user.
+"""Errors that crema raises, and the wrapper that reports them to users.
 
 Every error a user can cause is a :class:`CremaError` whose message is one line:
 what is wrong, in which file or track, and what to do about it.  Programs run
-their ``main`` through :func:`program`, which prints that line and no traceback.
+their ``main`` through :func:`program`, which prints that line without a traceback.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 class CremaError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of errors that a user can cause and fix."""
 
 
 class AudioError(CremaError):
@@ -18,15 +18,15 @@ class AudioError(CremaError):
 
 
 class AnnotationError(CremaError):
-    """A JAMS file is missing, invalid, or lacks the annotation that is needed."""
+    """A JAMS file is missing, invalid, or lacks a required annotation."""
 
 
 class CorpusError(CremaError):
-    """An index is malformed, or does not agree with the files of the corpus."""
+    """An index is malformed, or disagrees with the files of the corpus."""
 
 
 class ConfigError(CremaError):
-    """An option or a configuration key has a value that cannot work."""
+    """An option or a configuration key has an invalid value."""
 
 
 class DataError(CremaError):
@@ -34,11 +34,11 @@ class DataError(CremaError):
 
 
 class ModelError(CremaError):
-    """A directory does not hold a model that can be used."""
+    """A directory does not hold a usable model."""
 
 
 def first_line(error):
-    """Return the first line of what an error of a library says, or else its kind."""
+    """Return the first line of a library's error message, or the class if empty."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0]
 
@@ -54,20 +54,21 @@ def program(main):
     Raises
     ------
     SystemExit
-        Always: the status of `main`, or 1 after a :class:`CremaError` or an
-        operating-system error, whose one line goes to standard error.
+        Always, with the status of `main`, 1 after a :class:`CremaError` or an
+        operating-system error, or 130 after an interrupt.  Errors go to standard error
+        as one line.
     """
-    # As in files: what is annotated need not fit the encoding of a terminal.
+    # UTF-8, as in files: a terminal's encoding may lack characters of an annotation.
     if "PYTHONIOENCODING" not in os.environ and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         status = main()
-        if sys.stdout:  # there may be none
+        if sys.stdout:  # can be None
             sys.stdout.flush()
     except CremaError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:
-        # Whoever read has seen enough, and Python must not try again as it ends.
+        # The reader closed the pipe; Python must not flush to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

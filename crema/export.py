@@ -1,13 +1,13 @@
-"""Keras networks as ONNX, which ONNX Runtime computes without TensorFlow.
+"""Convert Keras networks to ONNX, which ONNX Runtime computes without TensorFlow.
 
-:data:`LAYERS` holds for each class of Keras' layers the function that writes it as
-operators of ONNX.  A layer of your own has a method for that::
+:data:`LAYERS` maps each class of Keras layers to the function that writes it as ONNX
+operators.  A custom layer has a method for that::
 
     def to_onnx(self, op, x):
         return op("Mul", x, self.factor)
 
-``op`` is the :class:`Graph`, and what follows are the names of the layer's inputs,
-which have the axes that they have in Keras; the name of the result is returned.
+``op`` is the :class:`Graph`.  The other arguments name the layer's inputs, whose axes
+are those that they have in Keras.  The method returns the name of the result.
 """
 
 import functools
@@ -20,10 +20,10 @@ from onnx import helper, numpy_helper
 
 from crema.exceptions import ModelError, first_line
 
-#: Version of the operators, and of the file format of the same time.
+#: Versions of the ONNX operators, and of the file format of the same release.
 OPSET, FORMAT = 20, 9
 
-#: The function of each class of layers.
+#: Conversion function of each class of layers.
 LAYERS = {}
 
 
@@ -33,18 +33,18 @@ def to_onnx(model):
     Parameters
     ----------
     model : keras.Model
-        Made of layers by the functional interface.
+        A functional model, or a sequential one that has an input.
 
     Returns
     -------
     onnx.ModelProto
-        Its inputs and outputs have the names and types of those of `model`, and axes
-        of any length where the model leaves it open.
+        Its inputs and outputs have the names and types of those of `model`; axes of
+        unspecified length stay so.
 
     Raises
     ------
     ModelError
-        It has a layer, or a layer has a parameter, that cannot be converted.
+        A layer, or a parameter of a layer, cannot be converted.
     """
     model, op = _functional(model), Graph()
     inputs = [tensor.name for tensor in model.inputs]
@@ -74,7 +74,7 @@ def to_onnx(model):
 
 
 def _functional(model):
-    # Sequential wraps a functional model, as soon as it has an input.
+    # A sequential model wraps a functional one once it has an input.
     graph = getattr(model, "_functional", model)
     if not hasattr(graph, "_nodes_by_depth"):
         raise unsupported(model, "a model that is not functional")
@@ -89,25 +89,25 @@ def _declaration(name, tensor):
 class Graph:
     """The operators of an ONNX graph, in the order of their computation.
 
-    It is called to add one: ``op("Conv", x, weights, strides=[1, 1])`` returns the name
-    of the result.  Inputs are names, or else numbers, which become constants of single
-    precision or, where they are integers, ``int64``.
+    Calling it adds one: ``op("Conv", x, weights, strides=[1, 1])`` returns the name of
+    the result.  Inputs are names or numbers; numbers become constants, ``int64`` if
+    they are integers and ``float32`` otherwise.
 
     Attributes
     ----------
     nodes : list of onnx.NodeProto
     constants : list of onnx.TensorProto
     shapes : dict of str to tuple
-        Of what is a tensor in Keras too; None is a length that is open.
+        Shapes of the tensors that also exist in Keras; None is an unspecified length.
     """
 
     def __init__(self):
         self.nodes, self.constants, self.shapes = [], [], {}
 
     def __call__(self, kind, *inputs, name=None, output=0, **attributes):
-        """Add an operator; return the name of its result number `output`."""
+        """Add an operator; return the name of its output number `output`."""
         inputs = [x if isinstance(x, str) else self._constant(x) for x in inputs]
-        # Keras allows no slash in a name, so that this is none of the model's.
+        # Keras allows no slash in names, so this cannot clash with the model's.
         name = name or f"{kind}/{len(self.nodes)}"
         outputs = [""] * output + [name]
         self.nodes.append(helper.make_node(kind, inputs, outputs, name, **attributes))
@@ -123,7 +123,7 @@ class Graph:
 
 
 def converts(*classes):
-    """Register the decorated function for classes of layers."""
+    """Register the decorated function as the converter of classes of layers."""
 
     def register(function):
         LAYERS.update(dict.fromkeys(classes, function))
@@ -133,12 +133,12 @@ def converts(*classes):
 
 
 def convert(op, layer, *inputs):
-    """Write a layer or a model; return the name of the result, or a list of several."""
+    """Write a layer or a model; return the name of its result, or a list of names."""
     if isinstance(layer, keras.Model):
         return nested(op, layer, *inputs)
     if hasattr(layer, "to_onnx"):
         return layer.to_onnx(op, *inputs)
-    # A subclass of a layer may do something else.
+    # Exact classes only: a subclass can compute something else.
     if type(layer) not in LAYERS:
         raise unsupported(layer, "a layer of this class")
     if getattr(layer, "data_format", "channels_last") != "channels_last":
@@ -170,7 +170,7 @@ def nested(op, model, *inputs):
 
 
 def unsupported(layer, what):
-    """Return the error that says what of a layer cannot be exported."""
+    """Return the error that a part of a layer cannot be exported."""
     return ModelError(
         f"layer {layer.name} ({type(layer).__name__}): {what} cannot be exported to "
         "ONNX; use other layers, or give it a method to_onnx (crema/export.py)"
@@ -241,7 +241,7 @@ LAYERS |= {
 }
 
 
-# Scaling, and what does something in training only
+# Scaling, and layers that act in training only
 
 
 @converts(
@@ -288,7 +288,7 @@ def _layer_normalization(op, layer, x):
 
 
 def spatial(op, layer, kind, x, size, *weights, strides, dilation=None, **attributes):
-    """Write an operator over frames and bins, before which ONNX wants the channels."""
+    """Write a convolution or pooling, whose channels ONNX expects before other axes."""
     n = len(size)
     reach = [length - 1 for length in size]
     if dilation:
@@ -299,9 +299,9 @@ def spatial(op, layer, kind, x, size, *weights, strides, dilation=None, **attrib
     elif layer.padding == "same" and max(strides) == 1:
         attributes["pads"] = [r // 2 for r in reach] + [r - r // 2 for r in reach]
     elif layer.padding == "same":
-        # It depends on the length; ONNX Runtime refuses this with dilation only.
+        # This padding depends on the length; with dilation, ONNX Runtime rejects it.
         attributes["auto_pad"] = "SAME_UPPER"
-    # ONNX Runtime takes out those that meet.
+    # ONNX Runtime removes adjacent transposes that cancel.
     x = op("Transpose", x, perm=[0, n + 1, *range(1, n + 1)])
     x = op(kind, x, *weights, kernel_shape=size, strides=strides, **attributes)
     return op("Transpose", x, perm=[0, *range(2, n + 2), 1])
@@ -325,7 +325,7 @@ def _pooling(kind, reduction):
         axes = [axis for axis, size in enumerate(layer.pool_size, 1) if size > 1]
         sizes = [layer.pool_size[axis - 1] for axis in axes]
         whole = sizes == [op.shapes[x][axis] for axis in axes]
-        if whole and layer.padding == "valid":  # and nothing has to be transposed
+        if whole and layer.padding == "valid":  # needs no transposes
             return op(reduction, x, axes, keepdims=1)
         return spatial(op, layer, kind, x, layer.pool_size, strides=layer.strides)
 
@@ -364,13 +364,13 @@ def _zero_padding(op, layer, x):
 @converts(layers.Cropping1D, layers.Cropping2D)
 def _cropping(op, layer, x):
     before, after = np.reshape(layer.cropping, (-1, 2)).T
-    # An end far beyond the last is the last.
+    # ONNX clamps the end to the length of the axis.
     ends = np.where(after, -after, np.iinfo(np.int64).max)
     return op("Slice", x, before, ends, range(1, len(ends) + 1))
 
 
 LAYERS |= {
-    # 0 stands for the length that the axis has.
+    # 0 keeps the length of the axis.
     layers.Reshape: lambda op, layer, x: op("Reshape", x, [0, *layer.target_shape]),
     layers.Flatten: lambda op, layer, x: op("Reshape", x, [0, -1]),
     layers.Permute: lambda op, layer, x: op("Transpose", x, perm=[0, *layer.dims]),
@@ -409,7 +409,7 @@ def _dot(op, layer, x, y):
     if layer.normalize:
         raise unsupported(layer, "normalize=True")
     axes = np.broadcast_to(layer.axes, 2)
-    # b is the batch, z what is summed over.
+    # b is the batch axis, z the axis to sum over.
     terms = [list("bcdef"[: len(op.shapes[x])]), list("bpqrs"[: len(op.shapes[y])])]
     for term, axis in zip(terms, axes, strict=True):
         term[axis] = "z"
@@ -429,27 +429,27 @@ def _dense(op, layer, x):
 
 # Recurrent layers
 
-#: The operator of each, its gates in the order of ONNX by their numbers in Keras, and
-#: its activations in the order of ONNX.
+#: ONNX operator of each cell, and in the order of ONNX the Keras indices of its gates
+#: and its activations.
 RECURRENT = {
     layers.SimpleRNN: ("RNN", [0], ["activation"]),
     layers.GRU: ("GRU", [0, 1, 2], ["recurrent_activation", "activation"]),
     layers.LSTM: ("LSTM", [0, 3, 1, 2], ["recurrent_activation", *["activation"] * 2]),
 }
-#: The activations that these operators know.
+#: Activations that these operators support.
 GATES = {
     activations.relu: "Relu",
     activations.sigmoid: "Sigmoid",
     activations.softsign: "Softsign",
     activations.tanh: "Tanh",
 }
-#: What merges two directions, other than concatenation.
+#: Reductions that merge two directions, besides concatenation.
 MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 
 
 @converts(*RECURRENT, layers.Bidirectional)
 def recurrent(op, layer, x, *states):
-    """Write a recurrent layer, of one direction or of both, as one operator."""
+    """Write a unidirectional or bidirectional recurrent layer as one operator."""
     cells, merge = [layer], "concat"
     if isinstance(layer, layers.Bidirectional):
         cells, merge = [layer.forward_layer, layer.backward_layer], layer.merge_mode
@@ -474,12 +474,12 @@ def recurrent(op, layer, x, *states):
     weights = zip(*(_weights(one, order) for one in cells), strict=True)
     x = op(
         *(kind, op("Transpose", x, perm=[1, 0, 2]), *map(np.stack, weights)),
-        # The second result is the last step of each direction.
+        # Output 1 is the last step of each direction.
         output=0 if layer.return_sequences else 1,
         hidden_size=first.units,
         **attributes,
     )
-    # The axes were: frames if there are, directions, batch, units.
+    # Axes before: frames (of sequences), directions, batch, units.
     x = op("Transpose", x, perm=[2, 0, 1, 3] if layer.return_sequences else [1, 0, 2])
     if merge in MERGES:
         return op(MERGES[merge], x, [-2], keepdims=0)
@@ -493,7 +493,7 @@ def _weights(layer, order):
         parts = np.split(values, len(order), axis=-1)
         return np.concatenate([parts[gate] for gate in order], axis=-1)
 
-    # ONNX has a bias for the input and one for the state, Keras often the first only.
+    # ONNX has an input bias and a recurrent bias, Keras often only the first.
     biases = np.zeros((2, len(order) * layer.units))
     if layer.use_bias:
         given = np.atleast_2d(np.asarray(layer.cell.bias))

@@ -1,7 +1,6 @@
-"""Feature extractors: what a model sees.
+"""Feature extractors, which compute the inputs of models.
 
-They decide what a feature file costs: log magnitudes are held as 8-bit levels of
-80 dB, a quarter of float32.
+Log magnitudes are stored as 8-bit levels over 80 dB, a quarter of the size of float32.
 """
 
 import numpy as np
@@ -15,20 +14,21 @@ from crema.pump import Dotted
 
 #: Range of the log magnitudes, in dB below the loudest value of the track.
 DYNAMIC_RANGE = 80.0
-#: Magnitudes up to here are silence, as they are to librosa.
+#: Magnitudes up to this are silence, as in librosa.
 SILENCE = 1e-5
 #: Highest level of a feature; ``level / LEVELS * DYNAMIC_RANGE - DYNAMIC_RANGE`` is dB.
 LEVELS = 255
-#: Frames of a spectrum that are in memory at a time.
+#: Frames computed at a time, to bound memory.
 BLOCK = 4096
 
 
 class HCQT(Dotted, pumpp.feature.HCQTMag):
     """Log-magnitude harmonic constant-Q transform in 8-bit levels.
 
-    The harmonics share one transform: a harmonic ``2 ** k`` is the same filter bank
-    ``k`` octaves up, so ``n_octaves + k`` octaves are computed once and sliced.  As in
-    :class:`pumpp.feature.HCQTMag`, each harmonic is in dB below its own maximum.
+    The harmonics share one transform: harmonic ``2 ** k`` is the same filter bank ``k``
+    octaves up, so ``n_octaves`` plus the largest ``k`` octaves are computed once and
+    sliced.  As in :class:`pumpp.feature.HCQTMag`, each harmonic is in dB below its own
+    maximum.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
     sr : int
         Sampling rate of the analysis, in Hz.
     hop_length : int
-        Samples between frames, a multiple of ``2 ** (octaves - 1)``.
+        Samples between frames; times `hold`, a multiple of
+        ``over_time * 2 ** (n_octaves - 1 + k)``, with ``2 ** k`` the highest harmonic.
     n_octaves : int
         Octaves per harmonic, up from C1 (32.7 Hz).
     over_sample : int
@@ -45,15 +46,15 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
     harmonics : sequence of int
         Powers of two.
     hold : int
-        Frames that a value is held for: harmony is slower than beats, and a network
-        that looks for both needs both at one frame rate.
+        Frames for which each value is repeated (a step): harmony changes more slowly
+        than beats, and a network that uses both needs them at one frame rate.
     over_time : int
-        Transforms per step.  High tones have windows much shorter than a hop, so that
-        one transform hears little of what lies between two frames; of several, each
-        frame is the mean, in dB, of those less than a step away, the nearer the more (a
-        triangular window).
+        Transforms per step.  The windows of high bins are much shorter than a step, so
+        a single transform misses most of the audio between two steps.  With several,
+        each value is the mean, in dB, of those less than a step away, weighted by a
+        triangular window.
     dtype : {'uint8', 'float32'}
-        Levels rounded to integers (what is stored and trained on), or not rounded.
+        Whether levels are rounded to integers, as they are stored and trained on.
 
     References
     ----------
@@ -61,7 +62,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
     polyphonic music", ISMIR 2017.
     """
 
-    over_time = 1  # in a pump.pkl from before it was a parameter
+    over_time = 1  # for a pump.pkl from before this parameter existed
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
 
     @classmethod
     def of(cls, args):
-        """Return the one for :func:`crema.utils.prepare.hcqt_options`."""
+        """Return the one for options of :func:`crema.utils.prepare.hcqt_options`."""
         return cls(
             sr=args.sample_rate,
             hop_length=args.hop_length,
@@ -124,7 +125,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
 
     @property
     def step(self):
-        """Samples between values that are kept."""
+        """Samples between two computed values."""
         return self.hop_length * self.hold
 
     def transform_audio(self, y):
@@ -161,7 +162,7 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
         return {"mag": np.repeat(values, self.hold, axis=0)[:n_frames]}
 
     def mean(self, magnitude):
-        """Return the levels of each step, of several transforms."""
+        """Return the levels of each step, averaged over its transforms."""
         if self.over_time == 1:
             return to_levels(magnitude, self.dtype)
         window = scipy.signal.windows.triang(2 * self.over_time - 1) / self.over_time
@@ -184,11 +185,11 @@ class LogMel(Dotted, pumpp.feature.Mel):
     hop_length : int
         Samples between frames; frame ``i`` is centred on sample ``i * hop_length``.
     n_fft : int
-        Samples in a window.
+        Length of the window in samples.
     n_mels : int
-        Bands between 0 Hz and half the sampling rate.
+        Mel bands between 0 Hz and the Nyquist frequency.
     dtype : {'uint8', 'float32'}
-        Levels rounded to integers (what is stored and trained on), or not rounded.
+        Whether levels are rounded to integers, as they are stored and trained on.
     """
 
     def __init__(
@@ -230,7 +231,7 @@ class LogMel(Dotted, pumpp.feature.Mel):
         padded = np.pad(y, n_fft // 2)
         n_frames = self.n_frames(librosa.get_duration(y=y, sr=self.sr))
         magnitude = np.zeros((self.n_mels, n_frames), dtype=np.float32)
-        # In blocks, because a spectrum is ten times as large as what is made of it.
+        # In blocks, because a spectrum is ten times as large as its mel bands.
         for start in range(0, n_frames, BLOCK):
             stop = min(start + BLOCK, n_frames)
             part = padded[start * hop : (stop - 1) * hop + n_fft]
@@ -245,7 +246,7 @@ def to_levels(magnitude, dtype):
     Parameters
     ----------
     magnitude : np.ndarray
-        Of a whole track.
+        Magnitudes of a whole track.
     dtype : np.dtype
         Levels are rounded if it is an integer type.
 
@@ -258,12 +259,12 @@ def to_levels(magnitude, dtype):
         return magnitude.astype(dtype)
     loudest = magnitude.max()
     levels = np.empty(magnitude.shape, dtype)
-    # In blocks, because decibels take several times the memory of what they are of.
+    # In blocks, because decibels take several times the memory of the magnitudes.
     for start in range(0, magnitude.shape[-1], BLOCK):
         part = magnitude[..., start : start + BLOCK]
         decibels = librosa.amplitude_to_db(part, ref=loudest, top_db=None)
         decibels = np.maximum(decibels, -DYNAMIC_RANGE)
-        # Silence has no maximum to be below; it is not as loud as can be.
+        # In a silent track, the maximum itself is silence and must have level 0.
         decibels[part <= SILENCE] = -DYNAMIC_RANGE
         scaled = (decibels + DYNAMIC_RANGE) * (LEVELS / DYNAMIC_RANGE)
         if np.issubdtype(dtype, np.integer):

@@ -1,9 +1,9 @@
-"""What is written of an analysis, besides JAMS: label files, CSV, JSON, posteriors.
+"""Output formats: JAMS, label files, CSV, JSON and posteriors.
 
-``lab`` is what Audacity takes as a label track and most tools of the field read:
-``start<TAB>end<TAB>label``, no heading, a beat with its end at its start.  ``csv`` has
-a heading, with which Sonic Visualiser (File > Import Annotation Layer) knows the
-columns.  Both hold one annotation per file; ``json`` holds all of them.
+``lab`` is the format of Audacity's label tracks, which most MIR tools read:
+``start<TAB>end<TAB>label`` without a header; a beat ends where it starts.  ``csv`` has
+a header from which Sonic Visualiser (File > Import Annotation Layer) knows the columns.
+Both hold one annotation per file; ``json`` holds all of them.
 """
 
 import csv
@@ -18,19 +18,19 @@ from crema.utils import disk, jamsfile
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
-#: Those that hold one annotation per file.
+#: Formats that hold one annotation per file.
 APART = ("lab", "csv")
-#: The format that the suffix of a file name stands for.
+#: Format of each suffix of file names.
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jamz": "jams"}
 
 
 def infer(path):
-    """Return the format that the suffix of a file name stands for.
+    """Return the format for the suffix of a file name.
 
     Raises
     ------
     CremaError
-        It stands for none.
+        The suffix is unknown.
     """
     form = SUFFIXES.get(pathlib.Path(path).suffix.lower())
     if form is None:
@@ -51,9 +51,8 @@ def named(jam):
     Returns
     -------
     dict of str to jams.Annotation
-        By the names that their estimators gave them (``chord``, ``local_key``), or else
-        by namespace; what has the name of one before it gets a number, as in
-        ``chord_2``.
+        Annotations by the names that estimators gave them (``chord``, ``local_key``),
+        or else by namespace; a repeated name gets a number, as in ``chord_2``.
     """
     found, seen = {}, {}
     for annotation in jam.annotations:
@@ -69,8 +68,8 @@ def write(path, jam, form="jams"):
     Parameters
     ----------
     path : path-like
-        The file; where the format holds one annotation per file and there are several,
-        the name of each comes before the suffix: ``song.chord.lab`` for ``song.lab``.
+        The file.  If the format holds one annotation per file and there are several,
+        the name of each precedes the suffix: ``song.chord.lab`` for ``song.lab``.
     jam : jams.JAMS
         The annotations.
     form : {'jams', 'lab', 'csv', 'json'}
@@ -79,7 +78,7 @@ def write(path, jam, form="jams"):
     Returns
     -------
     list of pathlib.Path
-        The files.
+        The files written.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def write(path, jam, form="jams"):
 
 
 def texts(jam, form):
-    """Return what :func:`write` writes.
+    """Return the text of the files that :func:`write` writes.
 
     Parameters
     ----------
@@ -112,8 +111,8 @@ def texts(jam, form):
     Returns
     -------
     dict of str to str
-        The content of each file by the name of its annotation; of a format that holds
-        all of them in one, by an empty name.
+        The content of each file by the name of its annotation; the name is empty if one
+        file holds all annotations.
     """
     if form == "jams":
         return {"": jam.dumps(indent=2) + "\n"}
@@ -125,7 +124,7 @@ def texts(jam, form):
 
 
 def as_lab(annotation):
-    """Return an annotation as lines ``start<TAB>end<TAB>label``, times in seconds."""
+    """Format an annotation as lines ``start<TAB>end<TAB>label``, times in seconds."""
     return "".join(
         f"{start:.3f}\t{end:.3f}\t{label}\n"
         for start, end, label, _ in rows(annotation)
@@ -133,10 +132,10 @@ def as_lab(annotation):
 
 
 def as_csv(annotation):
-    """Return an annotation as CSV with a heading, times in seconds.
+    """Format an annotation as CSV with a header, times in seconds.
 
     Segments have the columns start, end, label and confidence; beats have time, label
-    (their position in the bar) and confidence.
+    (position in the bar) and confidence.
     """
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
@@ -151,7 +150,7 @@ def as_csv(annotation):
 
 
 def plain(jam):
-    """Return the annotations as lists and dicts, for those who do not know JAMS.
+    """Return the annotations as plain lists and dicts.
 
     Parameters
     ----------
@@ -161,8 +160,8 @@ def plain(jam):
     -------
     dict
         ``title``, ``duration`` in seconds, ``crema`` (version of the program),
-        ``models`` (version of the model by annotation), and for each annotation a list
-        of segments ``{"start", "end", "label", "confidence"}`` or, of beats,
+        ``models`` (version of the model of each annotation), and for each annotation a
+        list of segments ``{"start", "end", "label", "confidence"}`` or of beats
         ``{"time", "position", "confidence"}``.
     """
     annotations = named(jam)
@@ -189,12 +188,12 @@ def plain(jam):
 
 
 def write_posteriors(path, audio, estimators):
-    """Write what models say of each frame, before anything is decoded from it.
+    """Write the posteriors of models, before decoding.
 
     Parameters
     ----------
     path : path-like
-        The ``.npz`` file; ``np.load(path)`` reads it, no pickle is in it.
+        The ``.npz`` file, which ``np.load(path)`` reads; it contains no pickles.
     audio : crema.audio.Audio
         The piece.
     estimators : sequence of crema.models.base.Estimator
@@ -204,14 +203,14 @@ def write_posteriors(path, audio, estimators):
     -----
     For each output of a network, such as ``key.local``, the file holds
 
-    - ``key.local``, shape=(n_frames, n_classes), or (n_classes,) where the output is
-      about the whole piece: posterior probabilities;
-    - ``key.local.time``, shape=(n_frames,): the centre of each frame in seconds, if it
-      has frames;
-    - ``key.local.classes``, shape=(n_classes,): what the classes stand for;
+    - ``key.local``, shape=(n_frames, n_classes), or (n_classes,) for an output about
+      the whole piece: posterior probabilities;
+    - ``key.local.time``, shape=(n_frames,): the centre of each frame in seconds, if the
+      output has frames;
+    - ``key.local.classes``, shape=(n_classes,): labels of the classes.
 
-    and ``duration`` in seconds, ``models`` and ``versions``, shape=(n_models,): the
-    names of the estimators and the versions of their models.
+    It also holds ``duration`` in seconds, and ``models`` and ``versions``,
+    shape=(n_models,): the names of the estimators and the versions of their models.
 
     Raises
     ------
@@ -236,13 +235,13 @@ def write_posteriors(path, audio, estimators):
 
 
 def classes(estimator, name, posterior):
-    """Return what the classes of an output stand for; numbers if nothing says so."""
+    """Return the labels of an output's classes, or their indices if it has none."""
     known = getattr(estimator, "classes", {})
     return list(known.get(name, map(str, range(posterior.shape[-1]))))
 
 
 def hop(estimator, name):
-    """Return the seconds between the frames of an output."""
+    """Return the time between the frames of an output in seconds."""
     operator = next(
         (operator for operator in estimator.pump.ops if name in operator.fields),
         estimator.task,
@@ -266,7 +265,7 @@ def rows(annotation):
 
 
 def is_points(annotation):
-    """Return whether an annotation is of points in time, such as beats."""
+    """Return whether an annotation consists of points in time, such as beats."""
     return annotation.namespace == "beat" or not any(
         observation.duration for observation in annotation.data
     )

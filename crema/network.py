@@ -1,8 +1,7 @@
-"""A trained network behind one interface, whatever computes it.
+"""One interface to trained networks, computed by ONNX Runtime or Keras.
 
-A network is ``model.onnx``, which ONNX Runtime computes, or ``model.h5``, which Keras
-does.  The first needs neither Keras nor TensorFlow, whose import takes longer than a
-song.
+ONNX Runtime computes a ``model.onnx``, Keras a ``model.h5``.  The former needs neither
+Keras nor TensorFlow, whose import takes longer than analysing a song.
 """
 
 import math
@@ -15,19 +14,19 @@ from crema import backend
 from crema.exceptions import ModelError, first_line
 from crema.utils import processes
 
-#: Seconds of the longest track that is computed as a whole.
+#: Longest track, in seconds, that is computed as a whole.
 LONGEST = 600
-#: Seconds of the excerpts of longer ones.
+#: Length of the excerpts of longer tracks, in seconds.
 EXCERPT = 300
-#: Seconds at either end of an excerpt that are there to be heard, and are not returned.
+#: Seconds at either end of an excerpt that only provide context; their outputs are cut.
 CONTEXT = 28
-#: Excerpts begin at multiples of this, so that a network that pools so many frames, or
-#: a divisor, pools the same frames as in the whole.
+#: Excerpts begin at multiples of this many frames, so that a network that pools this
+#: many, or a divisor, pools the same frames as in the whole track.
 PHASE = 720
 
 
 def path(directory):
-    """Return the path of the network in a directory, whether or not it is there."""
+    """Return the path of the network in a directory, whether or not it exists."""
     exported = pathlib.Path(directory, "model.onnx")
     return exported if exported.is_file() else exported.with_suffix(".h5")
 
@@ -38,7 +37,7 @@ def load(path):
     Parameters
     ----------
     path : str or path-like
-        A ``.onnx`` file, or else one of Keras.
+        An ``.onnx`` file, or else a Keras file.
 
     Returns
     -------
@@ -47,7 +46,7 @@ def load(path):
     Raises
     ------
     ModelError
-        The file is damaged, or is not a network that can be computed here.
+        The file is damaged, or its network cannot be computed here.
     """
     path = pathlib.Path(path)
     kind = OnnxNetwork if path.suffix == ".onnx" else KerasNetwork
@@ -66,35 +65,35 @@ def load(path):
 
 
 class Network:
-    """What both kinds share.
+    """Base class of both kinds of network.
 
     Attributes
     ----------
     inputs, outputs : list of str
-        Names, in the order of the network.
+        Names, in the network's order.
     """
 
     def run(self, arrays, rate, longest=LONGEST, excerpt=EXCERPT, context=CONTEXT):
         """Compute the outputs for one track.
 
-        A track of more than `longest` seconds is computed in excerpts that overlap by
-        twice `context`, so that memory is bounded, unless an output is not one value
-        per frame.  The result is the same as far as what the network hears at a frame
-        ends within `context`.
+        To bound memory, a track of more than `longest` seconds is computed in excerpts
+        that overlap by twice `context`, unless an output has no axis of frames.  The
+        result is the same if the receptive field of a frame extends at most `context`
+        to either side.
 
         Parameters
         ----------
         arrays : dict of np.ndarray, shape=(n_frames, ...)
-            Each input by name.
+            The inputs by name.
         rate : float
             Frames per second.
         longest, excerpt, context : float
-            In seconds; in frames they are rounded up to multiples of :data:`PHASE`.
+            In seconds; rounded up to multiples of :data:`PHASE` frames.
 
         Returns
         -------
         dict of np.ndarray, shape=(n_frames, n_classes) or (n_classes,)
-            Each output by name, the first first.
+            The outputs by name, in the network's order.
         """
         n_frames = max(map(len, arrays.values()))
         longest, excerpt, context = (
@@ -129,27 +128,27 @@ class OnnxNetwork(Network):
     Parameters
     ----------
     path : str or path-like
-        What :func:`crema.export.to_onnx` made.
+        A network converted by :func:`crema.export.to_onnx`.
     """
 
     def __init__(self, path):
-        # Since 1.29 it tells its makers which models it computes, unless told not to
-        # before it is loaded; crema does not use the network.
+        # Since 1.29, ONNX Runtime reports the models it runs to its vendor, unless this
+        # is set before import; crema makes no network connections.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # By default it takes each core of the machine, those included that a scheduler
-        # has not given to this process, and keeps them busy while they wait.
+        # By default it uses all cores of the machine, even those that a scheduler has
+        # not allotted to this process, and its idle threads spin.
         options.intra_op_num_threads = processes.n_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Both save nothing here and cost much memory: layouts that pad the channels to
-        # blocks, and plans of memory for one length of track.
+        # Neither saves time here and both take much memory: layouts that pad channels
+        # to blocks (level ALL), and memory patterns for one track length.
         level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.graph_optimization_level = level
         options.enable_mem_pattern = False
-        # What the longest piece needed would be kept for the next, by each network.
+        # Otherwise each network would keep the memory that its longest piece needed.
         self.options = onnxruntime.RunOptions()
         shrink = "memory.enable_memory_arena_shrinkage"
         self.options.add_run_config_entry(shrink, "cpu:0")
@@ -172,12 +171,12 @@ class KerasNetwork(Network):
     Parameters
     ----------
     path : str or path-like
-        What a training left.
+        A file saved by training.
     """
 
     def __init__(self, path):
         keras = backend.keras()
-        from crema import layers  # uses Keras, which only now is set up
+        from crema import layers  # imports Keras, which must be set up first
 
         layers.register()
         self.model = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -1,4 +1,4 @@
-"""Names of notes, as they begin the labels of chords and keys."""
+"""Note names at the beginning of chord and key labels."""
 
 import re
 
@@ -7,7 +7,7 @@ NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def split(label):
-    """Split a label into a pitch class and what follows the name of the note.
+    """Split a label into a pitch class and the text after the note name.
 
     Parameters
     ----------
@@ -17,8 +17,9 @@ def split(label):
     Returns
     -------
     pitch_class : int or None
-        0 (C) to 11 (B); None where the label begins with no note.
+        0 (C) to 11 (B); None if the label does not begin with a note.
     rest : str
+        Text after the note name, or the whole label.
 
     Examples
     --------
@@ -39,10 +40,10 @@ def transpose(label, n_semitones):
     Parameters
     ----------
     label : str
-        A chord (``C#:min7/b3``), key (``Gb:major``) or note; what begins with no note
-        (``N``, ``X``) stays as it is.
+        A chord (``C#:min7/b3``), key (``Gb:major``) or note; a label that does not
+        begin with a note (``N``, ``X``) is unchanged.
     n_semitones : int
-        Semitones up.
+        Semitones upwards.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where a result comes from: the chain from a file back to data, code and settings."""
+"""Provenance of a result: the data, code and settings that a file comes from."""
 
 import functools
 import importlib.metadata
@@ -9,34 +9,34 @@ from crema.exceptions import CremaError
 from crema.utils import disk, jamsfile
 from crema.version import __version__
 
-#: Libraries that decide what a model says of a piece.
+#: Libraries that affect the output of a model.
 LIBRARIES = ("librosa", "numpy", "onnxruntime", "pumpp", "scipy", "soundfile", "soxr")
 
 
 def program():
-    """Return the versions of crema and of the libraries that it computes with."""
+    """Return the versions of crema and of the libraries that affect its results."""
     return {"crema": __version__, "libraries": dict(versions())}
 
 
 @functools.cache
 def versions():
-    """Return the version of each of the libraries, as pairs."""
+    """Return name and version of each of the libraries, as pairs."""
     return [(name, importlib.metadata.version(name)) for name in LIBRARIES]
 
 
 def info(path):
-    """Tell where a file comes from.
+    """Return the provenance of a file.
 
     Parameters
     ----------
     path : path-like
-        What crema wrote: a JAMS file, a ``test_data.json``, or the directory of a
+        A JAMS file or ``test_data.json`` that crema wrote, or the directory of a
         trained model.
 
     Returns
     -------
     dict
-        To be printed by :func:`outline`.
+        Nested dict that :func:`outline` formats.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def info(path):
 
 
 def of_model(directory):
-    """Return what is known of a trained model, and whether it is one of crema's own."""
+    """Return the provenance of a trained model, and whether it is a released one."""
     estimator = models.load(directory)
     known = estimator.origin | {"settings": disk.read_json(directory / "settings.json")}
     return known | released(estimator.origin)
 
 
 def of_jams(path):
-    """Return what a JAMS file says of itself, and what is known of its models."""
+    """Return the provenance of a JAMS file and of the models of its annotations."""
     jam = jamsfile.read(path)
     known = {"title": jam.file_metadata.title}
     known["program"] = getattr(jam.sandbox, "program", None)
@@ -93,13 +93,13 @@ def of_jams(path):
 
 
 def is_ours(origin):
-    """Return whether an annotation says of its model what crema says."""
+    """Return whether the `origin` in an annotation has the form that crema writes."""
     told = origin if isinstance(origin, dict) else {}
     return all(isinstance(told.get(name), str) for name in ("estimator", "sha256"))
 
 
 def released(origin):
-    """Return what is known of a model if it is one that crema comes with."""
+    """Return version, card and settings of a released model; empty for any other."""
     directory = models.find(models.RELEASED).get(origin["estimator"])
     if not directory or models.sha256(directory) != origin["sha256"]:
         return {}
@@ -108,7 +108,7 @@ def released(origin):
 
 
 def outline(known, indent=0):
-    """Format nested dicts for a terminal; a long list is told by its length."""
+    """Format nested dicts as lines for a terminal; long lists are abridged."""
     lines = []
     for name, value in known.items():
         head = " " * indent + f"{name}:"

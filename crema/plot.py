@@ -12,13 +12,13 @@ from crema.exceptions import CremaError
 from crema.notes import NATURAL, PITCH_CLASSES, split
 from crema.utils import disk
 
-#: Seconds in a row, and how many rows there are before rows get longer.
+#: Seconds per row, and the number of rows above which rows get longer instead.
 ROW, MOST_ROWS = 30.0, 60
 #: Width of the picture, and height of a pitch class with and without chroma, in inches.
 WIDTH, UNIT, LOW_UNIT = 16.0, 0.083, 0.108
-#: Sampling rate and hop of the chroma.
+#: Sampling rate (Hz) and hop length (samples) of the chroma.
 RATE, HOP = 22050, 2048
-#: How chord qualities are written over staves.
+#: Chord qualities as in lead sheets.
 QUALITIES = {
     "": "",
     "maj": "",
@@ -32,27 +32,27 @@ QUALITIES = {
     "dim7": "°7",
     "hdim7": "ø7",
 }
-#: Tonics of the major keys that are written with flats.
+#: Tonics of the major keys spelled with flats.
 FLAT_KEYS = {1, 3, 5, 8, 10}
 SHARPS = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 FLATS = tuple(name.replace("b", "♭") for name in PITCH_CLASSES)
-#: Where things are in a row, from the bottom up; a pitch class is 1 high.
+#: Bottom and top of the parts of a row; a pitch class has height 1.
 CHROMA, BEATS, CHORD_BAR = (0, 12), (12.2, 13.7), (13.9, 18.5)
-#: Height of each bar below, and the room above the first.
+#: Height of each bar below these, and the gap above the first.
 BAR, GAP = 2.3, 0.3
-#: What has a place of its own; any other annotation is a bar.
+#: Namespaces with a part of their own; any other annotation is a bar.
 PLACED = ("chord", "beat", "key_mode")
 DOWNBEAT, BEAT, GREY = "#b2182b", "#666666", "#dddddd"
-#: Letters for which there is room in a title, and left of a bar.
+#: Most characters of a title, and of a name left of a bar.
 LONGEST_TITLE, LONGEST_NAME = 50, 12
-#: Seconds whose chroma is computed at once, in half a gigabyte.
+#: Seconds of audio whose chroma is computed at once, in half a gigabyte.
 BLOCK = 300
-#: What the reader of a picture must be told.
+#: Legend of the picture.
 LEGEND = "red: downbeats    pale: less sure    bar below: key"
 
 
 def draw(path, jam, audio=None):
-    """Write the :func:`picture` of a piece.
+    """Write the :func:`picture` of a piece to a file.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def draw(path, jam, audio=None):
             f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
         )
     with disk.atomic(path) as temporary, warnings.catch_warnings():
-        # Of a title in letters that the font lacks, matplotlib says so for each.
+        # matplotlib warns of each character of a title that the font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         drawn.savefig(temporary, dpi=110, format=form)
 
@@ -85,10 +85,10 @@ def picture(jam, audio=None):
     Parameters
     ----------
     jam : jams.JAMS
-        The annotations; the first of chords and of beats and the last of keys are
-        drawn, and all of other namespaces whose values are text or numbers.
+        The annotations.  The first of chords, the first of beats and the last of keys
+        are drawn, and all of other namespaces whose values are text or numbers.
     audio : crema.audio.Audio, optional
-        The music; without it, no chroma is drawn.
+        The audio; without it, no chroma is drawn.
 
     Returns
     -------
@@ -145,13 +145,13 @@ def is_bar(annotation):
 
 
 def lane(chroma, number):
-    """Return the bottom and the top of a bar: 0 is the key's, others are below it."""
+    """Return the bottom and the top of a bar; bar 0 is the key, others lie below it."""
     top = (CHROMA if chroma else BEATS)[0] - GAP - number * BAR
     return top - BAR, top
 
 
 def library():
-    """Return matplotlib's class of figures; no display is needed.
+    """Return matplotlib's class of figures, which needs no display.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def library():
 
 
 def length(jam, audio):
-    """Return the duration in seconds, of the audio or else of what is annotated."""
+    """Return the duration in seconds of the audio, or else of the annotations."""
     if audio:
         return audio.duration
     ends = [
@@ -180,7 +180,7 @@ def length(jam, audio):
 
 
 def title(jam, duration, names):
-    """Return what is said of the whole piece: its name, length, key and tempo."""
+    """Return the heading of a picture: title, duration, key and tempo of the piece."""
     name = jam.file_metadata.title or "untitled"
     if len(name) > LONGEST_TITLE:
         name = f"{name[: LONGEST_TITLE - 1]}…"
@@ -197,21 +197,21 @@ def title(jam, duration, names):
 def chromagram(audio):
     """Return the chroma of the audio, shape=(12, n_frames), in [0, 1].
 
-    A frame is divided by its maximum, if it is not so soft that it is noise.
+    Each frame is divided by its maximum, unless it is so quiet that it is noise.
     """
     from crema.compiled import librosa
 
     y = audio.at(RATE)
-    # A clip must be longer than the filters.
+    # Short clips are padded, as audio must be longer than the filters.
     starts = range(0, max(1, len(y) - RATE), BLOCK * RATE // HOP * HOP)
     parts = np.split(np.pad(y, (0, max(0, RATE - len(y)))), starts[1:])
     with warnings.catch_warnings():
-        # Of a short clip, librosa says so for each octave; silence has no tuning.
+        # librosa warns for each octave of a short clip, and of silence without tuning.
         for message in ("n_fft=.* is too large", "Trying to estimate tuning"):
             warnings.filterwarnings("ignore", message, UserWarning)
         chroma = np.concatenate(
             [
-                # One frame more than hops, centred on where the next part begins.
+                # Drop the last frame, which is centred on the start of the next part.
                 librosa.feature.chroma_cqt(y=part, sr=RATE, hop_length=HOP, norm=None)[
                     :, : max(1, len(part) // HOP)
                 ]
@@ -224,7 +224,7 @@ def chromagram(audio):
 
 
 def frame(axis, start, seconds, end, names, chroma, bars):
-    """Draw an empty row, over the chroma if there is some, above bars with names."""
+    """Draw an empty row: the axes, the chroma if given, and the names of the bars."""
     step = next(step for step in (5, 10, 30, 60, 300, 3600) if seconds / step < 12)
     ticks = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
     axis.set_xticks(ticks, [clock(tick) for tick in ticks], fontsize=8)
@@ -251,12 +251,12 @@ def frame(axis, start, seconds, end, names, chroma, bars):
 
 
 def over_chroma(axis):
-    """Return whether a row has a chroma."""
+    """Return whether a row shows chroma."""
     return bool(axis.images)
 
 
 def draw_chords(axis, annotation, start, end, names):
-    """Draw a box for each chord, in the colour of its root, paler if less sure."""
+    """Draw a box for each chord in the colour of its root, paler if less confident."""
     for left, right, observation in within(annotation, start, end):
         root, _ = split(observation.value)
         minor = ":min" in observation.value or "dim" in observation.value
@@ -266,7 +266,7 @@ def draw_chords(axis, annotation, start, end, names):
 
 
 def draw_keys(axis, annotation, start, end, names):
-    """Draw a bar for each key, in the colour of its tonic."""
+    """Draw a bar for each key in the colour of its tonic, paler if less confident."""
     place = lane(over_chroma(axis), 0)
     for left, right, observation in within(annotation, start, end):
         tonic, mode = split(observation.value)
@@ -287,7 +287,7 @@ def draw_beats(axis, annotation, start, end):
 
 
 def draw_bar(axis, annotation, number, start, end):
-    """Draw an annotation of any other kind, in a colour for each value."""
+    """Draw an annotation of any other kind, with a colour for each value."""
     place = lane(over_chroma(axis), number)
     points = []
     for left, right, observation in within(annotation, start, end):
@@ -302,7 +302,7 @@ def draw_bar(axis, annotation, number, start, end):
 
 
 def within(annotation, start, end):
-    """Yield what of an annotation is in a row: left, right and the observation."""
+    """Yield start, end and observation of the part of an annotation in a row."""
     for observation in annotation.data:
         left = max(observation.time, start)
         right = min(observation.time + observation.duration, end)
@@ -322,12 +322,12 @@ def box(axis, left, right, place, face):
 
 
 def write(axis, left, right, place, text, sizes=(10, 8)):
-    """Write a label into a box: the largest that fits, else sideways, else nothing."""
+    """Write a label into a box: the largest that fits, else sideways, else none."""
     across = axis.get_xlim()
     width = (right - left) / (across[1] - across[0]) * WIDTH * 0.96
     height = (place[1] - place[0]) * (UNIT if over_chroma(axis) else LOW_UNIT) * 0.8
     for size, rotation in (*((size, 0) for size in sizes), (7, 90)):
-        # A letter is about 0.62 of its height wide.
+        # A letter's width is about 0.62 of its height.
         long, high = (0.62 * len(text) + 0.4) * size / 72, size / 72
         if (long <= width) if not rotation else (high <= width and long <= height):
             axis.text(
@@ -344,16 +344,16 @@ def write(axis, left, right, place, text, sizes=(10, 8)):
 
 
 def colour(root, minor=False, sure=None):
-    """Return the colour of a root: neighbours in the circle of fifths are alike.
+    """Return the colour of a root: neighbours in the circle of fifths look alike.
 
     Parameters
     ----------
     root : int or None
-        Pitch class; None is grey.
+        Pitch class; None gives grey.
     minor : bool
-        Whether to darken it.
+        Whether to darken the colour.
     sure : float, optional
-        A confidence; the less, the paler.
+        Confidence; a lower one gives a paler colour.
     """
     if root is None:
         return GREY
@@ -365,7 +365,7 @@ def colour(root, minor=False, sure=None):
 
 
 def spelling(annotation):
-    """Return the names of the pitch classes as they are written in a key."""
+    """Return the names of the pitch classes as spelled in a key."""
     value = annotation.data[0].value if annotation.data else "C"
     tonic, rest = split(value)
     if tonic is None:
@@ -375,7 +375,7 @@ def spelling(annotation):
 
 
 def chord_name(label, names):
-    """Return a chord in Harte syntax as it is written over staves.
+    """Return a chord in Harte syntax as written in lead sheets.
 
     Examples
     --------

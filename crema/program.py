@@ -105,7 +105,7 @@ def parser():
 
 
 def file_option(suffix):
-    """Return a type of option: a file name that ends in `suffix`."""
+    """Return an option type that accepts file names ending in `suffix`."""
 
     def convert(text):
         if not text.lower().endswith(suffix):
@@ -118,7 +118,7 @@ def file_option(suffix):
 
 
 def destinations(args):
-    """Return the format, and what is to be made of each file.
+    """Return the output format, and the outputs of each audio file.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def destinations(args):
                 f"--{option} takes no name with --output-dir; it is that of the audio"
             )
     songs = []
-    # What is named twice, perhaps in two ways, is one file.
+    # A file can be named twice, also by different paths.
     for name in {os.path.abspath(name): name for name in args.audio}.values():
         stem = pathlib.Path(name).stem
         songs.append(
@@ -185,7 +185,7 @@ def destinations(args):
 
 
 def keep_audio(song):
-    """Refuse to write over the audio of a song.
+    """Refuse to overwrite the audio of a song.
 
     Raises
     ------
@@ -303,5 +303,5 @@ def info(argv):
 
 
 def entry_point():
-    """Console script."""
+    """Run the console script."""
     exceptions.program(main)

@@ -1,9 +1,9 @@
-"""Sequences of beats in what a network says of each frame.
+"""Find sequences of beats in the posteriors of frames.
 
-The most probable one follows every change of tempo (:func:`beat_runs`).  It follows too
-where the network hears, for some time, what is between beats: within ten seconds it has
-slid by half a beat, at little cost.  Most of what is recorded today was played to a
-click, and goes on as it began (:func:`steadied`).
+The most probable sequence follows every change of tempo (:func:`beat_runs`).  It also
+follows a network that responds to off-beats for some time: within ten seconds the
+sequence drifts by half a beat, at little cost.  Most recordings today are played to a
+click, at a constant tempo (:func:`steadied`).
 """
 
 import math
@@ -14,32 +14,32 @@ from scipy.ndimage import binary_opening, maximum_filter1d
 
 from crema.compiled import librosa
 
-#: From one of the intervals between beats to the next, on a logarithmic scale; where
-#: that is less than a frame, they are all the frames.
+#: Spacing of the candidate intervals between beats, in natural logarithms; where it is
+#: less than a frame, each number of frames is a candidate.
 STEP = 0.0225
-#: How much more probable than silence, in nats, beats must be: three clear ones.
+#: Least log-likelihood ratio of beats to silence, in nats: about three clear beats.
 PULSE = 12.0
-#: So many beats in a row that all have less than this posterior are a rest.
+#: A rest is this many successive beats with posteriors below this threshold.
 REST, UNHEARD = 8, 0.02
-#: Posteriors are kept this far from 0 and 1.
+#: Posteriors are clipped this far from 0 and 1.
 FLOOR = 1e-4
-#: How far a click may be from the median interval, relative to it.
+#: Largest deviation of a click's interval from the median interval, relative to it.
 AROUND = 0.03
-#: Fewer beats than these tell of no click.
+#: Fewest beats from which a click is inferred.
 CLICKS = 16
-#: A click may come a frame early or late each so many beats, at a cost in nats.
+#: Every so many beats, a click can shift by one frame, at a cost in nats.
 STRIDE, MOVE = 4, 6.0
-#: Of the beats that are more than the second number of frames beside a click, at least
-#: this share must be within the first of a quarter of its interval: what is taken for a
-#: beat, and is none.  Elsewhere are those of a tempo that has changed.
+#: Beats more than BESIDE frames from a click are off it.  At least a share QUARTERS of
+#: them must be within WITHIN frames of quarters of its interval, as off-beats mistaken
+#: for beats are; beats elsewhere indicate that the tempo changed.
 QUARTERS, WITHIN, BESIDE = 0.75, 3, 7
-#: How much of what the network hears of any beats it must hear of those of a click, for
-#: them to be played to one.  Measured, as these, on the validation tracks.
+#: Least sum of posteriors at a click, relative to that at the given beats.  Measured,
+#: like the values above, on the validation tracks.
 STEADY = 0.7
 
 
 def beat_runs(posterior, rate, deviation, prior, shortest, longest):
-    """Find beats, and where these end, others: what is left is silence or has no pulse.
+    """Find sequences of beats, separated by silence or by music without a pulse.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
     deviation : float
         Standard deviation of the logarithm of the ratio of successive intervals.
     prior : float
-        Probability of a beat at a frame of which nothing is known.
+        Prior probability of a beat at a frame.
     shortest, longest : float
-        Intervals that are considered, in seconds.
+        Limits of the intervals between beats, in seconds.
 
     Returns
     -------
     list of np.ndarray of int
-        The frames of the beats of each sequence, in order; from one to the next it is
-        longer than the longest interval.  Each is the most probable one in what those
-        that are more probable have left, and much more so than silence (:data:`PULSE`).
+        The frames of the beats of each sequence, in order.  Sequences are more than the
+        longest interval apart.  Each is the most probable one in the frames that more
+        probable sequences leave, and much more probable than silence (:data:`PULSE`).
     """
     if not len(posterior):
         return []
@@ -75,7 +75,7 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
         if end - start <= gap:
             continue
         score = scores(odds[start:end], intervals, cost)
-        # What is before a sequence has the same scores without it.
+        # Scores before a sequence do not depend on it.
         while end - start > gap:
             run = start + best(score[:, : intervals[-1] + end - start], intervals, cost)
             if not len(run):
@@ -87,34 +87,34 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
 
 
 def scores(odds, intervals, cost):
-    """Find how probable sequences of beats are.
+    """Score sequences of beats.
 
     Parameters
     ----------
     odds : np.ndarray of float32, shape=(n_frames,)
         See :func:`log_odds`.
     intervals : np.ndarray of int, shape=(n_intervals,)
-        In frames, in order.
+        Intervals between beats in frames, sorted.
     cost : np.ndarray of float32, shape=(n_intervals, n_intervals)
         See :func:`transition_cost`.
 
     Returns
     -------
     np.ndarray of float32, shape=(n_intervals, longest interval + n_frames)
-        How much more probable than silence, in nats, is the best sequence that ends in
-        a beat at a frame, an interval before which was another.  The frames before the
+        Log-likelihood ratio to silence, in nats, of the best sequence that ends with a
+        beat at each frame and another one each interval before.  The frames before the
         first belong to no sequence.
     """
     block, longest = int(intervals[0]), int(intervals[-1])
     score = np.full((len(intervals), longest + len(odds)), -np.inf, dtype=np.float32)
-    # reached[j, t]: of the best that goes on from t at interval j.
+    # reached[j, t]: score of the best sequence that continues from t at interval j.
     reached = np.full_like(score, -np.inf)
     each, before = np.arange(len(intervals))[:, np.newaxis], intervals[:, np.newaxis]
     for start in range(0, len(odds), block):
-        # Nothing in a block can follow on anything in it, so it is done at once.
+        # A block is no longer than any interval, so none of its frames follow another.
         now = np.arange(start, min(start + block, len(odds)))
         here = slice(longest + start, longest + start + len(now))
-        # A sequence may begin at any beat, at no cost.
+        # A sequence can begin at any beat, at no cost.
         score[:, here] = odds[now] + np.maximum(
             reached[each, longest + now - before], 0
         )
@@ -134,10 +134,10 @@ def best(score, intervals, cost):
     Returns
     -------
     np.ndarray of int
-        The frames of the beats, none where they are not much more probable than silence
+        The frames of the beats, empty unless they are much more probable than silence
         (:data:`PULSE`).
     """
-    # To begin costs nothing, so that noise is enough for some beats.
+    # Beginning costs nothing, so noise alone yields some beats.
     if score.max() <= PULSE:
         return np.zeros(0, dtype=int)
     frames = []
@@ -149,19 +149,19 @@ def best(score, intervals, cost):
         gains = score[:, frame] - cost[:, state]
         state = gains.argmax()
         gain = gains[state]
-    # Two beats have an interval, and nothing that it agrees with.
+    # Two beats have a single interval, which no other confirms.
     return np.asarray(frames[::-1] if len(frames) > 2 else [], dtype=int)
 
 
 def without_rests(frames, posterior):
-    """Take a sequence of beats apart where it goes on, but is not heard to.
+    """Split a sequence of beats at rests, where their posteriors are low.
 
     Parameters
     ----------
     frames : np.ndarray of int, shape=(n_beats,)
-        Of the beats.
+        Frames of the beats.
     posterior : np.ndarray, shape=(n_frames,)
-        The most probable beat near each frame.
+        Highest posterior of a beat near each frame.
 
     Returns
     -------
@@ -174,9 +174,9 @@ def without_rests(frames, posterior):
 
 
 def log_odds(posterior, prior):
-    """Return how much more probable a beat is at each frame than it was before.
+    """Return the log odds of a beat at each frame, relative to the prior.
 
-    An event may be a frame beside its place, as intervals are rounded.
+    They are the maximum over three frames, as intervals are rounded to frames.
     """
     clipped = np.clip(posterior, FLOOR, 1 - FLOOR)
     odds = np.log(clipped / (1 - clipped)) - np.log(prior / (1 - prior))
@@ -184,11 +184,11 @@ def log_odds(posterior, prior):
 
 
 def transition_cost(intervals, deviation):
-    """Return what it costs to go from each interval to each other, in nats.
+    """Return the cost of going from each interval to each other, in nats.
 
-    A normal distribution of the logarithm of their ratio, wide enough for what rounding
-    to frames does to short intervals; beyond five deviations any change of tempo costs
-    the same.
+    The logarithm of their ratio is normally distributed, with a deviation that allows
+    for the rounding of short intervals to frames.  All changes of tempo beyond five
+    deviations cost the same.
     """
     logarithm = np.log(intervals)
     spread = np.hypot(deviation, 0.5 / intervals)[:, np.newaxis]
@@ -198,47 +198,47 @@ def transition_cost(intervals, deviation):
 
 
 def steadied(frames, posterior, prior):
-    """Find beats at one tempo, if the given ones seem to have slid off them.
+    """Replace beats by a click at constant tempo from which they seem to have drifted.
 
-    They must be heard nearly as well, and where the given ones are others, these must
-    be on eighths or sixteenths of them.
+    The posteriors at the click must be nearly as high as at the given beats, and given
+    beats off the click must be on its eighths or sixteenths.
 
-    The tempo is that of the strongest periodicity near the median interval, in the
-    spectrum of the posteriors.  The phase is the most probable of those that stay what
-    they are, or move by a frame now and then (:data:`STRIDE`).
+    The tempo is the strongest periodicity near the median interval, in the spectrum of
+    the posteriors.  The phase is the most probable path of offsets that are constant or
+    move by one frame now and then (:data:`STRIDE`).
 
     Parameters
     ----------
     frames : np.ndarray of int, shape=(n_beats,)
-        Of the given beats, in order.
+        Frames of the given beats, in order.
     posterior : np.ndarray, shape=(n_frames,)
         Probability of a beat at each frame.
     prior : float
-        Probability of a beat at a frame of which nothing is known.
+        Prior probability of a beat at a frame.
 
     Returns
     -------
     np.ndarray of int
-        The frames of the beats at one tempo, from where the given ones begin to where
-        they end; or else, and where they are few, the given ones.
+        The frames of the click, from the first given beat to the last; the given beats
+        if they are few or the conditions are not met.
     """
     if len(frames) < CLICKS:
         return frames
     first, last = frames[0], frames[-1]
     interval = click(posterior[first : last + 1], np.median(np.diff(frames)))
     width = math.ceil(interval)
-    # At any phase, within an interval, from before the first beat to after the last.
+    # Offsets of up to an interval, from before the first beat to after the last.
     start = first - interval
     strides = math.ceil(((last - start) / interval + 2) / STRIDE)
     beats = start + interval * np.arange(strides * STRIDE)
     places = np.rint(beats[:, np.newaxis] + np.arange(-width, width + 1)).astype(int)
-    # What is outside tells nothing.
+    # Frames outside the piece have log odds of 0: no evidence.
     odds = np.pad(log_odds(posterior, prior), (2 * width, (STRIDE + 2) * width))
     heard = odds[places + 2 * width].reshape(strides, STRIDE, -1).sum(axis=1)
     moves = np.eye(heard.shape[1])
     moves += np.exp(-MOVE) * (np.eye(len(moves), k=1) + np.eye(len(moves), k=-1))
     phases = librosa.sequence.viterbi(
-        np.exp(heard - heard.max(), dtype=float).T,  # in float32, jumps were cheap
+        np.exp(heard - heard.max(), dtype=float).T,  # float32 made jumps cheap
         moves / moves.sum(axis=1, keepdims=True),
     )
     steady = places[np.arange(len(places)), np.repeat(phases, STRIDE)]
@@ -250,7 +250,7 @@ def steadied(frames, posterior, prior):
 
 
 def on_quarters(frames, steady, interval):
-    """Return whether beats that are not those of a click are at quarters of it."""
+    """Return whether beats off a click are at quarters of its interval."""
     places = np.interp(frames, steady, np.arange(len(steady)))
     beside = np.abs(places - np.rint(places)) * interval > BESIDE
     places = 4 * places[beside]
@@ -265,11 +265,11 @@ def click(posterior, interval):
     first = math.floor(size / (interval * (1 + AROUND)))
     last = math.ceil(size / (interval * (1 - AROUND)))
     place = first + spectrum[first : last + 1].argmax()
-    # Half a place would be a sixteenth of a beat in the end: a parabola.
+    # A parabola, as an error of half a bin adds up to a sixteenth of a beat.
     return size / (place + vertex(*spectrum[place - 1 : place + 2]))
 
 
 def vertex(left, middle, right):
-    """Return how far beside the middle of three values a parabola has its maximum."""
+    """Return the offset of a parabola's maximum from the middle of three values."""
     curvature = left - 2 * middle + right
     return 0.5 * (left - right) / curvature if curvature < 0 else 0.0

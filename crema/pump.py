@@ -1,8 +1,8 @@
 """The pump: the operators of an estimator, and how they are stored.
 
-pumpp names a field ``operator/field``, and Keras accepts no ``/`` in the name of a
-layer.  Operators here join the two with a dot, so that a model's inputs and outputs
-bear the names of pump fields to the letter.  Feature extractors are in
+pumpp names a field ``operator/field``, but Keras accepts no ``/`` in the name of a
+layer.  Operators here join the two with a dot, so that the inputs and outputs of a
+model have exactly the names of pump fields.  Feature extractors are in
 :mod:`crema.features`, task transformers in :mod:`crema.tasks`.
 """
 
@@ -29,7 +29,7 @@ class Dotted:
         return f"{self.name}.{key}"
 
     def describe(self):
-        """Return, as a dict for JSON, which class with which arguments this is."""
+        """Return the class and the arguments of this operator as a dict for JSON."""
         made = {"class": f"{type(self).__module__}.{type(self).__name__}"}
         for name in inspect.signature(type(self)).parameters:
             value = getattr(self, name)
@@ -37,7 +37,7 @@ class Dotted:
         return made
 
 
-#: Everything a pump is made of.  A pickle can name any function; ours names these.
+#: The only globals that a pickled pump can name; other pickles can name any function.
 PICKLED = {
     ("builtins", "bool"),
     ("builtins", "int"),
@@ -55,7 +55,7 @@ PICKLED = {
     ("pumpp.base", "Tensor"),
     ("pumpp.core", "Pump"),
 }
-#: Modules of which any class may appear: pumpp's operators and encoders, and ours.
+#: Modules of which it can name any class: pumpp's operators and encoders, and ours.
 PICKLED_MODULES = (
     *("pumpp.feature.", "pumpp.task.", "pumpp.labels"),
     *("crema.features", "crema.tasks."),
@@ -69,7 +69,7 @@ class _Unpickler(pickle.Unpickler):
             found = super().find_class(module, name)
         elif module.startswith(PICKLED_MODULES) and name.isalnum():
             found = super().find_class(module, name)
-            # The modules also hold what they import; only what they define is ours.
+            # Reject objects that the modules import but do not define.
             if not (isinstance(found, type) and found.__module__ == module):
                 found = None
         if found is None:
@@ -81,7 +81,7 @@ def save(pump, path):
     """Pickle a pump to `path`; the same operators give the same bytes."""
     from crema.utils import disk
 
-    # After the pickle: read without unpickling, and pickle.load stops before it.
+    # After the pickle: readable without unpickling, and pickle.load stops before it.
     last = f"crema format {stored.FORMAT}\n".encode()
     with disk.atomic(path) as temporary:
         temporary.write_bytes(pickle.dumps(pump, protocol=4) + last)
@@ -93,8 +93,8 @@ def load(path):
     Parameters
     ----------
     path : str or path-like
-        A ``pump.pkl`` that :func:`save` wrote, or a ``.json`` file of what
-        :func:`to_json` returned.
+        A ``pump.pkl`` that :func:`save` wrote, or a ``.json`` file of
+        the result of :func:`to_json`.
 
     Returns
     -------
@@ -103,8 +103,8 @@ def load(path):
     Raises
     ------
     ModelError
-        The file is missing, is of another format, is not a pump, or names anything but
-        the classes that a pump consists of; nothing of such a file is run.
+        The file is missing, has another format, is not a pump, or names anything but
+        the classes of a pump; no code of such a file is run.
     """
     if pathlib.Path(path).suffix == ".json":
         from crema.utils import disk
@@ -132,7 +132,7 @@ def load(path):
 
 
 def to_json(pump):
-    """Describe a pump as JSON, which unlike a pickle can do nothing but say what it is.
+    """Describe a pump as JSON, which unlike a pickle cannot run code.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def to_json(pump):
     Returns
     -------
     list of dict
-        For each operator its class and the arguments of that.
+        Class and arguments of each operator.
     """
     return json.loads(json.dumps([operator.describe() for operator in pump.ops]))
 
@@ -155,7 +155,7 @@ def from_json(description, path):
     description : list of dict
         The description.
     path : str or path-like
-        Where it comes from, for errors.
+        Source of the description, for error messages.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def from_json(description, path):
     Raises
     ------
     ModelError
-        It describes something else than operators of this package.
+        It describes anything but operators of this package.
     """
     operators = []
     try:

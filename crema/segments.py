@@ -1,11 +1,11 @@
-"""From what a model says of each frame to segments of time."""
+"""Convert posteriors of frames to segments of time."""
 
 import itertools
 
 import jams
 import numpy as np
 
-#: Posteriors below this are as improbable as each other.
+#: Lower limit of posteriors in :func:`edges`.
 FLOOR = 1e-6
 
 
@@ -19,34 +19,34 @@ def annotate(
     scale=1.0,
     power=1.0,
 ):
-    """Make an annotation of the classes of frames.
+    """Make an annotation from the posteriors or classes of frames.
 
-    Frames of equal class become one segment.
+    Successive frames of equal class become one segment.
 
     Parameters
     ----------
     namespace : str
-        Of the annotation.
+        Namespace of the annotation.
     encoded : np.ndarray, shape=(n_frames, n_classes) or (n_frames, 1)
         Posterior probabilities, or class indices.
     labels : sequence of str
         The label of each class.
     self_transition : float or None
-        Of the Viterbi path, see :func:`best_path`.
+        Self-transition probability of the Viterbi path, see :func:`best_path`.
     hop : float
         Seconds between frames.
     duration : float, optional
         Duration of the track in seconds; by default that of the frames.
     scale : float
-        Of the Viterbi path, see :func:`best_path`.
+        Acoustic scale of the Viterbi path, see :func:`best_path`.
     power : float
-        Of the confidence, see :func:`confidence`.
+        Exponent of the confidence, see :func:`confidence`.
 
     Returns
     -------
     jams.Annotation
-        From 0 to `duration` without gap or overlap.  The confidence of a segment is the
-        mean posterior of its label in it, to this power.
+        Segments from 0 to `duration` without gap or overlap, with their
+        :func:`confidence`.
     """
     if duration is None:
         duration = len(encoded) * hop
@@ -72,17 +72,17 @@ def annotate(
 
 
 def align(annotation, times, reach):
-    """Move the boundaries between segments to times at which they are likelier.
+    """Move the boundaries between segments to given times nearby.
 
     Parameters
     ----------
     annotation : jams.Annotation
         Segments without gap or overlap.
     times : sequence of float
-        In seconds, in order.
+        Times in seconds, sorted.
     reach : float
-        How far a boundary moves at most, in seconds.  Of several boundaries, the
-        nearest has a time for itself, so that no segment vanishes.
+        Largest distance that a boundary moves, in seconds.  Only the nearest boundary
+        moves to a time, so that no segment vanishes.
 
     Returns
     -------
@@ -113,12 +113,12 @@ def align(annotation, times, reach):
 
 
 def nearest(values, among):
-    """Return for each value the index of the nearest of others, which are in order."""
+    """Return for each value the index of the nearest element of `among`, sorted."""
     return np.searchsorted((among[1:] + among[:-1]) / 2, values)
 
 
 def confidence(posterior, state, power=1.0):
-    """Say how certain it is that one state holds in all of some frames.
+    """Return the confidence that one state holds throughout some frames.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ def confidence(posterior, state, power=1.0):
     state : int
         The state.
     power : float
-        By which the odds between the states grow: above 1 where frames together tell
-        more than one by itself, below 1 where a network is surer than it is right.  It
-        is measured on tracks that the network has not learned from.
+        Exponent of the mean posteriors: above 1 if frames together are more certain
+        than a single one, below 1 if the network is overconfident.  It is measured on
+        held-out tracks.
 
     Returns
     -------
     float
-        The mean posterior, to this power, of the state, all states adding up to 1.
+        Mean posterior of the state to this power, normalised over all states.
 
     References
     ----------
@@ -148,18 +148,21 @@ def confidence(posterior, state, power=1.0):
 def best_path(posterior, self_transition, scale=1.0):
     """Find the most probable sequence of states.
 
+    All changes are equally probable, so the best state before a change is the best of
+    all, and a frame costs one step per state instead of one per pair of states.
+
     Parameters
     ----------
     posterior : np.ndarray, shape=(n_frames, n_states)
         State probabilities given the observation of each frame.
     self_transition : float or None
-        Probability that the state of a frame is that of the frame before, not less than
-        that of another; all others are as probable as each other.  None takes each
-        frame by itself.
+        Probability that a frame has the state of the frame before, at least that of
+        each other state; the others are equally probable.  With None, each frame takes
+        its own most probable state.
     scale : float
         Exponent of the posteriors, the acoustic scale of speech recognition.  The path
-        takes frames for independent; those near each other are not, and their errors,
-        which they share, would add up to certainty.  Below 1, it makes up for that.
+        assumes independent frames, but neighbouring frames share their errors, which
+        would add up to certainty.  Values below 1 compensate for this.
 
     Returns
     -------
@@ -167,9 +170,7 @@ def best_path(posterior, self_transition, scale=1.0):
 
     References
     ----------
-    G. D. Forney, "The Viterbi algorithm", Proceedings of the IEEE, 1973.  Where all
-    changes are equally probable, the best state before a change is the best of all, and
-    a frame costs one step per state instead of one per pair of states.
+    G. D. Forney, "The Viterbi algorithm", Proceedings of the IEEE, 1973.
     """
     n_frames, n_states = posterior.shape
     if self_transition is None or not n_frames or n_states == 1:
@@ -178,7 +179,7 @@ def best_path(posterior, self_transition, scale=1.0):
     stay = np.log(self_transition)
     change = np.log((1 - self_transition) / (n_states - 1))
     score = gains[0].copy()
-    # Of each frame but the first: the best state before, and which states come from it.
+    # For each frame: the best state of the one before, and the states reached from it.
     before, changed = np.zeros(n_frames, int), np.zeros((n_frames, n_states), bool)
     for frame in range(1, n_frames):
         before[frame] = score.argmax()
@@ -196,18 +197,18 @@ def best_path(posterior, self_transition, scale=1.0):
 
 
 def runs(states):
-    """Yield ``(start, end)`` of each longest run of equal values."""
+    """Yield ``(start, end)`` of each maximal run of equal values."""
     changes = np.flatnonzero(np.diff(states)) + 1
     yield from itertools.pairwise([0, *changes.tolist(), len(states)])
 
 
 def edges(posterior, states):
-    """Find where the runs of equal states begin and end, between the frames.
+    """Find the boundaries of runs of equal states, to fractions of a frame.
 
-    pumpp gives frame ``i`` the label that begins anywhere in ``[i, i + 1)`` hops, so
-    that a change seen first at frame ``i`` lies half a frame later on average.  Where
-    in it, the posteriors tell: that of the new state at frame ``i`` is how probable it
-    is that the change comes before ``i + 1``.
+    pumpp gives frame ``i`` the label that begins anywhere in ``[i, i + 1)`` hops, so a
+    change first seen at frame ``i`` lies half a frame later on average.  The posteriors
+    locate it within the frame: that of the new state at frame ``i`` is the probability
+    that the change comes before ``i + 1``.
 
     Parameters
     ----------
@@ -220,8 +221,8 @@ def edges(posterior, states):
     -------
     list of float
         The beginning of each run, in frames, and the end of the last.  The change
-        between two runs is where the line between the log odds of the two states
-        before and after it crosses zero.
+        between two runs is where the log odds of their states, interpolated linearly
+        between frames, cross zero.
     """
     places = [0.0]
     for start, _ in list(runs(states))[1:]:
@@ -229,7 +230,7 @@ def edges(posterior, states):
         logarithm = np.log(np.maximum(pair, FLOOR))
         before, after = logarithm[:, 1] - logarithm[:, 0]
         crosses = before <= 0 <= after != before
-        # The frame of a change can be told from its place: it never reaches the next.
+        # Below 1, so that rounding down gives the frame of the change.
         part = min(before / (before - after), 0.999) if crosses else 0.5
         places.append(float(start + part))
     return [*places, float(len(states))]

@@ -1,32 +1,32 @@
-"""The format of what is stored and loaded again: pumps and trained models.
+"""Format version of stored pumps and trained models.
 
-A model says it in its ``settings.json``, for all that lies beside it; a ``pump.pkl``,
-which is there before the model is, in its last line.
+A model states it in ``settings.json``, for all files beside it.  A ``pump.pkl``, which
+exists before the model does, states it in its last line.
 """
 
 from crema.exceptions import ModelError
 
-#: To be raised when this crema can no longer use what an earlier one has stored.  What
-#: bears no number is of format 1.
+#: Raise this when crema can no longer use files that an earlier version stored.  Files
+#: without a number have format 1.
 FORMAT = 1
 
 
 def check(found, path, remedy):
-    """Check the format of something stored before it is used.
+    """Check the format version of a stored file before it is used.
 
     Parameters
     ----------
     found : int
-        The number that it bears.
+        Format version that the file states.
     path : str or path-like
-        Where it bears it.
+        The file that states it.
     remedy : str
-        What to do with something older.
+        What to do about an older format.
 
     Raises
     ------
     ModelError
-        It is not that of this crema.
+        The format is not that of this crema.
     """
     if found == FORMAT:
         return

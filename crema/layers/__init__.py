@@ -1,6 +1,6 @@
-"""Keras layers: those that networks share, and a module NAME for those of NAME alone.
+"""Keras layers shared by networks; a module NAME holds those of estimator NAME.
 
-:func:`register` imports them all, which lets Keras find them in the file of a model.
+:func:`register` imports them all, so that Keras can load models that use them.
 """
 
 import importlib
@@ -15,16 +15,16 @@ from crema.features import DYNAMIC_RANGE
 
 @keras.saving.register_keras_serializable(package="crema")
 class Downsample(keras.layers.Layer):
-    """Replace each so many frames by their mean.
+    """Average each group of `factor` frames.
 
     Called on shape ``(batch, n_frames, n)``; returns ``(batch, ceil(n_frames / factor),
-    n)``.  Silence follows where the last frames are fewer.  Pooling that pads to keep
-    the length would pad at the beginning too, and shift all frames by half of that.
+    n)``.  The last group is padded with zeros.  Pooling with ``padding="same"`` would
+    pad at the beginning too, and shift all frames by half the padding.
 
     Parameters
     ----------
     factor : int
-        Frames per step.
+        Frames per group.
     """
 
     def __init__(self, factor, **kwargs):
@@ -74,7 +74,7 @@ class Upsample(keras.layers.Layer):
         self.factor = factor
 
     def call(self, inputs):
-        """Repeat, and cut what :class:`Downsample` had added."""
+        """Repeat the frames, and cut those that :class:`Downsample` added."""
         slow, fast = inputs
         return ops.repeat(slow, self.factor, axis=1)[:, : ops.shape(fast)[1]]
 
@@ -96,25 +96,25 @@ class Upsample(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="crema")
 class Colour(keras.layers.Layer):
-    """In training, filter what a harmonic constant-Q transform hears, at random.
+    """Filter a harmonic constant-Q transform at random, in training only.
 
     Called on the transform in decibels, shape ``(batch, n_frames, n_bins,
     n_harmonics)``, scaled so that silence is 0; returns the same shape.  Each patch has
-    a curve of its own over the frequencies, a sum of a few cosines, that lowers them by
-    up to twice `depth`, and the same frequency equally in all harmonics.  What falls
-    below silence is silent.  Outside training nothing is changed.
+    its own curve of attenuation over frequency, a sum of cosines, which is the same in
+    all harmonics.  Values below silence become silence.
 
     Parameters
     ----------
     depth : float
-        Greatest distance of the curve from its mean, on the scale of the input.
+        Scale of the curve, in units of the input: each cosine has an amplitude of at
+        most ``depth / sqrt(WAVES)``.
     offsets : list of int
-        Bins from the first of the first harmonic to that of each.
+        Bins from the first bin of the first harmonic to that of each harmonic.
     seed : int
-        Decides the curves.
+        Seed of the curves.
     """
 
-    #: Slowest waves of the curve over all bins, and how many there are.
+    #: Number of cosines in the curve; cosine k has k half-periods over all bins.
     WAVES = 5
 
     def __init__(self, depth, offsets, seed=0, **kwargs):
@@ -156,23 +156,23 @@ def pitch_classes(
 ):
     """Fold a harmonic constant-Q transform to pitch classes, by learned weights.
 
-    5 x 5 filters, filters as wide as a semitone, and then the octaves side by side:
-    what an octave tells of a pitch class is learned once for all pitch classes.
+    After filters of 5 frames by 5 bins and filters one semitone wide, the octaves of
+    each pitch class are put side by side, so all pitch classes share later weights.
 
     Parameters
     ----------
     x : KerasTensor, shape=(batch, n_frames, n_bins, n_harmonics)
         The transform, in which silence is 0.
     hcqt : crema.features.HCQT
-        What makes it.
+        Extractor that computes the transform.
     local_filters, semitone_filters : int
-        How many of either kind.
+        Number of filters of either kind.
     activation : str
-        Of the filters.
+        Activation of the filters.
     colour : float
-        Decibels by which :class:`Colour` filters the transform in training, if any.
+        Depth of the :class:`Colour` applied in training, in dB; 0 for none.
     seed : int
-        Of these filters.
+        Seed of the :class:`Colour`.
 
     Returns
     -------
@@ -183,7 +183,8 @@ def pitch_classes(
         octave = 12 * hcqt.over_sample
         offsets = [octave * (harmonic.bit_length() - 1) for harmonic in hcqt.harmonics]
         x = Colour(colour / DYNAMIC_RANGE, offsets, seed)(x)
-    # Beyond the edges is silence, and no edge that tells one pitch class from another.
+    # Pad with silence before normalisation; zeros after it would be an edge that tells
+    # one pitch class from another.
     x = layers.BatchNormalization()(layers.ZeroPadding2D(2)(x))
     x = layers.Conv2D(local_filters, 5, activation=activation)(x)
     x = layers.BatchNormalization()(x)
@@ -197,19 +198,19 @@ def pitch_classes(
 def around(x, channels, n_frames=1, dilation=1):
     """Convolve over all twelve pitch classes, upwards from each, and a few frames.
 
-    Pitch classes have no end: the filters go round, so that a transposed piece gives
-    transposed values.
+    The convolution is circular in pitch class, so a transposed piece gives transposed
+    values.
 
     Parameters
     ----------
     x : KerasTensor, shape=(batch, n_frames, 12, n)
         Values of each pitch class.
     channels : int
-        Filters.
+        Number of filters.
     n_frames : int
-        Frames that a filter sees, an odd number.
+        Frames that a filter covers, an odd number.
     dilation : int
-        Frames from one of these to the next.
+        Distance between these in frames.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Parts of the network of the beat estimator, and its loss."""
+"""Blocks of the beat estimator's network, and its loss."""
 
 import keras
 from keras import ops
@@ -7,12 +7,12 @@ from crema.layers import around
 
 
 class EventCrossentropy(keras.losses.Loss):
-    """Cross-entropy of events, widened over the frames beside them.
+    """Cross-entropy of events, widened over neighbouring frames.
 
     Called on labels of shape ``(batch, n_frames, 1)``, 1 for an event, 0 for none and
-    -1 for a frame whose loss is 0, and on probabilities.  The frames beside an event
-    count as half an event and the next as a quarter, since annotations are not exact to
-    a frame.  The mean is over all frames, so that each known frame weighs the same.
+    -1 for an unknown frame, whose loss is 0, and on probabilities.  The frames next to
+    an event count as half an event and those beyond as a quarter, since annotations are
+    not exact to a frame.  The mean is over all frames, so known frames weigh the same.
 
     References
     ----------
@@ -21,7 +21,7 @@ class EventCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self):
-        # Padding of validation excerpts has weight 0 and must not thin out their mean.
+        # Padding of validation excerpts has weight 0 and must not lower their mean.
         super().__init__(reduction="mean_with_sample_weight")
 
     def call(self, y_true, y_pred):
@@ -40,16 +40,16 @@ class EventCrossentropy(keras.losses.Loss):
 
 
 def residual(x, channels, dilation, dropout):
-    """Add what a dilated convolution sees around each frame.
+    """Add a dilated convolution to its input.
 
     Parameters
     ----------
     x : KerasTensor, shape=(batch, n_frames, channels)
         Values of each frame.
     channels, dilation : int
-        Filters, of five frames each, and frames from one of these to the next.
+        Number of filters, of five frames each, and distance between these in frames.
     dropout : float
-        Share of the filters that are dropped.
+        Share of the filters to drop.
 
     Returns
     -------
@@ -64,21 +64,20 @@ def residual(x, channels, dilation, dropout):
 
 
 def harmony(x, filters, channels):
-    """Tell how notes begin, end and go together, in whatever key.
+    """Compute transposition-invariant features of harmonic change.
 
-    Bars begin where chords change, and chords change alike in all keys: the twelve
-    pitch classes share their filters, and what counts is the strongest answer and the
-    mean.
+    Bars begin where chords change, and chord changes are alike in all keys: the twelve
+    pitch classes share their filters, whose outputs are pooled by maximum and mean.
 
     Parameters
     ----------
     x : KerasTensor, shape=(batch, n_steps, 12 * n_octaves)
-        A constant-Q transform of one bin per semitone, about twelve steps a second.
+        A constant-Q transform with one bin per semitone, about twelve steps per second.
     filters : int
-        Over nine steps of one pitch class in all octaves: what has sounded and what is
-        about to.
+        Number of filters over nine steps, past and future, of one pitch class in all
+        octaves.
     channels : int
-        Filters over all pitch classes.
+        Number of filters over all pitch classes.
 
     Returns
     -------

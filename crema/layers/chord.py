@@ -1,4 +1,4 @@
-"""Layers of the chord estimator, whose network is one for all twelve pitch classes."""
+"""Layers of the chord estimator, whose network all twelve pitch classes share."""
 
 import keras
 from keras import ops
@@ -6,14 +6,14 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="crema")
 class EachPitchClass(keras.layers.Layer):
-    """Make a sequence of its own of each pitch class.
+    """Make each pitch class a sequence of its own.
 
     Called on shape ``(batch, n_frames, n_classes, n)``; returns
     ``(batch * n_classes, n_frames, n)``.
     """
 
     def call(self, x):
-        """Return the sequences, those of a piece one after the other."""
+        """Return the sequences; those of a piece are successive."""
         n_frames = ops.shape(x)[1]
         return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, n_frames, x.shape[3]))
 
@@ -64,12 +64,12 @@ class AllPitchClasses(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="crema")
 class Order(keras.layers.Layer):
-    """Put the last axis but one into another order.
+    """Reorder the last axis but one.
 
     Parameters
     ----------
     indices : list of int
-        Which of the old places comes to each of the new.
+        Index in the input for each index in the output.
     """
 
     def __init__(self, indices, **kwargs):
@@ -77,7 +77,7 @@ class Order(keras.layers.Layer):
         self.indices = list(indices)
 
     def call(self, x):
-        """Return what was at the indices."""
+        """Return the values at the indices."""
         return ops.take(x, self.indices, axis=2)
 
     def compute_output_shape(self, input_shape):

@@ -1,4 +1,4 @@
-"""Trained estimators, one module each; :func:`load` finds the one a directory needs."""
+"""Trained estimators, one module each; :func:`load` finds the one for a directory."""
 
 import importlib
 import pathlib
@@ -7,12 +7,12 @@ from crema import compiled, network, stored
 from crema.exceptions import ModelError
 from crema.utils import disk, hashes
 
-#: Where the models are that crema comes with.
+#: Directory of the models released with crema.
 RELEASED = pathlib.Path(__file__).parent
 
 
 def load(directory):
-    """Load the estimator that a training left in `directory`.
+    """Load the estimator that training stored in `directory`.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def load(directory):
     Raises
     ------
     ModelError
-        `directory` holds no complete model, or one of an unknown estimator or another
-        format.
+        `directory` holds no complete model, or a model of an unknown estimator or of
+        another format.
     """
     settings = pathlib.Path(directory, "settings.json")
     if not settings.is_file():
@@ -39,14 +39,14 @@ def load(directory):
 
 
 def files(directory):
-    """Return the paths of what a model consists of: network, pump, decoder, version.
+    """Return the paths of a model's files: network, pump, decoder and version.
 
-    Nothing is imported that reads them.
+    This does not import the libraries that read them.
 
     Raises
     ------
     ModelError
-        One of them is missing, or the files of a release are not as they were.
+        A file is missing, or a file of a release was changed.
     """
     directory = pathlib.Path(directory)
     hashes.check(directory)
@@ -65,7 +65,7 @@ def files(directory):
 
 
 def sha256(directory):
-    """Return one hash for all that a model consists of."""
+    """Return one hash over all files of a model."""
     return hashes.of_all(files(directory))
 
 
@@ -75,8 +75,8 @@ def find(directory):
     Parameters
     ----------
     directory : str or path-like
-        What a training left, such as ``training/chord/resources``, or a directory of
-        such, such as ``training``.
+        The ``resources`` of a training, such as ``training/chord/resources``, or a
+        directory of several, such as ``training``.
 
     Returns
     -------
@@ -86,18 +86,18 @@ def find(directory):
     Raises
     ------
     ModelError
-        There is no model, or there are two of one estimator, or one of another format.
+        There is no model, two of one estimator, or one of another format.
     """
     directory = pathlib.Path(directory)
     found = {}
     for sums in directory.glob(f"*/{hashes.SUMS}"):
         if not sums.with_name("settings.json").is_file():
-            hashes.check(sums.parent)  # or nobody would miss it
+            hashes.check(sums.parent)  # a release without it would be overlooked
     for pattern in ("", "*/", "*/resources/"):
         for settings in sorted(directory.glob(f"{pattern}settings.json")):
             hidden = settings.parent.name.startswith(".")
             if hidden and settings.parent != directory:
-                continue  # a release that is being made
+                continue  # an unfinished release
             name = name_of(settings)
             if name in found:
                 raise ModelError(
@@ -119,7 +119,7 @@ def name_of(settings):
     Raises
     ------
     ModelError
-        It names none, or is that of a model of another format.
+        It names no estimator, or its model has another format.
     """
     record = disk.read_json(settings)
     record = record if isinstance(record, dict) else {}
@@ -142,9 +142,9 @@ def estimator(name):
         f"no estimator is called {name!r}: crema/models/{name}.py with a class Model "
         "is missing"
     )
-    # What librosa does without, it looks for in all that is imported by then; before
-    # jams and pumpp, which a model needs, that is a fifth of a second less, or more.
-    compiled.librosa.load  # noqa: B018 -- whose module is imported when it is named
+    # For each missing optional package librosa walks sys.modules; imported before jams
+    # and pumpp, it saves 0.2 s.
+    compiled.librosa.load  # noqa: B018 -- access imports the module
     try:
         module = importlib.import_module(f"crema.models.{name}")
     except ModuleNotFoundError as error:

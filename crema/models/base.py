@@ -1,4 +1,4 @@
-"""What every trained estimator does: audio in, posteriors or an annotation out."""
+"""Base class of trained estimators: audio in, posteriors or annotations out."""
 
 import pathlib
 
@@ -12,30 +12,29 @@ from crema.version import __version__
 class Estimator:
     """A trained model, its pump and its decoder, read from one directory.
 
-    Subclasses override :meth:`decode` where an output is more than what the task
-    transformer of the first output makes of it, and :meth:`revise` where other
-    estimators can help.
+    Subclasses override :meth:`decode` if decoding takes more than the task transformer
+    of the first output, and :meth:`revise` if other estimators can improve the result.
 
     Parameters
     ----------
     directory : str or path-like
         Holds ``model.onnx`` or else ``model.h5``, ``pump.json`` or else ``pump.pkl``,
-        ``decoder.json`` and ``version.txt``; where ``SHA256SUMS`` is there too, the
-        files must be those that it lists.
+        ``decoder.json`` and ``version.txt``.  If it also holds ``SHA256SUMS``, the
+        files must match it.
 
     Attributes
     ----------
     pump : pumpp.Pump
-        Its feature extractors make the model's inputs, its task transformers decode
-        the outputs.
+        Its feature extractors compute the inputs of the network, its task transformers
+        decode the outputs.
     extractors : list of pumpp.feature.FeatureExtractor
-        Those of its operators that make the inputs.
+        Operators of the pump that compute the inputs.
     version : str
         ``GIT-HASH.ITERATION`` of the training.
     decoder : dict
-        Parameters of the decoding that were estimated in training.
+        Parameters for decoding, estimated in training.
     origin : dict
-        The name, the version, and one hash for the files that it was loaded from.
+        Name of the estimator, version, and one hash over the files it was loaded from.
 
     Raises
     ------
@@ -51,7 +50,7 @@ class Estimator:
         self.pump = pump.load(operators)
         self.decoder = disk.read_json(directory / "decoder.json")
         self.version = (directory / "version.txt").read_text(encoding="utf-8").strip()
-        # Of the files as they are now; another training may replace them.
+        # Hashed now, as another training can replace the files later.
         self.origin = {
             "estimator": self.name,
             "version": self.version,
@@ -73,17 +72,17 @@ class Estimator:
         ]
 
     def __reduce__(self):
-        """Be loaded again in another process, as the network cannot be sent to it."""
+        """Pickle only the directory: the network cannot be sent to another process."""
         return type(self), (self.directory,)
 
     @property
     def name(self):
-        """Name of the estimator, that of its module."""
+        """Name of the estimator, which is that of its module."""
         return type(self).__module__.rpartition(".")[2]
 
     @property
     def names(self):
-        """Names of the annotations that :meth:`decode` makes, one for each."""
+        """Names of the annotations that :meth:`decode` returns, in order."""
         return (self.name,)
 
     @property
@@ -119,15 +118,15 @@ class Estimator:
         filename : str or path-like, optional
             An audio file; or else `y` and `sr`.
         y : np.ndarray, shape=(n_samples,) or (n_channels, n_samples)
-            Audio, in floating point within [-1, 1] or integers of full scale.
+            Samples: floating point within [-1, 1], or integers of full scale.
         sr : int
-            Its sampling rate in Hz.
+            Sampling rate of `y` in Hz.
 
         Returns
         -------
         dict of np.ndarray, shape=(n_frames, n_classes) or (n_classes,)
-            One array per output of the network, by name, the first output first; an
-            output about the whole piece has no axis of frames.
+            The outputs of the network by name, in its order.  An output about the whole
+            piece has no axis of frames.
 
         Raises
         ------
@@ -159,8 +158,8 @@ class Estimator:
     def posteriors(self, audio):
         """Compute the posteriors of a :class:`crema.audio.Audio`; see :meth:`outputs`.
 
-        Several estimators share what they compute of one such object, and who asks for
-        posteriors and annotations has the network run once.
+        Estimators share the features of such an object, and the network runs once for
+        both posteriors and annotations.
         """
 
         def compute():
@@ -178,8 +177,9 @@ class Estimator:
         Returns
         -------
         list of jams.Annotation
-            Each from 0 to the duration of the audio.  Its sandbox has one of
-            :attr:`names`, and :attr:`origin`.  The first is what evaluation scores.
+            Annotations from 0 to the duration of the audio.  The sandbox of each holds
+            its name, one of :attr:`names`, and :attr:`origin`.  Evaluation scores the
+            first.
         """
         annotations = self.decode(self.posteriors(audio), audio.duration)
         for name, annotation in zip(self.names, annotations, strict=True):
@@ -191,22 +191,23 @@ class Estimator:
         return annotations
 
     def revise(self, made):
-        """Mend one's own annotations by what other estimators say of the same piece.
+        """Improve the annotations of this estimator, given those of all estimators.
 
         Parameters
         ----------
         made : dict of str to list of jams.Annotation
-            What :meth:`annotate` of each estimator made, by name.  Not to be changed.
+            Results of :meth:`annotate` for the same piece, by the name of the
+            estimator.  They must not be changed.
 
         Returns
         -------
         list of jams.Annotation
-            Those of this estimator; by default as they are.
+            The annotations of this estimator, by default unchanged.
         """
         return made[self.name]
 
     def decode(self, outputs, duration):
-        """Make annotations of what :meth:`outputs` returns.
+        """Decode the posteriors that :meth:`outputs` returns.
 
         Parameters
         ----------

@@ -1,18 +1,18 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
-Decoding finds, for several ranges of tempo, the most probable sequence of beats, whose
-intervals change little from one to the next.  It is a hidden semi-Markov form of the
-bar pointer model: a state is a beat and the interval that led to it, so that a frame
+For each of several ranges of tempo, decoding finds the most probable sequence of beats
+whose intervals change little from one to the next.  The model is a hidden semi-Markov
+form of the bar pointer model: a state is a beat and the interval before it, so a frame
 costs one step per pair of intervals, and positions within an interval cost none.
 
-Each sequence is counted in bars of two, three and four beats, and in bars of any
-length.  Posteriors are not independent from beat to beat: a network that is unsure
-whether a song goes at 60 or at 120 is so in all of it, and the product of all its
-doubts would be a certainty.  So what is chosen between these readings is not the most
-probable, but the one that is expected to agree best with an annotation by the measure
-that is used for beats (minimum Bayes risk): its beats with the posteriors; its
-downbeats with the other readings, each by its weight, in which a whole piece tells more
-than its doubts about every single bar.
+Each sequence is divided into bars of two, three or four beats, and into bars of varying
+length.  Posteriors are not independent from beat to beat: a network that cannot tell 60
+from 120 beats per minute is unsure throughout a song, and the product of its posteriors
+would turn this doubt into certainty.  Decoding therefore does not choose the most
+probable of these readings, but the one with the highest expected F-measures of beats
+and of downbeats (minimum Bayes risk).  That of its beats is estimated from the
+posteriors, that of its downbeats from all readings, weighted by expected F-measures of
+beats and by likelihoods tempered to offset bar-to-bar correlation.
 
 References
 ----------
@@ -37,26 +37,26 @@ from crema.pulse import FLOOR, beat_runs, steadied, vertex, without_rests
 from crema.tasks.beat import METERS, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
-#: a minute.
+#: per minute.
 OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
-#: Bars that a whole piece is tried in, besides bars of all lengths.
+#: Bar lengths tried for a whole piece, besides varying ones.
 COMMON = (2, 3, 4)
-#: Exponent of the posteriors of downbeats, less than 1 as they are not independent.
+#: Exponent of the posteriors of downbeats: neighbouring ones are correlated.
 ACOUSTIC_SCALE = 0.3
-#: Probability that a bar breaks off at any beat, for a beat too many or too few.
+#: Probability that a bar breaks off at a beat, to allow for extra or missing beats.
 BREAK = 1e-3
 #: Probability that the meter changes after a bar.
 CHANGE = 1e-2
-#: How much the weight of a reading grows, in nats: per unit of its expected F-measure,
-#: and per nat of the likelihood of its downbeats.  Measured on 300 songs that the
-#: network had not heard; half or twice as much changes little.
+#: Log weight of a reading, in nats, per unit of its expected F-measure and per nat of
+#: its downbeat likelihood.  Measured on 300 held-out songs; half or twice as much
+#: changes little.
 TRUST, DOWNBEAT_TRUST = 12.0, 0.03
-#: The first of these for confidence, which would be too high with it; measured on the
+#: TRUST for confidences, which would be too high with the value above; measured on the
 #: validation tracks.
 CERTAINTY = 6.0
-#: Beats over which support is averaged, and how much is enough for full confidence.
+#: Beats over which support is averaged, and the support that gives full confidence.
 SUPPORT, ENOUGH = 17, 0.5
-#: Seconds between an estimated and an annotated beat that are taken for one.
+#: Tolerance between an estimated and an annotated beat, in seconds.
 NEAR = 0.07
 
 
@@ -68,7 +68,7 @@ class BeatModel(base.Estimator):
     Attributes
     ----------
     classes : dict of str to list of str
-        What the classes of each output stand for.
+        Labels of the classes of each output.
     """
 
     classes = {"beat.beat": ["beat"], "beat.downbeat": ["downbeat"]}
@@ -93,8 +93,8 @@ class BeatModel(base.Estimator):
     def decode(self, outputs, duration):
         """Decode beats and their positions in bars.
 
-        The confidence of a beat is the weight of all readings in which it is one; in
-        music of whose beats the network hears little it is reduced in proportion.
+        The confidence of a beat is the total weight of the readings that contain it,
+        reduced in proportion where the posteriors support the beats little.
         """
         beat, downbeat = (
             outputs[name][:, 0].astype(float) for name in ("beat.beat", "beat.downbeat")
@@ -115,12 +115,12 @@ class BeatModel(base.Estimator):
         return [annotation]
 
     def readings(self, beat, downbeat, rate):
-        """Yield what there is to choose from.
+        """Yield the readings to choose from.
 
         Parameters
         ----------
         beat, downbeat : np.ndarray, shape=(n_frames,)
-            Posteriors.
+            Posteriors of beats and downbeats.
         rate : float
             Frames per second.
 
@@ -128,7 +128,7 @@ class BeatModel(base.Estimator):
         ------
         Reading
         """
-        # An event may peak a frame beside its place.
+        # An event can peak beside its frame.
         near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
         loudest = maximum_filter1d(beat, 2 * round(NEAR * rate) + 1)
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
@@ -138,7 +138,7 @@ class BeatModel(base.Estimator):
             runs = [part for run in runs for part in without_rests(run, loudest)]
             if not runs:
                 continue
-            # A click is not less probable for what the network does not hear of it.
+            # Before steadying: low posteriors at a click do not make it less probable.
             expected = expected_f_measure(near[0][np.concatenate(runs)], beat)
             runs = [steadied(run, beat, self.prior) for run in runs]
             frames = np.concatenate(runs)
@@ -159,16 +159,16 @@ Model = BeatModel
 
 
 class Reading(NamedTuple):
-    """One way to hear a piece.
+    """One interpretation of a piece: its beats and bars.
 
     Attributes
     ----------
     frames, positions : np.ndarray of int, shape=(n_beats,)
         Frame of each beat, and its position in the bar, from 1.
     expected : float
-        The F-measure to expect of its beats.
+        Expected F-measure of its beats.
     likelihood : float
-        Of its downbeats, in nats more than by chance.
+        Log-likelihood ratio of its downbeats to chance, in nats.
     """
 
     frames: np.ndarray
@@ -178,19 +178,19 @@ class Reading(NamedTuple):
 
 
 def choose(readings, near):
-    """Find the reading that is expected to agree best with an annotation.
+    """Find the reading with the highest expected F-measures of beats and downbeats.
 
     Parameters
     ----------
     readings : list of Reading
         At least one.
     near : int
-        Frames between two events that are taken for one.
+        Tolerance in frames between matching events.
 
     Returns
     -------
     int
-        Its place in the list.
+        Index of the reading.
     """
     weight = softmax(
         [TRUST * r.expected + DOWNBEAT_TRUST * r.likelihood for r in readings]
@@ -202,8 +202,8 @@ def choose(readings, near):
 
 
 def agreement(frames, readings, near):
-    """Return the weight of the readings in which each beat is one, shape (n_beats,)."""
-    # Readings of the same beats differ in their bars alone.
+    """Return the weight of the readings that contain each beat, shape (n_beats,)."""
+    # Count each sequence once: its readings differ only in their bars.
     sequences = {id(reading.frames): reading for reading in readings}.values()
     weight = softmax([CERTAINTY * reading.expected for reading in sequences])
     hits = [is_near(frames, reading.frames, near) for reading in sequences]
@@ -211,10 +211,10 @@ def agreement(frames, readings, near):
 
 
 def support(frames, posterior, near):
-    """Return how well the network hears the beats around each beat, up to 1.
+    """Return how much the posteriors support the beats around each beat, up to 1.
 
-    That one of them lies near a frame is as probable as the sum of the posteriors there
-    says, of which training gives each event :data:`crema.tasks.beat.WIDTH` frames.
+    The probability of a beat near a frame is the sum of the posteriors there, divided
+    by :data:`crema.tasks.beat.WIDTH`, the sum that training teaches for each event.
     """
     total = np.cumsum(np.concatenate([[0], posterior]))
     last = np.minimum(frames + near + 1, len(posterior))
@@ -224,7 +224,7 @@ def support(frames, posterior, near):
 
 
 def is_near(frames, others, near):
-    """Return which frames have one of the others, in order, within so many frames."""
+    """Return which frames are within `near` frames of one of `others`, sorted."""
     if not len(others):
         return np.zeros(len(frames), dtype=bool)
     after = np.searchsorted(others, frames)
@@ -236,18 +236,18 @@ def is_near(frames, others, near):
 
 
 def f_measure(frames, others, near):
-    """Return the F-measure of events whose distance is more than twice `near`."""
+    """Return the F-measure of two lists of events more than ``2 * near`` apart each."""
     total = len(frames) + len(others)
     return 2 * is_near(frames, others, near).sum() / total if total else 1.0
 
 
 def peak(posterior, frame):
-    """Find the peak near a frame.
+    """Find the peak of a posterior near a frame.
 
     Returns
     -------
     float
-        Its place between frames, by a parabola through the logarithms.
+        Its position in frames, from a parabola through the logarithms.
     """
     window = np.arange(max(0, frame - 2), min(len(posterior), frame + 3))
     frame = window[posterior[window].argmax()]
@@ -265,9 +265,9 @@ def bar_positions(downbeat, meters, prior):
     downbeat : np.ndarray, shape=(n_beats,)
         Probability that each beat is a downbeat.
     meters : np.ndarray, shape=(6,)
-        Probabilities of bars of 2 to 7 beats, some of which may be 0.
+        Probabilities of bars of 2 to 7 beats, some of which can be 0.
     prior : float
-        Probability that a beat of which nothing is known is a downbeat.
+        Prior probability that a beat is a downbeat.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def bar_positions(downbeat, meters, prior):
     for row, (meter, position) in enumerate(states):
         if position < meter:
             transition[row, states.index((meter, position + 1))] = 1 - BREAK
-            if position > 1:  # a bar of one beat is none
+            if position > 1:  # a bar has two beats or more
                 transition[row, states.index((meter, 1))] = BREAK
         else:
             for other, share in meters.items():
@@ -295,8 +295,8 @@ def bar_positions(downbeat, meters, prior):
             transition[row, states.index((meter, 1))] += 1 - CHANGE
     transition /= transition.sum(axis=1, keepdims=True)
     initial = np.asarray([meters[meter] / meter for meter, _ in states])
-    # Relative to what is known beforehand; else, where a network is unsure of all
-    # downbeats, the bars that have the fewest would win.
+    # Relative to the prior; otherwise, if a network is unsure of all downbeats, bars
+    # with the fewest downbeats would win.
     probable = np.clip(downbeat, FLOOR, 1 - FLOOR)
     first = (probable * (1 - prior)) ** ACOUSTIC_SCALE
     other = ((1 - probable) * prior) ** ACOUSTIC_SCALE
@@ -306,14 +306,14 @@ def bar_positions(downbeat, meters, prior):
 
 
 def expected_f_measure(chosen, posterior):
-    """Return the F-measure to expect of estimated events.
+    """Return the expected F-measure of estimated events.
 
     Parameters
     ----------
     chosen : np.ndarray, shape=(n_events,)
         Probability of each event.
     posterior : np.ndarray, shape=(n_frames,)
-        Probability of an event at each frame, from which follows how many there are.
+        Probability of an event at each frame, which gives the expected number of them.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Chords: posteriors over 170 tags and over root, bass and pitch classes; decoding.
 
-Labels are in Harte syntax.  A tag is a root and one of 14 qualities, ``N`` (no chord)
-or ``X`` (a chord outside the vocabulary).  The bass output turns a decoded tag into an
-inversion where the bass is another tone of the chord.
+Labels are in Harte syntax.  A tag is a root with one of 14 qualities, ``N`` (no chord)
+or ``X`` (a chord outside the vocabulary).  If the bass output finds another tone of the
+chord in the bass, the decoded tag becomes an inversion.
 """
 
 import itertools
@@ -15,16 +15,16 @@ from crema import segments
 from crema.models import base
 from crema.notes import PITCH_CLASSES
 
-#: Scale degree of each interval above the root, in semitones, that a chord can have.
+#: Scale degree of each interval above the root, by its number of semitones.
 DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
-#: How far from a beat, in seconds, a change is taken to be one on it: about a frame,
-#: and less than what lies between a beat and the syncopation before it.
+#: Largest distance from a beat, in seconds, at which a change moves to it: about one
+#: frame, and less than the distance of a syncopation from the next beat.
 REACH = 0.1
-#: What root, bass and pitch classes weigh beside the tags, which weigh 1; measured on
-#: tracks that are held out of training.
+#: Weight of root, bass and pitch classes relative to the tags; measured on held-out
+#: tracks.
 STRUCTURE_WEIGHT = 0.3
-#: Below this, and above 1 less it, they are not believed.
+#: Their posteriors are clipped this far from 0 and 1.
 FLOOR = 1e-3
 
 
@@ -46,7 +46,7 @@ class ChordModel(base.Estimator):
 
     @property
     def classes(self):
-        """Dict of str to list of str: what the classes of each output stand for."""
+        """Dict of str to list of str: labels of the classes of each output."""
         return {
             self.output_names[0]: self.task.labels,
             "chord_struct.pitch": [*PITCH_CLASSES],
@@ -69,10 +69,10 @@ class ChordModel(base.Estimator):
         return [inverted]
 
     def together(self, outputs):
-        """Weigh the tags by what the other outputs say of their roots and tones.
+        """Weight the tags by the posteriors of their roots, basses and tones.
 
-        Each output was trained on its own question, and a tag that is rare may be well
-        told by its tones.  They are experts whose opinions are multiplied.
+        A rare tag can be easy to recognise by its tones.  The outputs, each trained on
+        its own target, are multiplied as a product of experts.
 
         Parameters
         ----------
@@ -82,8 +82,8 @@ class ChordModel(base.Estimator):
         Returns
         -------
         np.ndarray, shape=(n_frames, 170)
-            Posteriors of the tags.  That of X, which has no root and no tones, is as it
-            was.
+            Posteriors of the tags.  That of X, which has no root and no tones, is
+            unchanged.
 
         References
         ----------
@@ -105,7 +105,7 @@ class ChordModel(base.Estimator):
         return tags
 
     def revise(self, made):
-        """Have chords change on beats, where these are known."""
+        """Move chord changes to nearby beats, if beats are estimated."""
         (chords,) = made[self.name]
         if "beat" not in made:
             return [chords]
@@ -119,7 +119,7 @@ Model = ChordModel
 
 
 def structure(labels):
-    """Take chords apart.
+    """Return roots, possible basses and tones of chords.
 
     Parameters
     ----------
@@ -129,11 +129,11 @@ def structure(labels):
     Returns
     -------
     roots : np.ndarray, shape=(n_labels,), dtype=int
-        0 (C) to 11 (B), and 12 where there is none.
+        0 (C) to 11 (B), and 12 for N.
     basses : np.ndarray, shape=(n_labels, 13)
-        1 for each pitch class that can be the bass: the tones, and none of N.
+        1 for each possible bass: the tones of a chord, and 12 (none) for N.
     tones : np.ndarray, shape=(n_labels, 12)
-        1 for each pitch class that sounds.
+        1 for each pitch class of the chord.
     """
     roots, intervals, _ = mir_eval.chord.encode_many(labels)
     tones = np.array(list(map(np.roll, intervals, roots)), dtype=float)
@@ -151,15 +151,15 @@ def add_inversions(annotation, bass, self_transition, hop):
     bass : np.ndarray, shape=(n_frames, 13)
         Posteriors of the bass pitch class.
     self_transition : float
-        Probability that the bass goes on from one frame to the next.
+        Probability that the bass stays the same from one frame to the next.
     hop : float
         Seconds between frames.
 
     Returns
     -------
     jams.Annotation
-        Each segment carries the bass, one of the tones of its chord, that is most
-        probable in it by Viterbi decoding.
+        Segments with their most probable bass, by Viterbi decoding over the tones of
+        the chord.
     """
     result = jams.Annotation(
         annotation.namespace, time=annotation.time, duration=annotation.duration
@@ -176,7 +176,7 @@ def add_inversions(annotation, bass, self_transition, hop):
         if root < 0:  # N and X have no bass
             result.append(*observation)
             continue
-        # The floor keeps a frame that hears none of the tones from deciding.
+        # The floor keeps single frames without any of the tones from deciding.
         probability = bass[start:end, (root + intervals) % 12] + 1e-6
         path = segments.best_path(probability, self_transition)
         places = np.add(start, segments.edges(probability, path))
@@ -196,5 +196,5 @@ def add_inversions(annotation, bass, self_transition, hop):
 
 
 def frame_at(time, hop):
-    """Return the frame at which a change at `time` is seen first."""
+    """Return the frame at which a change at `time` is first seen."""
     return int(time / hop + 1e-6)

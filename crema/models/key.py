@@ -17,9 +17,9 @@ class KeyModel(base.Estimator):
     Attributes
     ----------
     classes : dict of str to list of str
-        What the classes of each output stand for.
+        Labels of the classes of each output.
     names : tuple of str
-        Of the annotations: of the whole track, and of its parts.
+        Names of the annotations of the whole track and of its parts.
     """
 
     classes = {"key.overall": KEYS, "key.local": KEYS}
@@ -30,10 +30,10 @@ class KeyModel(base.Estimator):
         self.task.self_transition = self.probability("self_transition")
 
     def decode(self, outputs, duration):
-        """Decode the key of the whole track, and the keys that follow each other.
+        """Decode the key of the whole track and the sequence of local keys.
 
-        Two annotations: the first has one key from beginning to end, the second changes
-        key where the music does.
+        They are two annotations: the first has one key from beginning to end, the
+        second changes key with the music.
         """
         return [
             self.task.inverse(outputs[name], duration=duration)

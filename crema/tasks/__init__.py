@@ -1,5 +1,5 @@
-"""What annotations mean to a network: one module per estimator.
+"""Task transformers, one module per estimator.
 
-A task transformer turns a JAMS annotation into arrays, the targets of a training, and
-posteriors back into an annotation.
+A task transformer encodes a JAMS annotation as arrays, the targets of training, and
+decodes posteriors into an annotation.
 """

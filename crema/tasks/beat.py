@@ -7,20 +7,20 @@ from crema.compiled import pumpp
 from crema.exceptions import AnnotationError, ConfigError
 from crema.pump import Dotted
 
-#: Beats in a bar that decoding considers.
+#: Numbers of beats per bar that decoding considers.
 METERS = (2, 3, 4, 5, 6, 7)
-#: Frames that the loss teaches for each event: itself, two halves and two quarters.
+#: Sum of the targets around an event in the loss: 1, two halves and two quarters.
 WIDTH = 2.5
-#: Frames per second that keep neighbouring beats apart.
+#: Lowest frame rate, in Hz, that keeps neighbouring beats apart.
 LEAST_RATE = 40
 
 
 class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
     """Beats, fields ``name.beat`` and ``name.downbeat``, shape ``(None, 1)``.
 
-    A frame is 1 where it is the nearest to a beat (downbeat), 0 elsewhere, and -1 where
-    the annotation does not tell: outside of its time, and for downbeats also between
-    beats whose position in the bar is unknown.
+    The frame nearest to a beat (downbeat) is 1, others are 0.  Unknown frames are -1:
+    those outside the time of the annotation and, for downbeats, those around beats
+    whose position in the bar is unknown.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
             )
         frames = np.rint(times * rate).astype(int)
         begin = 0 if ann.time is None else ann.time
-        # Some annotations of events say that they last no time.
+        # Some annotations of events have a duration of 0.
         end = begin + ann.duration if ann.duration else duration
         beat = np.full(n_frames, -1, dtype=np.int8)
         beat[round(begin * rate) : round(end * rate)] = 0
         downbeat = beat.copy()
-        # A frame belongs to the beats around it; one unknown position leaves it open.
+        # A frame is unknown if the beat before or after it has an unknown position.
         unknown = np.isnan(positions)
         edges = np.clip([0, *frames, n_frames], 0, n_frames)
         open_after = np.concatenate([unknown[:1], unknown[1:] | unknown[:-1]])
@@ -91,7 +91,7 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         return {"beat": beat[:, np.newaxis], "downbeat": downbeat[:, np.newaxis]}
 
     def inverse(self, encoded, duration=None):
-        """Take the peaks of beat posteriors for beats of unknown position.
+        """Decode peaks of beat posteriors as beats of unknown position.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Chords as classes: tags of pumpp's vocabularies, and their structure.
 
-Labels are class indices, not one-hot rows, so that feature files stay small.
+Labels are class indices, not one-hot rows, to keep feature files small.
 """
 
 import re
@@ -12,7 +12,7 @@ from crema import segments
 from crema.compiled import pumpp
 from crema.pump import Dotted
 
-#: Of the confidence of a chord, see :func:`crema.segments.confidence`.
+#: Exponent of the confidence of a chord, see :func:`crema.segments.confidence`.
 POWER = 0.65
 
 
@@ -26,16 +26,16 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
             name=name, vocab=vocab, sr=sr, hop_length=hop_length, sparse=True
         )
         self.vocab = vocab
-        # pumpp holds a set of strings, whose order, and so whose pickle, changes
-        # from one process to the next.
+        # pumpp holds a set of strings, whose order, and hence pickle, differs between
+        # processes.
         self._classes = [str(label) for label in self.encoder.classes_]
 
     def simplify(self, chord):
-        """Return the label of the vocabulary that stands for a chord.
+        """Return the vocabulary's label for a chord.
 
-        Degrees in parentheses count, where pumpp leaves them out: ``C:(b3,5)`` is a
-        minor chord.  What is no chord of the vocabulary by them is called by its
-        shorthand, if there is one and its third is not left out, or else ``X``.
+        Degrees in parentheses count, which pumpp ignores: ``C:(b3,5)`` is a minor
+        chord.  If the chord with them is not in the vocabulary, its shorthand decides,
+        unless it has none or omits its third: then the label is ``X``.
         """
         label, _, degrees = chord.partition("/")[0].partition("(")
         if not degrees:
@@ -49,7 +49,7 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         return super().simplify(chord) if named else "X"
 
     def encode_intervals(self, *args, **kwargs):
-        """Encode intervals; what is not annotated is ``X``, where pumpp has class 0."""
+        """Encode intervals; unannotated time is ``X``, not class 0 as in pumpp."""
         return super().encode_intervals(*args, fill=self._classes.index("X"), **kwargs)
 
     @property
@@ -58,18 +58,19 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         return list(self._classes)
 
     def set_transition(self, p_self):
-        """Set how probably the label of a frame is that of the frame before, or None.
+        """Set the self-transition probability of labels, or None.
 
-        pumpp would make a matrix of it, which the path does without.
+        pumpp would make a matrix of it, which :func:`crema.segments.best_path` does not
+        need.
         """
         self.self_transition = p_self
 
     def inverse(self, encoded, duration=None):
         """Decode posteriors into a chord annotation.
 
-        Where it is known how probably a label goes on (``set_transition``), the labels
-        are the Viterbi path through the posteriors, divided by no prior; else the most
-        probable label of each frame.  Frames of equal label become one segment.
+        If a self-transition probability is set (``set_transition``), the labels are the
+        Viterbi path through the posteriors, which are not divided by a prior; otherwise
+        they are the most probable label of each frame.
 
         Parameters
         ----------
@@ -81,8 +82,8 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         Returns
         -------
         jams.Annotation
-            Namespace ``chord``, from 0 to `duration` without gap or overlap.  The
-            confidence of a segment is :func:`crema.segments.confidence`.
+            Namespace ``chord``; segments from 0 to `duration` without gap or overlap.
+            Their confidence is :func:`crema.segments.confidence`.
         """
         return segments.annotate(
             self.namespace,
@@ -105,7 +106,7 @@ class StructuredChord(Dotted, pumpp.task.ChordTransformer):
         super().__init__(name=name, sr=sr, hop_length=hop_length, sparse=True)
 
     def transform_annotation(self, ann, duration):
-        """Encode an annotation; ``X`` has no tones, where pumpp has all twelve."""
+        """Encode an annotation; ``X`` has no tones, not all twelve as in pumpp."""
         encoded = super().transform_annotation(ann, duration)
         encoded["pitch"] &= encoded["root"] < 12
         return encoded

@@ -14,10 +14,10 @@ KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLAS
 #: Modes by their third.
 MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
 MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
-#: Exponent of the posteriors of frames, which are not independent: a frame is a tenth
-#: of a second long, and the network hears three seconds around it.
+#: Exponent of the posteriors of frames: neighbouring ones are correlated, as a frame
+#: lasts a tenth of a second and the receptive field three seconds.
 ACOUSTIC_SCALE = 0.03
-#: Of the confidence of the key of a whole track, and of a part, see
+#: Exponents of the confidence of the key of a whole track and of a part, see
 #: :func:`crema.segments.confidence`.
 POWER, LOCAL_POWER = 1.5, 2.5
 
@@ -39,7 +39,7 @@ def parse(label):
     Raises
     ------
     AnnotationError
-        `label` is no key.
+        `label` is not a key.
     """
     if label == "N":
         return -1
@@ -52,8 +52,8 @@ def parse(label):
 class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
     """Keys, fields ``name.overall``, shape ``(1,)``, and ``name.local``, ``(None, 1)``.
 
-    Class indices; -1 where there is no key or nothing is annotated.  The overall key is
-    the one that the annotation gives the longest time.
+    The values are class indices, and -1 without a key or an annotation.  The overall
+    key is the one with the longest total duration.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
     Attributes
     ----------
     self_transition : float or None
-        Probability that a key goes on from one frame to the next.
+        Probability that the key stays the same from one frame to the next.
     """
 
     self_transition = None
@@ -105,7 +105,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         return {"overall": np.asarray([longest(intervals, classes)]), "local": local}
 
     def inverse(self, encoded, duration=None):
-        """Decode posteriors, of the whole track or of each frame.
+        """Decode posteriors of the whole track or of each frame.
 
         Parameters
         ----------
@@ -117,9 +117,9 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         Returns
         -------
         jams.Annotation
-            Namespace ``key_mode``: one key from 0 to `duration`, or those of the
-            frames, a Viterbi path if the attribute ``self_transition`` is set.  The
-            confidence of a key is :func:`crema.segments.confidence`.
+            Namespace ``key_mode``: one key from 0 to `duration`, or the keys of the
+            frames, by Viterbi decoding if the attribute ``self_transition`` is set.
+            Their confidence is :func:`crema.segments.confidence`.
         """
         hop = self.hop_length / self.sr
         encoded = np.asarray(encoded)
@@ -143,7 +143,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
 
 
 def longest(intervals, classes):
-    """Return the class that covers the longest time, -1 if none is a key."""
+    """Return the class with the longest total duration, -1 if none is a key."""
     lengths = np.zeros(len(KEYS))
     for (start, end), key in zip(intervals, classes, strict=True):
         if key >= 0:
