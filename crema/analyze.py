@@ -62,12 +62,15 @@ def annotate(audio, estimators, title=""):
     jam.sandbox.program = origin.program()
     # One estimator decodes, on one core, while the network of the next runs.  For long
     # audio, both at once would take too much memory.
-    at_once = len(estimators) if audio.duration <= network.LONGEST else 1
-    with concurrent.futures.ThreadPoolExecutor(at_once or 1) as pool:
-        each = pool.map(lambda estimator: estimator.annotate(audio), estimators)
-        made = {one.name: some for one, some in zip(estimators, each, strict=True)}
+    n_workers = len(estimators) if audio.duration <= network.LONGEST else 1
+    with concurrent.futures.ThreadPoolExecutor(n_workers or 1) as pool:
+        results = pool.map(lambda estimator: estimator.annotate(audio), estimators)
+        annotations = {
+            estimator.name: result
+            for estimator, result in zip(estimators, results, strict=True)
+        }
     for estimator in estimators:
-        jam.annotations.extend(estimator.revise(made))
+        jam.annotations.extend(estimator.revise(annotations))
     return jam
 
 
@@ -121,22 +124,22 @@ def choose(model, tasks=None):
         model = [] if model is None else [model]
     if tasks is not None:
         tasks = [tasks] if isinstance(tasks, str) else list(tasks)
-    found = {}
+    chosen = {}
     for one in model:
         directory = isinstance(one, (str, os.PathLike))
         for name, place in (models.find(one) if directory else {one.name: one}).items():
-            if name in found:
+            if name in chosen:
                 raise ModelError(f"two models of {name} are given; leave out one")
-            found[name] = place
-    if not found:
-        found = models.find(models.RELEASED)
+            chosen[name] = place
+    if not chosen:
+        chosen = models.find(models.RELEASED)
     if tasks is not None and not tasks:
-        raise ModelError(f"no task is named; here are {', '.join(found)}")
+        raise ModelError(f"no task is named; here are {', '.join(chosen)}")
     for task in tasks or ():
-        if task not in found:
+        if task not in chosen:
             raise ModelError(
-                f"no model of the task {task!r} is here, only of {', '.join(found)}"
+                f"no model of the task {task!r} is here, only of {', '.join(chosen)}"
             )
     return {
-        name: place for name, place in found.items() if tasks is None or name in tasks
+        name: place for name, place in chosen.items() if tasks is None or name in tasks
     }

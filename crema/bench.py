@@ -102,15 +102,15 @@ def run(path, estimators):
                 audio.features(operator)
     jam = jams.JAMS()
     jam.file_metadata.duration = audio.duration
-    made = {}
+    annotations = {}
     for estimator in estimators:
         with clock.stage(f"network: {estimator.name}"):
             estimator.posteriors(audio)
         with clock.stage(f"decoding: {estimator.name}"):
-            made[estimator.name] = estimator.annotate(audio)
+            annotations[estimator.name] = estimator.annotate(audio)
     with clock.stage("revising"):
         for estimator in estimators:
-            jam.annotations.extend(estimator.revise(made))
+            jam.annotations.extend(estimator.revise(annotations))
     with tempfile.TemporaryDirectory() as directory, clock.stage("write JAMS"):
         jamsfile.write(pathlib.Path(directory, "out.jams"), jam)
     return clock, audio.duration

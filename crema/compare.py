@@ -47,28 +47,31 @@ def compare(before, after):
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993: percentile
     intervals of paired differences.
     """
-    results = [read(path) for path in (before, after)]
-    names = [result["estimator"] for result in results]
+    evaluations = [read(path) for path in (before, after)]
+    names = [evaluation["estimator"] for evaluation in evaluations]
     if names[0] != names[1]:
         raise CremaError(
             f"{before} is of the estimator {names[0]} and {after} of {names[1]}; "
-            "compare two of one"
+            "compare two evaluations of one estimator"
         )
-    rows = [{row["track_id"]: row for row in result["tracks"]} for result in results]
-    found = {}
-    for metric in results[0]["summary"]:
+    tracks = [
+        {row["track_id"]: row for row in evaluation["tracks"]}
+        for evaluation in evaluations
+    ]
+    comparison = {}
+    for metric in evaluations[0]["summary"]:
         pairs = [
             (row["scores"][metric], other["scores"][metric], row["duration"])
-            for track, row in rows[0].items()
-            if (other := rows[1].get(track))
+            for track, row in tracks[0].items()
+            if (other := tracks[1].get(track))
             and row["scores"].get(metric) is not None
             and other["scores"].get(metric) is not None
         ]
         if pairs:
-            found[metric] = interval(*np.asarray(pairs, dtype=float).T)
-    if not found:
+            comparison[metric] = interval(*np.asarray(pairs, dtype=float).T)
+    if not comparison:
         raise CremaError(f"{before} and {after} have no scored track in common")
-    return found
+    return comparison
 
 
 def interval(before, after, weights):
@@ -146,8 +149,8 @@ def table(found):
     for metric, line in found.items():
         low, high = line["low"], line["high"]
         # Rounded first: a bound that the table shows as 0 counts as 0.
-        sure = round(low, 3) > 0 or round(high, 3) < 0
-        note = "" if sure else "   may be chance"
+        significant = round(low, 3) > 0 or round(high, 3) < 0
+        note = "" if significant else "   may be chance"
         if line["tracks"] < FEWEST:
             note = "   too few tracks"
         lines.append(

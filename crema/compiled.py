@@ -81,10 +81,10 @@ def cache():
     """
     import librosa
 
-    own = os.environ.get("NUMBA_CACHE_DIR")
-    beside = os.path.join(os.path.dirname(librosa.__file__), "__pycache__")
+    configured = os.environ.get("NUMBA_CACHE_DIR")
+    pycache = os.path.join(os.path.dirname(librosa.__file__), "__pycache__")
     home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    for place in (own, beside, os.path.join(home, "numba")):
+    for place in (configured, pycache, os.path.join(home, "numba")):
         # Without a home directory, the tilde is not expanded.
         with contextlib.suppress(OSError):
             if place and not place.startswith("~"):
@@ -94,7 +94,7 @@ def cache():
     place = tempfile.mkdtemp(prefix="crema-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     why = "cannot be written to; NUMBA_CACHE_DIR=DIR keeps what is compiled"
-    cli.say(f"{beside}: {why}")
+    cli.say(f"{pycache}: {why}")
     os.environ["NUMBA_CACHE_DIR"] = place
     return pathlib.Path(place)
 

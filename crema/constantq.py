@@ -52,17 +52,17 @@ def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
     if halved:
         y = audiofile.resample(y, 2**halved, 1)
     bank = filters(top, sr / 2**halved)
-    found = np.empty((n_octaves * bins_per_octave, n_frames), dtype=np.float32)
-    for down, octave in enumerate(reversed(np.split(found, n_octaves)), halved):
+    magnitude = np.empty((n_octaves * bins_per_octave, n_frames), dtype=np.float32)
+    for down, octave in enumerate(reversed(np.split(magnitude, n_octaves)), halved):
         if down > halved:
             y = audiofile.resample(y, 2, 1)
-        loudness = 2 ** (down / 2)  # root of the filters' length ratio at the full rate
+        gain = 2 ** (down / 2)  # root of the filters' length ratio at the full rate
         for start in range(0, n_frames, BLOCK):
             stop = min(start + BLOCK, n_frames)
-            heard = frames(y, hop_length >> down, len(bank), start, stop) @ bank
-            real, imaginary = np.split(heard, 2, axis=1)
-            octave[:, start:stop] = loudness * np.hypot(real, imaginary).T
-    return found
+            response = frames(y, hop_length >> down, len(bank), start, stop) @ bank
+            real, imaginary = np.split(response, 2, axis=1)
+            octave[:, start:stop] = gain * np.hypot(real, imaginary).T
+    return magnitude
 
 
 def filters(frequencies, sr):

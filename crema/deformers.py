@@ -164,6 +164,6 @@ def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
     # uncorrected, beats would be off by 6 ms at a rate of 0.8.  Its window is 2048
     # samples at 48 kHz and a power of two at other rates; 0.55 was measured on clicks.
     window = 2 ** math.ceil(math.log2(2048 * sample_rate / 48000))
-    late = round(0.55 * window * (1 - 1 / rate))
-    stretched = stretched[late:] if late > 0 else np.pad(stretched, (-late, 0))
+    delay = round(0.55 * window * (1 - 1 / rate))
+    stretched = stretched[delay:] if delay > 0 else np.pad(stretched, (-delay, 0))
     return audiofile.fix_length(stretched, round(len(y) / rate))

@@ -148,11 +148,11 @@ def convert(op, layer, *inputs):
 
 def nested(op, model, *inputs):
     """Write all layers of a model; return the names of its outputs."""
-    graph, found = _functional(model), {}
+    graph, names_of = _functional(model), {}
 
     def remember(tensors, names):
         for tensor, name in zip(tensors, names, strict=True):
-            found[id(tensor)] = name
+            names_of[id(tensor)] = name
             op.shapes[name] = tensor.shape
 
     remember(graph.inputs, inputs)
@@ -162,11 +162,11 @@ def nested(op, model, *inputs):
                 continue
             if node.arguments.kwargs.get("training"):
                 raise unsupported(node.operation, "a call with training=True")
-            names = (found[id(tensor)] for tensor in node.input_tensors)
+            names = (names_of[id(tensor)] for tensor in node.input_tensors)
             results = convert(op, node.operation, *names)
             results = [results] if isinstance(results, str) else results
             remember(node.output_tensors, results)
-    return [found[id(tensor)] for tensor in graph.outputs]
+    return [names_of[id(tensor)] for tensor in graph.outputs]
 
 
 def unsupported(layer, what):
@@ -496,7 +496,7 @@ def _weights(layer, order):
     # ONNX has an input bias and a recurrent bias, Keras often only the first.
     biases = np.zeros((2, len(order) * layer.units))
     if layer.use_bias:
-        given = np.atleast_2d(np.asarray(layer.cell.bias))
-        biases[: len(given)] = given
+        bias = np.atleast_2d(np.asarray(layer.cell.bias))
+        biases[: len(bias)] = bias
     kernels = layer.cell.kernel, layer.cell.recurrent_kernel
     return *(gates(np.asarray(kernel)).T for kernel in kernels), gates(biases).ravel()

@@ -54,12 +54,12 @@ def named(jam):
         Annotations by the names that estimators gave them (``chord``, ``local_key``),
         or else by namespace; a repeated name gets a number, as in ``chord_2``.
     """
-    found, seen = {}, {}
+    annotations, counts = {}, {}
     for annotation in jam.annotations:
         name = getattr(annotation.sandbox, "name", None) or annotation.namespace
-        number = seen[name] = seen.get(name, 0) + 1
-        found[name if number == 1 else f"{name}_{number}"] = annotation
-    return found
+        number = counts[name] = counts.get(name, 0) + 1
+        annotations[name if number == 1 else f"{name}_{number}"] = annotation
+    return annotations
 
 
 def write(path, jam, form="jams"):
@@ -144,8 +144,8 @@ def as_csv(annotation):
     table.writerow([*(["time"] if points else ["start", "end"]), "label", "confidence"])
     for start, end, label, confidence in rows(annotation):
         times = [f"{start:.3f}"] if points else [f"{start:.3f}", f"{end:.3f}"]
-        known = "" if confidence is None else f"{confidence:.3f}"
-        table.writerow([*times, label, known])
+        score = "" if confidence is None else f"{confidence:.3f}"
+        table.writerow([*times, label, score])
     return stream.getvalue()
 
 
@@ -236,8 +236,8 @@ def write_posteriors(path, audio, estimators):
 
 def classes(estimator, name, posterior):
     """Return the labels of an output's classes, or their indices if it has none."""
-    known = getattr(estimator, "classes", {})
-    return list(known.get(name, map(str, range(posterior.shape[-1]))))
+    labels = getattr(estimator, "classes", {})
+    return list(labels.get(name, map(str, range(posterior.shape[-1]))))
 
 
 def hop(estimator, name):

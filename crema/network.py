@@ -54,7 +54,7 @@ def load(path):
         return kind(path)
     except ImportError as error:
         raise ModelError(
-            f"{path}: needs {error.name}, which crema does without where it can; "
+            f"{path}: needs {error.name}, which is not installed; "
             "pip install crema[training]"
         ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
@@ -161,8 +161,8 @@ class OnnxNetwork(Network):
     def compute(self, arrays):
         """Compute the outputs for one track at once; see :meth:`run`."""
         feed = {name: arrays[name][np.newaxis] for name in self.inputs}
-        found = self.session.run(self.outputs, feed, self.options)
-        return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
+        batch = self.session.run(self.outputs, feed, self.options)
+        return {name: array[0] for name, array in zip(self.outputs, batch, strict=True)}
 
 
 class KerasNetwork(Network):
@@ -186,6 +186,6 @@ class KerasNetwork(Network):
     def compute(self, arrays):
         """Compute the outputs for one track at once; see :meth:`run`."""
         feed = [arrays[name][np.newaxis] for name in self.inputs]
-        found = self.model.predict(feed if len(feed) > 1 else feed[0], verbose=0)
-        found = found if isinstance(found, list) else [found]
-        return {name: array[0] for name, array in zip(self.outputs, found, strict=True)}
+        batch = self.model.predict(feed if len(feed) > 1 else feed[0], verbose=0)
+        batch = batch if isinstance(batch, list) else [batch]
+        return {name: array[0] for name, array in zip(self.outputs, batch, strict=True)}

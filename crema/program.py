@@ -38,14 +38,14 @@ def main(argv=None):
 
 def parser():
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="crema",
         description="Annotate music: audio files in, JAMS or label files out.",
         epilog="Other commands: crema plot draws what was found; crema info tells "
         "where it comes from; crema compare compares two evaluations. Each has --help.",
     )
-    made.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
-    where = made.add_mutually_exclusive_group()
+    parser.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
+    where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "-o",
         "--output",
@@ -61,25 +61,25 @@ def parser():
         help="where to write one NAME.jams per audio file; files that are done by the "
         "same models are left out",
     )
-    made.add_argument(
+    parser.add_argument(
         "--format",
         choices=formats.FORMATS,
         help="jams; lab (Audacity) or csv (Sonic Visualiser), one file per task as in "
         "NAME.chord.lab; json (default: what -o ends in, else jams)",
     )
-    for option, suffix, what in (
+    for option, suffix, content in (
         ("--posteriors", ".npz", "the posteriors of each frame"),
         ("--plot", ".png", "a picture of the annotations over the audio"),
     ):
-        made.add_argument(
+        parser.add_argument(
             option,
             nargs="?",
             const=True,
             type=file_option(suffix),
             metavar=f"FILE{suffix}",
-            help=f"also write {what}; with --output-dir, no name: NAME{suffix}",
+            help=f"also write {content}; with --output-dir, no name: NAME{suffix}",
         )
-    made.add_argument(
+    parser.add_argument(
         "--model",
         action="append",
         default=[],
@@ -87,21 +87,21 @@ def parser():
         help="resources of a trained estimator, or a directory of several such as "
         "training (may be repeated; default: the models that crema comes with)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--tasks",
         type=cli.names,
         metavar="NAME,...",
         help="the estimators to use, such as chord,beat (default: all)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--jobs",
         type=cli.jobs,
         default=1,
         metavar="N",
         help="processes that share the files and the cores (default: 1)",
     )
-    made.add_argument("--version", action="version", version=f"crema {__version__}")
-    return made
+    parser.add_argument("--version", action="version", version=f"crema {__version__}")
+    return parser
 
 
 def file_option(suffix):
@@ -157,7 +157,7 @@ def destinations(args):
     for option, value in extras.items():
         if isinstance(value, pathlib.Path):
             raise CremaError(
-                f"--{option} takes no name with --output-dir; it is that of the audio"
+                f"--{option} takes no name with --output-dir; the audio names the file"
             )
     songs = []
     # A file can be named twice, also by different paths.

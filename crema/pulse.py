@@ -69,9 +69,9 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
     intervals = np.unique(np.rint(intervals).astype(int))
     cost = transition_cost(intervals, deviation)
     runs, gap = [], math.ceil(longest * rate)
-    left = [(0, len(odds))]
-    while left:
-        start, end = left.pop()
+    remaining = [(0, len(odds))]
+    while remaining:
+        start, end = remaining.pop()
         if end - start <= gap:
             continue
         score = scores(odds[start:end], intervals, cost)
@@ -81,7 +81,7 @@ def beat_runs(posterior, rate, deviation, prior, shortest, longest):
             if not len(run):
                 break
             runs.append(run)
-            left.append((run[-1] + gap + 1, end))
+            remaining.append((run[-1] + gap + 1, end))
             end = run[0] - gap
     return sorted(runs, key=lambda run: run[0])
 
@@ -231,21 +231,21 @@ def steadied(frames, posterior, prior):
     start = first - interval
     strides = math.ceil(((last - start) / interval + 2) / STRIDE)
     beats = start + interval * np.arange(strides * STRIDE)
-    places = np.rint(beats[:, np.newaxis] + np.arange(-width, width + 1)).astype(int)
+    grid = np.rint(beats[:, np.newaxis] + np.arange(-width, width + 1)).astype(int)
     # Frames outside the piece have log odds of 0: no evidence.
     odds = np.pad(log_odds(posterior, prior), (2 * width, (STRIDE + 2) * width))
-    heard = odds[places + 2 * width].reshape(strides, STRIDE, -1).sum(axis=1)
-    moves = np.eye(heard.shape[1])
+    evidence = odds[grid + 2 * width].reshape(strides, STRIDE, -1).sum(axis=1)
+    moves = np.eye(evidence.shape[1])
     moves += np.exp(-MOVE) * (np.eye(len(moves), k=1) + np.eye(len(moves), k=-1))
     phases = librosa.sequence.viterbi(
-        np.exp(heard - heard.max(), dtype=float).T,  # float32 made jumps cheap
+        np.exp(evidence - evidence.max(), dtype=float).T,  # float32 made jumps cheap
         moves / moves.sum(axis=1, keepdims=True),
     )
-    steady = places[np.arange(len(places)), np.repeat(phases, STRIDE)]
-    near = maximum_filter1d(posterior, 5)
+    steady = grid[np.arange(len(grid)), np.repeat(phases, STRIDE)]
+    peaks = maximum_filter1d(posterior, 5)
     inside = (steady >= first - width // 2) & (steady <= last + width // 2)
-    steady = steady[inside].clip(0, len(near) - 1)
-    enough = near[steady].sum() >= STEADY * near[frames].sum()
+    steady = steady[inside].clip(0, len(peaks) - 1)
+    enough = peaks[steady].sum() >= STEADY * peaks[frames].sum()
     return steady if enough and on_quarters(frames, steady, interval) else frames
 
 

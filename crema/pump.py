@@ -30,11 +30,11 @@ class Dotted:
 
     def describe(self):
         """Return the class and the arguments of this operator as a dict for JSON."""
-        made = {"class": f"{type(self).__module__}.{type(self).__name__}"}
+        description = {"class": f"{type(self).__module__}.{type(self).__name__}"}
         for name in inspect.signature(type(self)).parameters:
             value = getattr(self, name)
-            made[name] = str(value) if isinstance(value, np.dtype) else value
-        return made
+            description[name] = str(value) if isinstance(value, np.dtype) else value
+        return description
 
 
 #: The only globals that a pickled pump can name; other pickles can name any function.
@@ -173,10 +173,10 @@ def from_json(description, path):
             module, _, name = arguments.pop("class").rpartition(".")
             if not f"{module}.".startswith(("crema.features.", "crema.tasks.")):
                 raise ValueError(f"{module}.{name} is not part of a pump")
-            found = getattr(importlib.import_module(module), name)
-            if not (isinstance(found, type) and issubclass(found, Dotted)):
+            operator = getattr(importlib.import_module(module), name)
+            if not (isinstance(operator, type) and issubclass(operator, Dotted)):
                 raise ValueError(f"{module}.{name} is not part of a pump")
-            operators.append(found(**arguments))
+            operators.append(operator(**arguments))
         return pumpp.Pump(*operators)
     except Exception as error:  # a damaged description can be wrong in any way
         raise ModelError(

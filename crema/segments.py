@@ -95,18 +95,18 @@ def align(annotation, times, reach):
         time=annotation.time,
         duration=annotation.duration,
     )
-    places = np.array([segment.time for segment in annotation.data])
-    places = np.append(places, annotation.time + annotation.duration)
+    boundaries = np.array([segment.time for segment in annotation.data])
+    boundaries = np.append(boundaries, annotation.time + annotation.duration)
     times = np.asarray(times, dtype=float)
     if len(times):
-        nearest_time = nearest(places, times)
+        nearest_time = nearest(boundaries, times)
         moved = times[nearest_time]
-        own = nearest(times, places)[nearest_time] == np.arange(len(places))
-        own &= np.abs(moved - places) <= reach
-        own[[0, -1]] = False
-        places = np.where(own, moved, places)
+        moves = nearest(times, boundaries)[nearest_time] == np.arange(len(boundaries))
+        moves &= np.abs(moved - boundaries) <= reach
+        moves[[0, -1]] = False
+        boundaries = np.where(moves, moved, boundaries)
     for segment, (start, end) in zip(
-        annotation.data, itertools.pairwise(places.tolist()), strict=True
+        annotation.data, itertools.pairwise(boundaries.tolist()), strict=True
     ):
         result.append(start, end - start, segment.value, segment.confidence)
     return result
@@ -224,13 +224,13 @@ def edges(posterior, states):
         between two runs is where the log odds of their states, interpolated linearly
         between frames, cross zero.
     """
-    places = [0.0]
+    boundaries = [0.0]
     for start, _ in list(runs(states))[1:]:
         pair = posterior[start - 1 : start + 1, [states[start - 1], states[start]]]
         logarithm = np.log(np.maximum(pair, FLOOR))
         before, after = logarithm[:, 1] - logarithm[:, 0]
         crosses = before <= 0 <= after != before
         # Below 1, so that rounding down gives the frame of the change.
-        part = min(before / (before - after), 0.999) if crosses else 0.5
-        places.append(float(start + part))
-    return [*places, float(len(states))]
+        fraction = min(before / (before - after), 0.999) if crosses else 0.5
+        boundaries.append(float(start + fraction))
+    return [*boundaries, float(len(states))]

@@ -54,14 +54,14 @@ def files(directory):
     if not pump.is_file():
         pump = directory / "pump.pkl"
     own = directory / "decoder.json", directory / "version.txt"
-    found = [network.path(directory), pump, *own]
-    for path in found:
+    paths = [network.path(directory), pump, *own]
+    for path in paths:
         if not path.is_file():
             raise ModelError(
                 f"{directory}: holds no trained model ({path.name} is missing); train "
                 "one with snakemake, or name another directory"
             )
-    return found
+    return paths
 
 
 def sha256(directory):
@@ -89,7 +89,7 @@ def find(directory):
         There is no model, two of one estimator, or one of another format.
     """
     directory = pathlib.Path(directory)
-    found = {}
+    directories = {}
     for sums in directory.glob(f"*/{hashes.SUMS}"):
         if not sums.with_name("settings.json").is_file():
             hashes.check(sums.parent)  # a release without it would be overlooked
@@ -99,18 +99,18 @@ def find(directory):
             if hidden and settings.parent != directory:
                 continue  # an unfinished release
             name = name_of(settings)
-            if name in found:
+            if name in directories:
                 raise ModelError(
                     f"{directory}: holds two models of {name}; name one of "
-                    f"{found[name]} and {settings.parent}"
+                    f"{directories[name]} and {settings.parent}"
                 )
-            found[name] = settings.parent
-    if not found:
+            directories[name] = settings.parent
+    if not directories:
         raise ModelError(
             f"{directory}: holds no trained model (no settings.json); train one with "
             "snakemake, or name another directory"
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(directories.items()))
 
 
 def name_of(settings):

@@ -44,8 +44,8 @@ class Estimator:
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)
-        found = models.files(directory)
-        model, operators, *_ = found
+        paths = models.files(directory)
+        model, operators, *_ = paths
         self.directory = directory
         self.pump = pump.load(operators)
         self.decoder = disk.read_json(directory / "decoder.json")
@@ -54,7 +54,7 @@ class Estimator:
         self.origin = {
             "estimator": self.name,
             "version": self.version,
-            "sha256": hashes.of_all(found),
+            "sha256": hashes.of_all(paths),
         }
         self.network = network.load(model)
         self.inputs = self.network.inputs

@@ -129,21 +129,21 @@ class BeatModel(base.Estimator):
         Reading
         """
         # An event can peak beside its frame.
-        near = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
-        loudest = maximum_filter1d(beat, 2 * round(NEAR * rate) + 1)
+        widened = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
+        highest = maximum_filter1d(beat, 2 * round(NEAR * rate) + 1)
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
         for shortest, longest in OCTAVES:
             runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
-            runs = [part for run in runs for part in without_rests(run, loudest)]
+            runs = [part for run in runs for part in without_rests(run, highest)]
             if not runs:
                 continue
             # Before steadying: low posteriors at a click do not make it less probable.
-            expected = expected_f_measure(near[0][np.concatenate(runs)], beat)
+            expected = expected_f_measure(widened[0][np.concatenate(runs)], beat)
             runs = [steadied(run, beat, self.prior) for run in runs]
             frames = np.concatenate(runs)
             breaks = np.cumsum([len(run) for run in runs])[:-1]
-            is_beat, is_downbeat = (posterior[frames] for posterior in near)
+            is_beat, is_downbeat = (posterior[frames] for posterior in widened)
             share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
             share = np.clip(share, FLOOR, 1 - FLOOR)
             yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
@@ -218,9 +218,9 @@ def support(frames, posterior, near):
     """
     total = np.cumsum(np.concatenate([[0], posterior]))
     last = np.minimum(frames + near + 1, len(posterior))
-    heard = (total[last] - total[np.maximum(frames - near, 0)]) / WIDTH
-    heard = uniform_filter1d(np.minimum(heard, 1), SUPPORT, mode="nearest")
-    return np.minimum(heard / ENOUGH, 1)
+    probability = (total[last] - total[np.maximum(frames - near, 0)]) / WIDTH
+    probability = uniform_filter1d(np.minimum(probability, 1), SUPPORT, mode="nearest")
+    return np.minimum(probability / ENOUGH, 1)
 
 
 def is_near(frames, others, near):

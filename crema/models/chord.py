@@ -95,11 +95,11 @@ class ChordModel(base.Estimator):
             np.clip(outputs[f"chord_struct.{name}"], FLOOR, 1 - FLOOR)
             for name in ("root", "bass", "pitch")
         )
-        said = np.log(root[:, roots]) + np.log(bass @ basses.T)
-        said += np.log(pitch / (1 - pitch)) @ tones.T
-        said -= said.max(axis=1, keepdims=True)
+        evidence = np.log(root[:, roots]) + np.log(bass @ basses.T)
+        evidence += np.log(pitch / (1 - pitch)) @ tones.T
+        evidence -= evidence.max(axis=1, keepdims=True)
         tags = np.array(outputs[self.output_names[0]])
-        weight = (tags[:, self.known] + 1e-9) * np.exp(STRUCTURE_WEIGHT * said)
+        weight = (tags[:, self.known] + 1e-9) * np.exp(STRUCTURE_WEIGHT * evidence)
         share = tags[:, self.known].sum(axis=1, keepdims=True)
         tags[:, self.known] = weight * share / weight.sum(axis=1, keepdims=True)
         return tags
