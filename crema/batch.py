@@ -1,5 +1,6 @@
 """Annotate many files in parallel, resuming interrupted runs."""
 
+import collections
 import functools
 import json
 import os
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from crema import analyze, backend, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
-from crema.utils import cli, disk, processes
+from crema.utils import cli, disk, hashes, processes
 from crema.version import __version__
 
 #: File in an output directory: a line per audio file with its outputs and their maker.
@@ -23,6 +24,9 @@ class Song(NamedTuple):
     annotation: pathlib.Path | None = None
     posteriors: pathlib.Path | None = None
     plot: pathlib.Path | None = None
+    written: dict | None = None
+    """Hashes of the files that crema wrote (:meth:`Record.written`): annotations with
+    other contents are kept.  None: any is overwritten."""
 
     def __str__(self):
         return self.audio
@@ -69,7 +73,7 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 def annotate_all(songs, record, model, tasks, form, jobs):
     """Annotate the files that a record does not hold; see :func:`run`."""
     waiting = [
-        song
+        song._replace(written=record.written(song.annotation))
         for song in songs
         if not record.holds(song.audio, song.posteriors, song.plot)
     ]
@@ -128,20 +132,32 @@ def annotate(model, tasks, form, song):
         Files written.
     text : str
         Text to print if no file was written, else empty.
+
+    Raises
+    ------
+    CremaError
+        The audio or the models cannot be used, or an existing annotation is not as
+        crema wrote it.
     """
     audio = Audio(song.audio)  # first, as the file can be missing
     estimators = loaded(model, tasks)
     names = [name for estimator in estimators for name in estimator.names]
     printed = not (song.annotation or song.posteriors or song.plot)
-    if printed and form in formats.APART and len(names) > 1:
+    apart = form in formats.APART
+    if printed and apart and len(names) > 1:
         raise CremaError(
             f"{form} is one file for each of {', '.join(names)}: name the output "
             "with -o or --output-dir, or choose with --tasks"
         )
+    if song.annotation and song.written is not None:
+        for path in formats.paths(song.annotation, names if apart else [""]):
+            if path.exists() and content(path) != song.written.get(path.name):
+                raise CremaError(
+                    f"{path}: was changed, or not written by crema, and is kept; move "
+                    "it away to annotate again, or name another --output-dir"
+                )
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
     files = []
-    if song.annotation:
-        files += formats.write(song.annotation, jam, form)
     if song.posteriors:
         formats.write_posteriors(song.posteriors, audio, estimators)
         files.append(song.posteriors)
@@ -150,6 +166,9 @@ def annotate(model, tasks, form, song):
 
         plot.draw(song.plot, jam, audio)
         files.append(song.plot)
+    # Last: after an interruption, the record would not know it as crema's.
+    if song.annotation:
+        files += formats.write(song.annotation, jam, form)
     text = "".join(formats.texts(jam, form).values()) if printed else ""
     return files, text
 
@@ -178,26 +197,62 @@ class Record:
         self.stream = None
 
     @functools.cached_property
+    def entries(self):
+        """The entries of the record, the oldest first."""
+        if not self.path or not self.path.is_file():
+            return []
+        found = []
+        for line in self.path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+                self.key(entry["audio"], entry["by"])
+                set(entry["files"])
+            except (ValueError, TypeError, KeyError):
+                continue  # truncated, for example by a power failure
+            found.append(entry)
+        return found
+
+    @functools.cached_property
     def lines(self):
         """The entries of the record, by audio file and maker.
 
         If several entries name the same output, only the last one is kept.
         """
-        if not self.path or not self.path.is_file():
-            return {}
         lines, owners = {}, {}
-        for line in self.path.read_bytes().splitlines():
-            try:
-                entry = json.loads(line)
-                key = self.key(entry["audio"], entry["by"])
-                claimed = dict.fromkeys(entry["files"], key)
-            except (ValueError, TypeError, KeyError):
-                continue  # truncated, for example by a power failure
+        for entry in self.entries:
+            key = self.key(entry["audio"], entry["by"])
+            claimed = dict.fromkeys(entry["files"], key)
             for name in claimed:
                 lines.pop(owners.get(name), None)
             lines[key] = entry
             owners |= claimed
         return lines
+
+    @functools.cached_property
+    def sums(self):
+        """The hashes of the files written last: by the stem of a song, by file name."""
+        sums = collections.defaultdict(dict)
+        for entry in self.entries:
+            # Older versions of crema recorded no hashes.
+            known = zip(entry["files"], entry.get("sha256", ()), strict=False)
+            for name, sha256 in known:
+                sums[beginning(name)][name] = sha256
+        return sums
+
+    def written(self, annotation):
+        """Return the hashes of the files that were written for a song.
+
+        Parameters
+        ----------
+        annotation : pathlib.Path
+            The annotation of the song, in the output directory.
+
+        Returns
+        -------
+        dict of str to str, or None
+            By file name; None if there is no output directory.
+        """
+        return self.sums.get(beginning(annotation.name), {}) if self.path else None
 
     @staticmethod
     def key(audio, maker):
@@ -261,6 +316,7 @@ class Record:
                 "audio": os.path.abspath(audio),
                 "state": state,
                 "files": [file.name for file in files],
+                "sha256": [content(file) for file in files],
                 "by": self.maker,
             }
             try:
@@ -278,6 +334,19 @@ def state(audio):
     except OSError:
         return None
     return [found.st_mtime_ns, found.st_size]
+
+
+def content(path):
+    """Return the hash of a file, None if it cannot be read."""
+    try:
+        return hashes.of(path)
+    except OSError:
+        return None
+
+
+def beginning(name):
+    """Return the name of a file up to its first dot."""
+    return name.partition(".")[0]
 
 
 def report(failures, total):

@@ -89,13 +89,32 @@ def write(path, jam, form="jams"):
     if form == "jams":
         jamsfile.write(path, jam)
         return [path]
-    files = []
     contents = texts(jam, form)
-    for name, text in contents.items():
-        several = f".{name}" if len(contents) > 1 else ""
-        files.append(path.with_name(f"{path.stem}{several}{path.suffix}"))
-        disk.write_text(files[-1], text)
+    files = paths(path, contents)
+    for file, text in zip(files, contents.values(), strict=True):
+        disk.write_text(file, text)
     return files
+
+
+def paths(path, names):
+    """Name the files of annotations that have one file each.
+
+    Parameters
+    ----------
+    path : path-like
+        The output that the user names.
+    names : collection of str
+        Names of the annotations.
+
+    Returns
+    -------
+    list of pathlib.Path
+        One per name, with the name before the suffix if there are several.
+    """
+    path = pathlib.Path(path)
+    if len(names) == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names]
 
 
 def texts(jam, form):

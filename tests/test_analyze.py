@@ -1,5 +1,6 @@
 """The program crema and crema.analyze.analyze, on every kind of audio."""
 
+import json
 import os
 import pathlib
 import pickle
@@ -14,9 +15,17 @@ import jams
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
+from conftest import ROOT, annotate
 
-from crema import analyze, batch, exceptions, models, program, stored
+from crema import (
+    analyze,
+    batch,
+    exceptions,
+    formats,
+    models,
+    program,
+    stored,
+)
 from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
@@ -540,6 +549,85 @@ def test_a_bad_model_ends_it(batches, monkeypatch):
     monkeypatch.setattr(batch, "annotate", annotate)
     with pytest.raises(ModelError, match="is damaged"):
         batches("a.wav", "b.wav")
+
+
+@pytest.fixture
+def annotated(tmp_path, monkeypatch):
+    """A function that runs the program on song.wav, with models that tell one chord."""
+
+    class Model:
+        names = ("chord", "key")
+
+    def run(*options, label="C:maj", status=0):
+        monkeypatch.setattr(analyze, "identify", lambda *_: {"chord": label})
+        monkeypatch.setattr(analyze, "annotate", lambda *_: annotate([label]))
+        words = [str(tmp_path / "song.wav"), "--output-dir", str(tmp_path / "out")]
+        assert program.main([*words, *options]) == status
+
+    audiofile.write(tmp_path / "song.wav", tone(2), RATE)
+    monkeypatch.setattr(batch, "loaded", lambda model, tasks: [Model()])
+    monkeypatch.setattr(
+        formats, "write_posteriors", lambda path, *_: path.write_bytes(b"")
+    )
+    run.out, run.audio = tmp_path / "out", tmp_path / "song.wav"
+    return run
+
+
+@pytest.mark.parametrize("form", ["jams", "lab"])
+def test_what_was_corrected_stays(annotated, capsys, form):
+    annotated("--format", form)
+    path = annotated.out / {"jams": "song.jams", "lab": "song.chord.lab"}[form]
+    mine = path.read_text().replace("C:maj", "C:min")
+    path.write_text(mine)
+    annotated("--format", form)
+    assert "1 of 1 files are done" in capsys.readouterr().err
+    for options, label in ((["--posteriors"], "C:maj"), ([], "D:maj")):
+        annotated("--format", form, *options, label=label, status=1)
+        text = capsys.readouterr().err
+        assert f"error: {path}: was changed, or not written by crema, and is" in text
+    os.utime(annotated.audio, (1, 1))
+    annotated("--format", form, status=1)
+    assert path.read_text() == mine
+    path.unlink()
+    annotated("--format", form, "--posteriors", label="D:maj")
+    assert "D:maj" in path.read_text()
+
+
+def test_what_crema_wrote_is_written_over(annotated):
+    path = annotated.out / "song.jams"
+    for label in ("C:maj", "D:maj", "C:maj"):
+        annotated(label=label)
+        assert label in path.read_text()
+        os.utime(path, (1, 1))  # as that of a copy
+    annotated("--posteriors", "--plot")
+    assert (annotated.out / "song.npz").exists() and (
+        annotated.out / "song.png"
+    ).exists()
+    # One of another song of this name is crema's own, too.
+    other = annotated.out.with_name("elsewhere") / "song.wav"
+    other.parent.mkdir()
+    annotated.audio.rename(other)
+    assert program.main([str(other), "--output-dir", str(annotated.out)]) == 0
+
+
+def test_what_others_wrote_stays(annotated, capsys):
+    """As a reference beside its audio."""
+    annotated.out.mkdir()
+    path = annotated.out / "song.jams"
+    path.write_text("mine")
+    annotated(status=1)
+    assert f"{path}: was changed, or not written" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+
+
+def test_the_record_of_an_older_crema_knows_what_is_done(annotated):
+    annotated()
+    record = annotated.out / batch.RECORD
+    entry = json.loads(record.read_text())
+    del entry["sha256"]
+    record.write_text(json.dumps(entry))
+    annotated()
+    annotated("--posteriors", status=1)
 
 
 # --- processes ------------------------------------------------------------------------
