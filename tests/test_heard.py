@@ -246,6 +246,14 @@ def test_another_call_adds_to_what_is_there(made):
     assert index.read_index(output / "index_train_beat.json") == before
 
 
+def test_where_nothing_is_heard_there_is_no_index(made, tmp_path):
+    words, _, _ = made
+    for _ in range(2):
+        with pytest.raises(CorpusError, match=r"index_train_beat\.json: would list no"):
+            heard.main(["beat", str(tmp_path), words[3]])
+    assert not list(tmp_path.glob("index*"))
+
+
 def test_what_was_heard_is_no_pair(made, tmp_path):
     _, _, output = made
     with pytest.raises(CorpusError, match="can be used"):

@@ -167,7 +167,13 @@ def names(estimator, paths):
 
 
 def main(argv=None):
-    """Run from the command line; return 1 if a recording could not be read."""
+    """Run from the command line; return 1 if a recording could not be read.
+
+    Raises
+    ------
+    CremaError
+        The corpus or the models cannot be used, or there is no track at all.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m crema.corpus.heard", description=__doc__.splitlines()[0]
     )
@@ -216,8 +222,16 @@ def main(argv=None):
         and track.rsplit("_", 2)[0] not in sources
     ]
     records += [{"track_id": track, "group": None} for track in made]
+    status = report(failures)
+    if not records:
+        # The next call could not read an index without tracks.
+        path.unlink(missing_ok=True)
+        raise CorpusError(
+            f"{path}: would list no track, as the hearings agree nowhere long enough; "
+            "give more recordings"
+        )
     index.write_index(path, records)
-    return report(failures)
+    return status
 
 
 if __name__ == "__main__":
