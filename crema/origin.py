@@ -48,6 +48,8 @@ def info(path):
         return of_model(path)
     if path.suffix.lower() in (".jams", ".jamz"):
         return of_jams(path)
+    if not path.exists():
+        raise CremaError(f"{path}: no such file or directory; name another")
     result = disk.read_json(path) if path.suffix.lower() == ".json" else None
     if not isinstance(result, dict) or "origin" not in result:
         raise CremaError(

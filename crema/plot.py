@@ -188,8 +188,9 @@ def title(jam, duration, names):
     keys, beats = (jam.search(namespace=f"{name}$") for name in ("key_mode", "beat"))
     if keys and len(keys[0].data) == 1:
         parts.append(key_name(keys[0].data[0].value, names))
-    if beats and len(beats[0].data) > 1:
-        times = [observation.time for observation in beats[0].data]
+    # What is annotated twice is one beat.
+    times = np.unique([beat.time for beat in beats[0].data]) if beats else []
+    if len(times) > 1:
         parts.append(f"{60 / np.median(np.diff(times)):.0f} beats per minute")
     return "   ·   ".join(parts)
 

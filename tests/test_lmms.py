@@ -111,3 +111,9 @@ def test_names_that_are_none(tmp_path):
         project(tmp_path / name)
     with pytest.raises(CorpusError, match="would be named a_b"):
         lmms.find(tmp_path)
+
+
+def test_a_project_without_a_name_is_refused(tmp_path):
+    (tmp_path / "!!!.mmp").touch()
+    with pytest.raises(CorpusError, match=r"!!!\.mmp: has no letter or digit"):
+        lmms.find(tmp_path)

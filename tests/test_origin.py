@@ -65,6 +65,7 @@ def test_what_others_have_written(tmp_path):
         ("a.json", "does not say where it comes from"),
         ("gone.json", "no such file"),
         ("gone.jams", "no such annotation file"),
+        ("gone", "no such file"),
     ):
         with pytest.raises(CremaError, match=f"{name}: {message}"):
             origin.info(tmp_path / name)

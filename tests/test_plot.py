@@ -41,6 +41,17 @@ def test_thirty_seconds_are_a_row(jam):
     assert labels == ["0:30", "0:35", "0:40"]
 
 
+def test_a_beat_that_is_annotated_twice_is_one():
+    made = annotate(["C:maj"])
+    (beats,) = made.search(namespace="beat")
+    beats.data.clear()
+    for time in (0, 0, 0, 0.5):
+        beats.append(time=time, duration=0, value=1)
+    assert "120 beats per minute" in plot.title(made, 1, plot.SHARPS)
+    beats.data.pop()
+    assert "beats per minute" not in plot.title(made, 1, plot.SHARPS)
+
+
 def test_what_is_named_alike_is_not_drawn(jam):
     roman = jams.Annotation("chord_roman", time=0, duration=40)
     value = {"tonic": "C", "chord": "I"}

@@ -106,11 +106,16 @@ def by_name(told):
     Raises
     ------
     CorpusError
-        Two paths would get the same track id.
+        Two paths would get the same track id, or one an empty id.
     """
     found = {}
     for path, text in told.items():
         name = re.sub(r"\W+", "_", text).strip("_")
+        if not name:
+            raise CorpusError(
+                f"{path}: its name has no letter or digit to make a track id of; "
+                "rename it"
+            )
         if name in found:
             raise CorpusError(
                 f"{path}: would be named {name}, as {found[name]}; rename one"
