@@ -145,9 +145,10 @@ def annotate(model, tasks, form, song):
     printed = not (song.annotation or song.posteriors or song.plot)
     apart = form in formats.APART
     if printed and apart and len(names) > 1:
+        fewer = ", or choose one with --tasks" if len(estimators) > 1 else ""
         raise CremaError(
             f"{form} is one file for each of {', '.join(names)}: name the output "
-            "with -o or --output-dir, or choose with --tasks"
+            f"with -o or --output-dir{fewer}"
         )
     if song.annotation and song.written is not None:
         for path in formats.paths(song.annotation, names if apart else [""]):

@@ -307,6 +307,17 @@ def test_wrong_use_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     assert not list(pathlib.Path(tmp_path).iterdir())
 
 
+@pytest.mark.parametrize("tasks", [["key"], ["beat", "chord"]])
+def test_files_that_are_not_printed_say_what_to_do(tmp_path, capsys, tasks):
+    audio = tmp_path / "a.wav"
+    soundfile.write(audio, tone(1), RATE)
+    words = [str(audio), "--format", "lab", "--tasks", ",".join(tasks)]
+    assert program.main(words) == 1
+    said = capsys.readouterr().err.rstrip()
+    assert said.startswith("error: lab is one file for each of ")
+    assert said.endswith("choose one with --tasks") == (len(tasks) > 1)
+
+
 def test_what_is_printed_is_utf_8():
     """Whatever the terminal is taken for, as files are."""
     code = "from crema.exceptions import program; program(lambda: print(chr(0x591C)))"
