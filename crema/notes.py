@@ -1,9 +1,24 @@
-"""Note names at the beginning of chord and key labels."""
+"""Note names at the beginning of chord and key labels, and the modes of keys."""
 
 import re
 
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+#: Each mode, and the degree of the major scale that it starts on, in semitones.
+MODES = {
+    "major": 0,
+    "ionian": 0,
+    "dorian": 2,
+    "phrygian": 4,
+    "lydian": 5,
+    "mixolydian": 7,
+    "minor": 9,
+    "aeolian": 9,
+    "locrian": 11,
+}
+#: Modes by their third, as written after the tonic of a key.
+MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
+MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
 
 
 def split(label):
@@ -58,3 +73,27 @@ def transpose(label, n_semitones):
     if pitch is None:
         return label
     return PITCH_CLASSES[(pitch + n_semitones) % 12] + rest
+
+
+def relative_major(label):
+    """Return the tonic of the major key with the same key signature.
+
+    Parameters
+    ----------
+    label : str
+        A key, in the syntax of the JAMS namespace ``key_mode``.
+
+    Returns
+    -------
+    int or None
+        0 (C) to 11 (B); None if the label does not begin with a note.
+
+    Examples
+    --------
+    >>> relative_major("D:dorian")
+    0
+    """
+    tonic, mode = split(label)
+    if tonic is None:
+        return None
+    return (tonic - MODES.get(mode.removeprefix(":"), 0)) % 12

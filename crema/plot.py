@@ -9,7 +9,7 @@ import numpy as np
 
 from crema import formats
 from crema.exceptions import CremaError
-from crema.notes import NATURAL, PITCH_CLASSES, split
+from crema.notes import MINOR_MODES, NATURAL, PITCH_CLASSES, relative_major, split
 from crema.utils import disk
 
 #: Seconds per row, and the number of rows above which rows get longer instead.
@@ -188,7 +188,7 @@ def title(jam, duration, names):
     keys, beats = (jam.search(namespace=f"{name}$") for name in ("key_mode", "beat"))
     if keys and len(keys[0].data) == 1:
         parts.append(key_name(keys[0].data[0].value, names))
-    # What is annotated twice is one beat.
+    # Beats can be annotated twice.
     times = np.unique([beat.time for beat in beats[0].data]) if beats else []
     if len(times) > 1:
         parts.append(f"{60 / np.median(np.diff(times)):.0f} beats per minute")
@@ -272,7 +272,7 @@ def draw_keys(axis, annotation, start, end, names):
     for left, right, observation in within(annotation, start, end):
         tonic, mode = split(observation.value)
         sure = observation.confidence
-        box(axis, left, right, place, colour(tonic, "minor" in mode, sure))
+        box(axis, left, right, place, colour(tonic, mode in MINOR_MODES, sure))
         write(axis, left, right, place, key_name(observation.value, names), sizes=(8,))
 
 
@@ -368,11 +368,7 @@ def colour(root, minor=False, sure=None):
 def spelling(annotation):
     """Return the names of the pitch classes as spelled in a key."""
     value = annotation.data[0].value if annotation.data else "C"
-    tonic, rest = split(value)
-    if tonic is None:
-        return SHARPS
-    minor = "minor" in rest
-    return FLATS if (tonic + 3 * minor) % 12 in FLAT_KEYS else SHARPS
+    return FLATS if relative_major(value) in FLAT_KEYS else SHARPS
 
 
 def chord_name(label, names):

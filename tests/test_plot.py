@@ -172,13 +172,37 @@ def test_chords_are_written_as_over_staves(label, name):
 
 @pytest.mark.parametrize(
     ("key", "flats"),
-    [("F:major", True), ("E:major", False), ("D:minor", True), ("Db:minor", False)],
+    [
+        *[
+            ("F:major", True),
+            ("E:major", False),
+            ("D:minor", True),
+            ("Db:minor", False),
+        ],
+        # As in F, A flat, E, G, B flat and F sharp.
+        *[("G:dorian", True), ("C:phrygian", True), ("A:lydian", False)],
+        *[("D:mixolydian", False), ("G:aeolian", True), ("F:locrian", False)],
+        ("N", False),
+    ],
 )
 def test_notes_are_spelled_as_in_the_key(key, flats):
     jam = annotate(["D#:maj"], seconds=4)
     jam.annotations["key_mode", 0].pop_data()
     jam.annotations["key_mode", 0].append(0, 4, key, 1.0)
     assert texts(plot.picture(jam).axes[0])[0] == ("E♭" if flats else "D♯")
+
+
+def test_modes_are_as_dark_as_their_third():
+    keys = jams.Annotation("key_mode", time=0, duration=6)
+    names = ["C:major", "C:lydian", "C", "C:minor", "C:dorian", "C:phrygian"]
+    for time, name in enumerate(names):
+        keys.append(time, 1, name, 1.0)
+    made = jams.JAMS()
+    made.annotations.append(keys)
+    (axis,) = plot.picture(made).axes
+    faces = [tuple(box.get_facecolor()[0]) for box in axis.collections]
+    bright, dark = plot.colour(0), plot.colour(0, minor=True)
+    assert faces == [(*bright, 1.0)] * 3 + [(*dark, 1.0)] * 3
 
 
 def test_colours_tell_roots_apart():

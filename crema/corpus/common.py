@@ -113,7 +113,7 @@ def by_name(told):
         name = re.sub(r"\W+", "_", text).strip("_")
         if not name:
             raise CorpusError(
-                f"{path}: its name has no letter or digit to make a track id of; "
+                f"{path}: has no letter or digit in its name to make a track id of; "
                 "rename it"
             )
         if name in found:

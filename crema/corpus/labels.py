@@ -9,6 +9,7 @@ import pathlib
 import re
 
 from crema.exceptions import AnnotationError
+from crema.notes import MODES
 
 #: Seconds by which consecutive segments may overlap: files are rounded.
 OVERLAP = 0.05
@@ -20,20 +21,7 @@ _MODES = {
     "maj": "major",
     "m": "minor",
     "min": "minor",
-    **{
-        mode: mode
-        for mode in [
-            "major",
-            "minor",
-            "ionian",
-            "dorian",
-            "phrygian",
-            "lydian",
-            "mixolydian",
-            "aeolian",
-            "locrian",
-        ]
-    },
+    **{mode: mode for mode in MODES},
 }
 
 

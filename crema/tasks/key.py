@@ -6,16 +6,13 @@ import numpy as np
 from crema import segments
 from crema.compiled import pumpp
 from crema.exceptions import AnnotationError
-from crema.notes import PITCH_CLASSES, split
+from crema.notes import MAJOR_MODES, MINOR_MODES, PITCH_CLASSES, split
 from crema.pump import Dotted
 
 #: Classes, in the order of the posteriors.
 KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLASSES]
-#: Modes by their third.
-MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
-MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
 #: Exponent of the posteriors of frames: neighbouring ones are correlated, as a frame
-#: lasts a tenth of a second and the receptive field three seconds.
+#: lasts a tenth of a second and the receptive field 13 s.
 ACOUSTIC_SCALE = 0.03
 #: Exponents of the confidence of the key of a whole track and of a part, see
 #: :func:`crema.segments.confidence`.
