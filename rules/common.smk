@@ -27,10 +27,10 @@ os.environ.update(
 )
 sys.path.insert(0, str(workflow.basedir))
 
+from crema import models
 from crema.exceptions import CremaError
 from crema.utils import index
 
-STAGES = ("setup", "prepare", "train", "evaluate")
 ESTIMATORS = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
 )
@@ -166,6 +166,23 @@ def check_indexes():
             raise WorkflowError(f"config: index: leave_out: no index lists {unknown!r}")
 
 
+def model_in(path):
+    """The estimator whose model a directory holds, None if none, and its version file.
+
+    The resources of an estimator, which may have no model yet, are named as by the rule
+    that trains it, however the path names them.
+    """
+    for name in ESTIMATORS:
+        own = f"training/{name}/resources"
+        if os.path.realpath(path) == os.path.realpath(own):
+            return name, f"{own}/version.txt"
+    settings, version = (
+        os.path.join(path, f) for f in ("settings.json", "version.txt")
+    )
+    there = os.path.isfile(settings) and os.path.isfile(version)
+    return models.name_of(settings) if there else None, version
+
+
 def check_models():
     """Check that the models are there with which a training or evaluation begins."""
     for estimator in ESTIMATORS:
@@ -179,16 +196,12 @@ def check_models():
                     f"{where}: would be replaced by what is trained; copy it elsewhere"
                 )
         for path in config[estimator]["evaluate"].get("beside", []):
-            if estimator in pathlib.Path(path).parts:
-                raise WorkflowError(
-                    f"config: {estimator}: evaluate: beside: {path}: is the estimator "
-                    "itself; name others"
-                )
-            made = pathlib.Path(path).parts[:1] == ("training",)
-            if not made and not os.path.isfile(os.path.join(path, "version.txt")):
-                raise WorkflowError(
-                    f"config: {estimator}: evaluate: beside: {path}: holds no model"
-                )
+            where = f"config: {estimator}: evaluate: beside: {path}"
+            name, _ = model_in(path)
+            if name is None:
+                raise WorkflowError(f"{where}: holds no model")
+            if name == estimator:
+                raise WorkflowError(f"{where}: is the estimator itself; name others")
 
 
 # A job on a cluster reads these rules in a process of its own, but no index of 100,000
@@ -237,12 +250,11 @@ def initial(wildcards):
 
 def beside(wildcards):
     """The versions and the code of the models that annotate beside the one evaluated."""
-    directories = config[wildcards.estimator]["evaluate"].get("beside", [])
-    paths = [os.path.join(directory, "version.txt") for directory in directories]
-    for directory in map(pathlib.Path, directories):
-        # crema/models/NAME, training/NAME/resources
-        for name in set(ESTIMATORS).intersection(directory.parts):
-            paths += [f"crema/models/{name}.py", f"crema/tasks/{name}.py"]
+    paths = []
+    for path in config[wildcards.estimator]["evaluate"].get("beside", []):
+        name, version = model_in(path)
+        code = [f"crema/models/{name}.py", f"crema/tasks/{name}.py"]
+        paths += [version, *filter(os.path.exists, code)]
     return paths
 
 

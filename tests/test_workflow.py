@@ -135,6 +135,34 @@ def test_a_model_beside_evaluates_again(built):
             assert f"crema/{name}" in evaluated
 
 
+def test_a_model_beside_is_known_by_what_it_says_wherever_it_lies(built, tmp_path):
+    own = tmp_path / "chord" / "mine"
+    shutil.copytree(built / "crema" / "models" / "beat", own)
+    with configured(built, f"chord: {{evaluate: {{beside: [{own}]}}}}"):
+        done = snakemake(built, "-n", target=TARGET)
+        text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    (inputs,) = re.findall(r"^rule evaluate:\n +input: (.*)$", text, re.M)
+    assert {f"{own}/version.txt", "crema/models/beat.py", "crema/tasks/beat.py"} <= set(
+        inputs.split(", ")
+    )
+    shutil.copy(built / "crema" / "models" / "chord" / "settings.json", own)
+    with configured(built, f"chord: {{evaluate: {{beside: [{own}]}}}}"):
+        assert f"beside: {own}: is the estimator itself" in refused(built)
+
+
+@pytest.mark.parametrize("start", ["", "{built}/"])
+def test_a_model_beside_that_is_not_trained_yet_is_trained(built, start):
+    path = f"{start.format(built=built)}training/beat/resources"
+    version = built / "training" / "beat" / "resources" / "version.txt"
+    version.rename(built / "away")
+    try:
+        with configured(built, f"chord: {{evaluate: {{beside: [{path}]}}}}"):
+            assert stale(built) == {"train": 1, "evaluate": 1}
+    finally:
+        (built / "away").rename(version)
+
+
 def test_the_hop_length_prepares_again_but_augments_nothing(built):
     def edit(text):
         return text.replace("chord:", "chord:\n  prepare:\n    hop_length: 1024")
