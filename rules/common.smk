@@ -30,6 +30,7 @@ sys.path.insert(0, str(workflow.basedir))
 from crema import models
 from crema.exceptions import CremaError
 from crema.utils import index
+from crema.utils.train import MODULES
 
 ESTIMATORS = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
@@ -342,14 +343,7 @@ PUMP_CODE = [
 CODE = {
     "setup": ["crema/utils/setup.py", "crema/deformers.py", "crema/notes.py"],
     "prepare": ["crema/utils/prepare.py", *PUMP_CODE],
-    "train": [
-        "crema/utils/train.py",
-        "crema/utils/initial.py",
-        "crema/utils/fit.py",
-        "crema/utils/sampling.py",
-        "crema/utils/rng.py",
-        "crema/layers/__init__.py",
-    ],
+    "train": [*MODULES],
     "evaluate": [
         "crema/utils/evaluate.py",
         "crema/analyze.py",

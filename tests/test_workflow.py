@@ -18,8 +18,6 @@ import yaml
 from conftest import TRAIN, assert_same_features, git, snakemake
 from snakemake.utils import update_config
 
-from crema.utils import train
-
 TARGET = "training/chord/resources/test_data.json"
 
 
@@ -65,13 +63,6 @@ def test_a_second_run_does_nothing(built):
 def test_training_code_trains_again(built, name):
     with changed(built / name, lambda text: text + "\n# changed\n"):
         assert stale(built) == {"train": 1, "evaluate": 1}
-
-
-def test_training_code_is_that_which_an_unfinished_training_goes_by(built):
-    rules = (built / "rules" / "common.smk").read_text()
-    code = re.search(r'"train": \[(.*?)\]', rules, re.S)[1]
-    modules = {os.path.normpath(f"crema/utils/{name}") for name in train.MODULES}
-    assert set(re.findall(r'"(.+?)"', code)) == modules
 
 
 def test_a_training_option_trains_again(built):

@@ -20,11 +20,15 @@ from crema.version import __version__
 
 #: Length of a validation excerpt: as many frames of context as most tracks need.
 EXCERPT_SECONDS = 60
-#: The code that decides the outcome of a training, with the script and its layers; the
-#: same as in CODE of rules/common.smk.
+#: The code that decides the outcome of a training, with the script and its layers; an
+#: input of its rule, too.
 MODULES = (
-    *("train.py", "initial.py", "fit.py", "sampling.py", "rng.py"),
-    "../layers/__init__.py",
+    "crema/utils/train.py",
+    "crema/utils/initial.py",
+    "crema/utils/fit.py",
+    "crema/utils/sampling.py",
+    "crema/utils/rng.py",
+    "crema/layers/__init__.py",
 )
 #: Tracks whose annotations tell, say, how long a chord lasts; more tell the same, and
 #: take time to read.
@@ -278,7 +282,7 @@ def describe(args, estimator, model, files, held_out):
     """Return all that decides the outcome of a training, as a dict."""
     # As they are written to settings.json, to which a path is text.
     options = json.loads(json.dumps(vars(args), default=str, sort_keys=True))
-    here = pathlib.Path(__file__)
+    root = pathlib.Path(__file__).parents[2]
     stats = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for paths in files.values()
@@ -305,8 +309,8 @@ def describe(args, estimator, model, files, held_out):
                     pathlib.Path(source).read_bytes()
                     for source in (
                         sys.argv[0],
-                        *map(here.parent.joinpath, MODULES),
-                        here.parent.joinpath("../layers", f"{estimator}.py"),
+                        *map(root.joinpath, MODULES),
+                        root.joinpath("crema/layers", f"{estimator}.py"),
                     )
                     if pathlib.Path(source).is_file()
                 )
