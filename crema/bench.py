@@ -166,4 +166,4 @@ def peak():
 
 
 if __name__ == "__main__":
-    sys.exit(exceptions.program(main))
+    exceptions.program(main)

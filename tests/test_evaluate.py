@@ -83,6 +83,15 @@ def test_the_baseline_hears_plain_triads():
     assert stage.score(reference, estimate)["majmin"] > 0.9
 
 
+@pytest.mark.parametrize(("sr", "seconds"), [(44100, 3), (8000, 3), (44100, 0.1)])
+def test_chroma_has_a_frame_each_hop_at_any_rate_and_length(sr, seconds):
+    y = np.sin(2 * np.pi * 440 * np.arange(int(sr * seconds)) / sr).astype(np.float32)
+    found = evaluate.chroma(y, sr)
+    assert found.shape == (12, 1 + int(max(1, seconds) / evaluate.HOP))
+    assert found[:, 0].argmax() == 9 and found.max() == pytest.approx(1)
+    assert evaluate.chroma(y, sr, norm=None).max() != pytest.approx(1)
+
+
 def test_the_baseline_takes_silence_and_short_clips():
     for y in (np.zeros(22050 * 3, np.float32), np.zeros(500, np.float32)):
         annotation = stage.baseline(y, 22050)

@@ -20,6 +20,8 @@ from crema.utils import audiofile, cli, disk, hashes, index, jamsfile, rng, vers
 
 #: Bins of equal width in which confidence is held against what is correct.
 N_BINS = 10
+#: Seconds between frames of :func:`chroma`.
+HOP = 2048 / 22050
 
 
 class NotComparable(CremaError):
@@ -249,6 +251,29 @@ def overlaps(reference, estimate):
 def end_of(observation):
     """Return the time at which an observation ends, in seconds."""
     return observation.time + observation.duration
+
+
+def chroma(y, sr, norm=np.inf):
+    """Return the chroma of a track, as input to a baseline.
+
+    Parameters
+    ----------
+    y : np.ndarray, shape=(n_samples,)
+        Audio; silence is appended if it is shorter than a second.
+    sr : int
+        Its sampling rate in Hz.
+    norm : float or None
+        Norm by which frames are divided, as in ``librosa.util.normalize``.
+
+    Returns
+    -------
+    np.ndarray, shape=(12, n_frames)
+        One frame per :data:`HOP` seconds.
+    """
+    from crema.compiled import librosa
+
+    y = audiofile.resample(np.pad(y, (0, max(0, sr - len(y)))), sr, 22050)
+    return librosa.feature.chroma_cqt(y=y, sr=22050, hop_length=2048, norm=norm)
 
 
 def calibration(said):

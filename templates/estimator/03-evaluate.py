@@ -91,17 +91,12 @@ def baseline(y, sr):
     import numpy as np
 
     from crema import segments
-    from crema.compiled import librosa
-    from crema.tasks.NAME import LABELS
-    from crema.utils import audiofile
+    from crema.tasks import NAME as task
 
-    duration = len(y) / sr
-    y = np.pad(y, (0, max(0, sr - len(y))))
-    chroma = librosa.feature.chroma_cqt(
-        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048
+    strongest = evaluate.chroma(y, sr).argmax(axis=0)[:, np.newaxis]
+    return segments.annotate(
+        "chord", strongest, task.LABELS, None, evaluate.HOP, len(y) / sr
     )
-    strongest = chroma.argmax(axis=0)[:, np.newaxis]
-    return segments.annotate("chord", strongest, LABELS, None, 2048 / 22050, duration)
 
 
 def main(argv=None):

@@ -129,13 +129,8 @@ def baseline(y, sr):
     from crema import segments
     from crema.compiled import librosa
     from crema.notes import PITCH_CLASSES
-    from crema.utils import audiofile
 
-    duration = len(y) / sr
-    y = np.pad(y, (0, max(0, sr - len(y))))
-    chroma = librosa.feature.chroma_cqt(
-        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048, norm=None
-    )
+    chroma = evaluate.chroma(y, sr, norm=None)
     triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
     templates = np.asarray([np.roll(t, k) for k in range(12) for t in triads], float)
     likeness = (templates / np.sqrt(3)) @ librosa.util.normalize(chroma, norm=2, axis=0)
@@ -151,8 +146,8 @@ def baseline(y, sr):
         probability,
         [f"{root}:{quality}" for root, quality in qualities] + ["N"],
         0.9,  # that a chord goes on
-        2048 / 22050,
-        duration,
+        evaluate.HOP,
+        len(y) / sr,
     )
     annotation.annotation_metadata.annotation_tools = "chroma templates"
     return annotation

@@ -133,15 +133,9 @@ def baseline(y, sr):
     """
     import jams
 
-    from crema.compiled import librosa
     from crema.tasks import key
-    from crema.utils import audiofile
 
-    duration = len(y) / sr
-    y = np.pad(y, (0, max(0, sr - len(y))))
-    chroma = librosa.feature.chroma_cqt(
-        y=audiofile.resample(y, sr, 22050), sr=22050, hop_length=2048
-    )
+    chroma, duration = evaluate.chroma(y, sr), len(y) / sr
     profiles = [
         np.roll(PROFILES[mode], tonic)
         for mode in ("major", "minor")
