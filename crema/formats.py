@@ -246,9 +246,7 @@ def write_posteriors(path, audio, estimators):
             arrays[name] = posterior
             arrays[f"{name}.classes"] = np.asarray(classes(estimator, name, posterior))
             if posterior.ndim > 1:
-                arrays[f"{name}.time"] = np.arange(len(posterior)) * hop(
-                    estimator, name
-                )
+                arrays[f"{name}.time"] = np.arange(len(posterior)) * estimator.hop
     with disk.atomic(path) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
 
@@ -257,15 +255,6 @@ def classes(estimator, name, posterior):
     """Return the labels of an output's classes, or their indices if it has none."""
     labels = getattr(estimator, "classes", {})
     return list(labels.get(name, map(str, range(posterior.shape[-1]))))
-
-
-def hop(estimator, name):
-    """Return the time between the frames of an output in seconds."""
-    operator = next(
-        (operator for operator in estimator.pump.ops if name in operator.fields),
-        estimator.task,
-    )
-    return operator.hop_length / operator.sr
 
 
 def rows(annotation):

@@ -119,13 +119,11 @@ def test_other_suffixes_stand_for_none():
 
 
 def test_posteriors_say_what_they_are(tmp_path):
-    operator = types.SimpleNamespace(fields=["x.local"], sr=1000, hop_length=500)
     local, overall = np.eye(3, 2, dtype=np.float32), np.ones(3, dtype=np.float32)
     estimator = types.SimpleNamespace(
         name="x",
         version="abc1234.0",
-        pump=types.SimpleNamespace(ops=[operator]),
-        task=operator,
+        hop=0.5,
         classes={"x.local": ["yes", "no"]},
         posteriors=lambda audio: {"x.local": local, "x.overall": overall},
     )

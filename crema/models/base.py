@@ -94,6 +94,11 @@ class Estimator:
             if self.output_names[0] in operator.fields
         )
 
+    @property
+    def hop(self):
+        """Time between the frames of the outputs, in seconds."""
+        return self.task.hop_length / self.task.sr
+
     def probability(self, name):
         """Return a probability that training estimated for the decoder.
 

@@ -64,7 +64,7 @@ class ChordModel(base.Estimator):
             tags,
             outputs["chord_struct.bass"],
             self.bass_self_transition,
-            self.task.hop_length / self.task.sr,
+            self.hop,
         )
         return [inverted]
 

@@ -16,11 +16,12 @@ class Model(base.Estimator):
 
         Without this method, the task transformer of the first output would decode it.
         """
-        self_transition = self.probability("self_transition")
-        hop = self.task.hop_length / self.task.sr
-        frames = outputs["NAME.label"]
-        return [
-            segments.annotate(
-                self.task.namespace, frames, LABELS, self_transition, hop, duration
-            )
-        ]
+        annotation = segments.annotate(
+            self.task.namespace,
+            outputs["NAME.label"],
+            LABELS,
+            self.probability("self_transition"),
+            self.hop,
+            duration,
+        )
+        return [annotation]
