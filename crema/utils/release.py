@@ -126,15 +126,15 @@ def card(settings, scores, splits, notes):
     )
     return f"""# {settings["estimator"]} {scores["version"]}
 
-{settings["parameters"]:,} parameters; trained on {len(splits["train"])} tracks with \
-{settings["copies"]} augmented copies each, stopped by {len(splits["validation"])} \
-others, tested on {len(splits["test"])} whose groups (artists) are in neither \
-(`splits.json`).
+{settings["parameters"]:,} parameters. Trained on {len(splits["train"])} tracks \
+(augmented copies of each: {settings["copies"]}), with early stopping on \
+{len(splits["validation"])} others; tested on {len(splits["test"])} tracks of other \
+groups (artists). `splits.json` lists them.
 
 ## Scores
 
-Of the test tracks, from audio, by `mir_eval`. Model and baseline are means weighted \
-by duration; the spread is over tracks.
+On the test tracks, end to end from audio, by `mir_eval`. Model and baseline: means \
+weighted by duration. Percentiles: over tracks.
 
 | | model | baseline | unweighted | 5 %, 50 %, 95 % of tracks | tracks |
 |---|---|---|---|---|---|
@@ -143,7 +143,7 @@ by duration; the spread is over tracks.
 {len(failed)} tracks could not be scored. Expected calibration error of the \
 confidence: {error:.3f} (`docs/output.md`).
 
-## Where it comes from
+## Provenance
 
 Revision `{settings["revision"]["commit"]}`, seed {settings["options"]["seed"]}; \
 {libraries}. Options: {options}.
