@@ -8,7 +8,9 @@ from crema.corpus.demo import catalogue
 
 DEMO_CODE = [
     *sorted(map(str, pathlib.Path("crema/corpus/demo").glob("*.py"))),
+    "crema/corpus/common.py",
     "crema/corpus/render.py",
+    "crema/notes.py",
     "crema/utils/rng.py",
 ]
 DEMO_TRACKS = [piece.track_id for piece in catalogue()]

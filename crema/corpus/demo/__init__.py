@@ -21,6 +21,7 @@ annotations
 
 import pathlib
 
+from crema.corpus import common
 from crema.corpus.demo.composer import Composition, compose
 from crema.corpus.demo.idioms import PIECES, Piece
 from crema.exceptions import ConfigError
@@ -113,24 +114,17 @@ def annotate(track_id, composition):
         ("beat", beats),
         ("key_mode", [composition.key]),
     ):
-        annotation = jams.Annotation(
+        annotation = common.annotation(
             namespace,
-            time=0,
-            duration=composition.duration,
-            annotation_metadata=jams.AnnotationMetadata(
-                corpus="crema demo",
-                version=VERSION,
-                curator=jams.Curator(name="crema"),
-                annotator={"name": "crema.corpus.demo"},
-                annotation_tools="crema.corpus.demo",
-                annotation_rules="the score that was rendered",
-                data_source="program",
-            ),
+            observations,
+            composition.duration,
+            curator="crema",
+            corpus="crema demo",
+            version=VERSION,
+            annotation_tools="crema.corpus.demo",
+            annotation_rules="the score that was rendered",
+            data_source="program",
         )
-        for start, end, value in observations:
-            annotation.append(
-                time=start, duration=end - start, value=value, confidence=1.0
-            )
         jam.annotations.append(annotation)
     return jam
 

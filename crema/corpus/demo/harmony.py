@@ -15,6 +15,8 @@ import re
 from itertools import cycle, islice
 from typing import NamedTuple
 
+from crema.notes import split
+
 #: Semitones above the root for every chord quality of the corpus.
 QUALITIES = {
     "maj": (0, 4, 7),
@@ -86,12 +88,6 @@ class Span(NamedTuple):
     fresh: bool
 
 
-def pitch_class(name):
-    """Return the pitch class of a note name such as ``"Eb"``."""
-    shift = name.count("#") - name[1:].count("b")
-    return (MODES["major"][LETTERS.index(name[0])] + shift) % 12
-
-
 def degree(text):
     """Return the semitones above the root of a degree such as ``"b7"``."""
     return MODES["major"][int(text[-1]) - 1] + text.count("#") - text.count("b")
@@ -105,10 +101,10 @@ def chord(symbol, tonic):
     numeral = match["numeral"]
     step = NUMERALS.index(numeral.upper())
     quality = match["quality"] or ("maj" if numeral.isupper() else "min")
-    root = pitch_class(tonic) + degree(match["shift"] + str(step + 1))
+    root = split(tonic)[0] + degree(match["shift"] + str(step + 1))
 
     letter = LETTERS[(LETTERS.index(tonic[0]) + step) % 7]
-    shift = (root - pitch_class(letter) + 6) % 12 - 6
+    shift = (root - split(letter)[0] + 6) % 12 - 6
     label = letter + "#" * shift + "b" * -shift + ":" + quality
     bass = root
     if match["bass"]:
