@@ -8,6 +8,10 @@ operators.  A custom layer has a method for that::
 
 ``op`` is the :class:`Graph`.  The other arguments name the layer's inputs, whose axes
 are those that they have in Keras.  The method returns the name of the result.
+
+tf2onnx would convert a GRU to a loop (onnx/tensorflow-onnx#1684), which is far slower
+than the operator, and only with the TensorFlow backend.  The layers go beyond those of
+the three networks, so that an estimator of your own can be released as well.
 """
 
 import functools
