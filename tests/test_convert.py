@@ -7,7 +7,9 @@ import jams
 import mir_eval
 import numpy as np
 import pytest
+from conftest import annotate
 
+from crema import formats
 from crema.corpus import common, convert, labels, pair
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 from crema.utils import audiofile, jamsfile
@@ -28,6 +30,8 @@ def read(function, tmp_path, text):
         "0.000000\t1.5\tC:maj\r\n1.5\t3\tA:min7/b3",
         "# made by hand\n\n  0   1.5 \t C:maj  \n1.5 3e0 A:min7/b3\n\n",
         b"\xef\xbb\xbf0 1.5 C:maj\n1.5 3 A:min7/b3\n",
+        "start,end,label,confidence\n0,1.5,C:maj,0.9\n1.5,3,A:min7/b3,\n",
+        'start,end,label\n0,1.5,"C:maj"\n1.5,3,A:min7/b3\n',
     ],
 )
 def test_chords(tmp_path, text):
@@ -89,6 +93,11 @@ def test_files_that_cannot_be_read(tmp_path, function):
         ("0.5  3\n1 \t New Point\n1.5  1\n", [3, None, 1]),
         ("0.5,1.3\n1,1.4\n1.5,2.1\n", [3, 4, 1]),
         ("0.5 0.3\n1 9.10\n1.5 10.1\n", [3, 10, 1]),
+        ("0.500\t0.500\t3\n1.000\t1.000\t\n1.500\t1.500\t1\n", [3, None, 1]),
+        ("0.5 0.5 3\n1 1 4\n1.5 1.5 1\n", [3, 4, 1]),
+        ("0.5 3\n1 1\n1.5 2\n", [3, 1, 2]),
+        ("TIME,LABEL\n0.5,3\n1,1\n1.5,2\n", [3, 1, 2]),
+        ("time,label,confidence\n0.5,3,0.9\n1,,0.9\n1.5,1,\n", [3, None, 1]),
     ],
 )
 def test_beats(tmp_path, text, positions):
@@ -108,6 +117,8 @@ def test_beats(tmp_path, text, positions):
         ("0.5 -1\n", 1, "'-1' is no position"),
         ("0.5 one\n", 1, "'one' is no position"),
         ("0.5 1 2\n", 1, "'1 2' is no position"),
+        ("0.5\t0.7\t2\n", 1, "'0.7 2' is no position"),
+        ("time,label,confidence\n0.5,1,1\n1,one,1\n", 3, "'one' is no position"),
         ("".join(f"{i} {i}\n" for i in range(1, 40)), 33, "'33' is no position"),
         ("0.5 1\n1 1.5\n1.5 2\n", 1, "'1' is neither"),
         ("0 1.0\n1 1.5\n", 1, "'1.0' is neither"),
@@ -314,6 +325,31 @@ def test_all_kinds_from_one_directory(run, material):
     # The chord D of other.lab would be a key, too.
     (chord,) = jamsfile.read("jams/other.jams").annotations
     assert chord.namespace == "chord"
+
+
+@pytest.mark.parametrize("form", ["lab", "csv"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_crema_writes_can_be_converted(material, form, apart):
+    """A single annotation is written to NAME.lab, one of several to NAME.TASK.lab."""
+    written = annotate(["C:maj", "D:(1,5)", "A:min7/b3"], 1.0)
+    written.annotations.append(jams.Annotation("key_mode", time=0, duration=3))
+    written.annotations[-1].append(0, 2, "G:major")
+    tasks = ("chord", "beat", "key", "local_key")
+    for name, annotation in zip(tasks, written.annotations, strict=True):
+        annotation.sandbox.name = name
+    arguments = [str(material / "audio")]
+    for task, annotation in zip(tasks[:3], written.annotations, strict=False):
+        directory = material / (task if apart else "labs")
+        directory.mkdir(exist_ok=True)
+        part = jams.JAMS(annotations=[annotation]) if apart else written
+        formats.write(directory / f"song.{form}", part, form)
+        arguments += [f"--{task}s", str(directory)]
+    assert convert.main(arguments) == 0
+    converted = jamsfile.read(material / "audio" / "song.jams")
+    for before, after in zip(written.annotations, converted.annotations, strict=False):
+        assert before.namespace == after.namespace
+        assert [o[:3] for o in after.data] == [o[:3] for o in before.data]
+    assert len(converted.annotations) == 3
 
 
 def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):

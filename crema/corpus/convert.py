@@ -9,6 +9,10 @@ of one ``NAME.jams``: ``chord`` from ``NAME.lab``, ``beat`` from ``NAME.beats``,
 ``key_mode`` from ``NAME.key``.  :data:`KINDS` lists all extensions; the first that
 exists is used.  :mod:`crema.corpus.labels` documents the line formats.
 
+The lab and csv files that crema writes can be converted, too, after corrections in
+Audacity for example: ``NAME.chord.lab``, ``NAME.beat.lab``, ``NAME.key.lab`` (but not
+``NAME.local_key.lab``), and, in a directory given for one kind only, ``NAME.lab``.
+
 Labels are clipped to the audio; gaps stay unlabelled.
 """
 
@@ -37,9 +41,17 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "chords": Kind("chord", ("lab", "chords"), labels.read_chords),
-    "beats": Kind("beat", ("beats", "beat", "csv", "txt"), labels.read_beats),
-    "keys": Kind("key_mode", ("key", "lab", "txt"), labels.read_keys),
+    "chords": Kind(
+        "chord", ("chord.lab", "chord.csv", "lab", "chords"), labels.read_chords
+    ),
+    "beats": Kind(
+        "beat",
+        ("beat.lab", "beat.csv", "beats", "beat", "csv", "txt"),
+        labels.read_beats,
+    ),
+    "keys": Kind(
+        "key_mode", ("key.lab", "key.csv", "key", "lab", "txt"), labels.read_keys
+    ),
 }
 
 
@@ -118,7 +130,11 @@ def label_files(directories, track_id):
     """
     files = {}
     for kind, directory in directories.items():
-        names = (f"{track_id}.{suffix}" for suffix in KINDS[kind].suffixes)
+        suffixes = KINDS[kind].suffixes
+        # crema --tasks beat --format lab writes NAME.lab, not NAME.beat.lab.
+        if list(directories.values()).count(directory) == 1:
+            suffixes += ("lab", "csv")
+        names = (f"{track_id}.{suffix}" for suffix in suffixes)
         paths = (pathlib.Path(directory, name) for name in names)
         # If kinds share a directory, NAME.lab holds chords and not also keys.
         free = (path for path in paths if path not in files.values())

@@ -1,8 +1,11 @@
 """Read text files of chords, beats and keys.
 
-Empty lines and lines that begin with ``#`` are skipped.  Times are in seconds.
+Empty lines and lines that begin with ``#`` are skipped.  Times are in seconds.  Below
+the heading ``start,end,label`` or ``time,label``, as in the CSV files of crema, fields
+are separated by commas, and further columns are ignored.
 """
 
+import csv
 import functools
 import math
 import pathlib
@@ -16,6 +19,7 @@ OVERLAP = 0.05
 #: Longer bars mean that a file numbers the beats of the piece, not of the bar.
 LONGEST_BAR = 32
 
+_HEADING = re.compile(r"(time|start,end),label\b", re.I)
 _MODES = {
     "": "major",
     "maj": "major",
@@ -152,14 +156,16 @@ def read_keys(path):
 
 
 def read_beats(path):
-    """Read beats from lines ``time`` or ``time position``.
+    """Read beats from lines ``time``, ``time position`` or ``time time position``.
 
     Parameters
     ----------
     path : path-like
         Fields are separated by blanks, tabs or a comma.  Positions in the bar count
         from 1 (Isophonics, Ballroom, GTZAN, Hainsworth) or are ``bar.beat`` throughout
-        the file (Candombe); ``New Point`` (Isophonics) is an unknown position.
+        the file (Candombe); ``New Point`` (Isophonics) is an unknown position.  Label
+        tracks of Audacity repeat the time; a tab and no position follow it if the
+        position is unknown.
 
     Returns
     -------
@@ -173,6 +179,7 @@ def read_beats(path):
     """
     rows, last = [], -math.inf
     for where, text in _lines(path):
+        text = re.sub(r"^(\S+)\s+\1(?=\t|\s+\S)", r"\1", text)
         time, _, position = re.sub(r"[\s,]+", " ", text).strip().partition(" ")
         time = _time(time, where)
         if time <= last:
@@ -235,7 +242,7 @@ def _segments(path, parse, lines):
                 f"{where}: starts at {start:g} s, before the end of what is above it"
             )
         previous = max(end, previous)
-        label = _parse(parse, fields[2], where)
+        label = _parse(parse, fields[2].rstrip(), where)
         if label is not None:
             segments.append((start, end, label))
     if not lines:
@@ -261,14 +268,24 @@ def _time(text, where, latest=1e9):
 
 
 def _lines(path):
-    """Yield the location of each line, for error messages, and its text."""
+    """Yield the location of each line, for error messages, and its text.
+
+    Fields of CSV are joined by blanks.  Blanks and tabs at the end are kept.
+    """
     try:
         content = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise AnnotationError(f"{path}: is not text in UTF-8; convert it") from error
+    columns = None
     for number, line in enumerate(content.splitlines(), 1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            yield f"{path}, line {number}", line
+        line = line.lstrip()
+        if not line or line.startswith("#"):
+            continue
+        if heading := _HEADING.match(line):
+            columns = heading[0].count(",") + 1
+            continue
+        if columns:
+            line = " ".join(next(csv.reader([line]))[:columns])
+        yield f"{path}, line {number}", line
