@@ -72,9 +72,8 @@ def test_malformed_chords_are_named_by_file_and_line(tmp_path, text, line, reaso
     "function", [labels.read_chords, labels.read_beats, labels.read_keys]
 )
 def test_files_that_cannot_be_read(tmp_path, function):
-    for text in ("", "\n# nothing\n"):
-        with pytest.raises(AnnotationError, match=r"labels\.txt: holds no"):
-            read(function, tmp_path, text)
+    for text in ("", "\n# nothing\n", "time,label,confidence\n"):
+        assert read(function, tmp_path, text) == []
     with pytest.raises(AnnotationError, match=r"labels\.txt: is not text in UTF-8"):
         read(function, tmp_path, "é".encode("latin-1"))
     with pytest.raises(AnnotationError, match=r"none\.lab: cannot be read"):
@@ -350,6 +349,17 @@ def test_what_crema_writes_can_be_converted(material, form, apart):
         assert before.namespace == after.namespace
         assert [o[:3] for o in after.data] == [o[:3] for o in before.data]
     assert len(converted.annotations) == 3
+
+
+def test_an_empty_file_annotates_nothing(run, material, capsys):
+    (material / "beats" / "song.beats").write_text("")
+    (material / "keys" / "bare.key").write_text("")
+    assert run() == 1
+    jam = jamsfile.read(material / "audio" / "song.jams")
+    assert [a.namespace for a in jam.annotations] == ["chord", "key_mode"]
+    assert not (material / "audio" / "bare.jams").exists()
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if " left out: " in x)
+    assert "bare.flac: its label files hold no known label" in line
 
 
 def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):

@@ -13,7 +13,8 @@ The lab and csv files that crema writes can be converted, too, after corrections
 Audacity for example: ``NAME.chord.lab``, ``NAME.beat.lab``, ``NAME.key.lab`` (but not
 ``NAME.local_key.lab``), and, in a directory given for one kind only, ``NAME.lab``.
 
-Labels are clipped to the audio; gaps stay unlabelled.
+Labels are clipped to the audio; gaps stay unlabelled.  An empty file, as crema writes
+where it finds no beats, annotates nothing.
 """
 
 import argparse

@@ -107,15 +107,15 @@ def read_chords(path):
     Returns
     -------
     list of (float, float, str)
-        Start, end and label, in order.
+        Start, end and label, in order; nothing if the file is empty.
 
     Raises
     ------
     AnnotationError
-        The file cannot be read, is empty, or has a malformed line; the message names
-        file and line.
+        The file cannot be read, or has a malformed line; the message names file and
+        line.
     """
-    return _segments(path, check_chord, list(_lines(path)))
+    return _segments(check_chord, _lines(path))
 
 
 def read_keys(path):
@@ -152,7 +152,7 @@ def read_keys(path):
             (where, " ".join([start, end, *key]))
             for (where, start, *key), end in zip(rows, ends, strict=False)
         ]
-    return _segments(path, lambda text: key_mode(re.sub(r"^Key\s+", "", text)), lines)
+    return _segments(lambda text: key_mode(re.sub(r"^Key\s+", "", text)), lines)
 
 
 def read_beats(path):
@@ -186,8 +186,6 @@ def read_beats(path):
             raise AnnotationError(f"{where}: {time:g} s is not after the beat above")
         last = time
         rows.append((where, time, None if position == "New Point" else position))
-    if not rows:
-        raise AnnotationError(f"{path}: holds no beats")
     barred = any(re.fullmatch(r"\d+\.0*[1-9]\d*", row[2] or "") for row in rows)
     parse = _bar_beat() if barred else _position
     return [(time, parse(text, where) if text else None) for where, time, text in rows]
@@ -226,7 +224,7 @@ def _bar_beat():
     return parse
 
 
-def _segments(path, parse, lines):
+def _segments(parse, lines):
     """Read lines ``start end label``; drop a segment if `parse` returns None."""
     segments, previous = [], -math.inf
     for where, text in lines:
@@ -245,8 +243,6 @@ def _segments(path, parse, lines):
         label = _parse(parse, fields[2].rstrip(), where)
         if label is not None:
             segments.append((start, end, label))
-    if not lines:
-        raise AnnotationError(f"{path}: holds no labels")
     return segments
 
 
