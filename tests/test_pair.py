@@ -306,6 +306,25 @@ def test_added_tracks_change_no_side(corpus):
     assert len(more_train) + len(more_test) == 12
 
 
+def test_outdated_indexes_of_estimators_are_named(corpus, capsys):
+    heard, copied = (corpus / f"index_train_{name}.json" for name in ("chord", "key"))
+    run(corpus, "--test-fraction", 0.5)
+    records = json.loads((corpus / "index_train.json").read_text())
+    excerpt = {"track_id": "heard_chord_x_0_0", "group": None}
+    index.write_index(heard, [*records, excerpt])
+    index.write_index(copied, reversed(records))
+    run(corpus, "--test-fraction", 0.5)
+    assert "out of date" not in capsys.readouterr().err
+    group = records[0]["group"]
+    write(corpus, "another", group)
+    index.write_index(copied, [*records, {"track_id": "another", "group": group}])
+    run(corpus, "--test-fraction", 0.5)
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if "out of date" in x)
+    assert line.startswith(f"{heard}: out of date") and "run crema.corpus.heard" in line
+    run(corpus, "--test-fraction", 0.5, "--group-by", "track")
+    assert f"{heard}, {copied}: out of date" in capsys.readouterr().err
+
+
 def test_a_seed_that_comes_closer_is_named(corpus, capsys):
     groups = {f"track{i}": f"group{i}" for i in range(12)}
     shares = {}

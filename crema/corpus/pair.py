@@ -355,6 +355,31 @@ def pair(
     return sides["train"], sides["test"], rejected, closer
 
 
+def outdated(directory, train):
+    """Find indexes of single estimators that list other tracks than `train`.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Directory of the indexes.
+    train : list of dict
+        Records of ``index_train.json``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Indexes such as the ``index_train_chord.json`` of :mod:`crema.corpus.heard`
+        whose tracks or groups differ.  Its excerpts, which have no group, do not count.
+    """
+    groups = {record["track_id"]: record["group"] for record in train}
+    paths = []
+    for path in sorted(directory.glob("index_train_*.json")):
+        listed = index.read_index(path).items()
+        if groups != {track: group for track, group in listed if group is not None}:
+            paths.append(path)
+    return paths
+
+
 def check_namespaces(namespaces):
     """Raise ConfigError if JAMS does not define one of the namespaces."""
     if not namespaces:
@@ -465,9 +490,15 @@ def main(argv=None):
             f"--seed {closer[0]} would test on {closer[1]:.0%}; once models are "
             "trained, keep to one seed"
         )
+    output = arguments.output or arguments.directory
     if rejected:
-        where = (arguments.output or arguments.directory) / "rejected.json"
-        cli.say(f"{len(rejected)} rejected, see {where}")
+        cli.say(f"{len(rejected)} rejected, see {output / 'rejected.json'}")
+    if paths := outdated(output, train):
+        cli.say(
+            f"{', '.join(map(str, paths))}: out of date, the tracks are not those of "
+            "the new index_train.json; run crema.corpus.heard again, or copy "
+            "index_train.json again if heard did not write the file"
+        )
 
 
 if __name__ == "__main__":
