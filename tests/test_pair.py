@@ -389,6 +389,20 @@ def test_audio_extension(corpus, tmp_path):
         run(tmp_path / "nowhere")
 
 
+def test_extensions_in_upper_case(corpus):
+    (corpus / "a_1.flac").rename(corpus / "a_1.FLAC")
+    (corpus / "a_2.jams").rename(corpus / "a_2.JAMS")
+    with pytest.raises(CorpusError, match=r"\(1 FLAC, 7 flac\); rename .* lower case"):
+        run(corpus, "--test-fraction", 0.5)
+    run(corpus, "--audio-ext", "flac", "--test-fraction", 0.5)
+    assert rejected(corpus) == {
+        "a_1.FLAC": "is neither flac nor jams; rename it to .flac",
+        "a_1.jams": "annotation without a_1.flac",
+        "a_2.JAMS": "is neither flac nor jams; rename it to .jams",
+        "a_2.flac": "audio without a_2.jams",
+    }
+
+
 def test_nothing_usable(corpus):
     with pytest.raises(CorpusError, match=r"rejected\.json says why"):
         run(corpus, "--min-duration", 60)

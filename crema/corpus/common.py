@@ -82,6 +82,11 @@ def audio_ext(directory, files, given=None):
         )
     if len(kinds) > 1:
         counts = ", ".join(f"{n} {ext}" for ext, n in sorted(kinds.items()))
+        if len({ext.lower() for ext in kinds}) < len(kinds):
+            raise CorpusError(
+                f"{directory}: holds audio with extensions in upper and in lower case "
+                f"({counts}); rename the files so that all are in lower case"
+            )
         raise CorpusError(
             f"{directory}: holds audio of several kinds ({counts}) and a corpus has "
             "one; say which with --audio-ext, or convert the others"

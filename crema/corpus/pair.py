@@ -426,10 +426,14 @@ def match(corpus, listed):
         if stem not in audio:
             reasons[name] = f"annotation without {stem}.{corpus.audio_ext}"
     exts = corpus.audio_ext, corpus.jams_ext
+    same = {ext.lower(): ext for ext in exts}
     for ext in by_ext.keys() - set(exts):
         if ext.lower() in common.AUDIO | {"jams", "jamz"}:
+            remedy = "convert it"
+            if ext.lower() in same:
+                remedy = f"rename it to .{same[ext.lower()]}"
             for name in by_ext[ext].values():
-                reasons[name] = f"is neither {' nor '.join(exts)}; convert it"
+                reasons[name] = f"is neither {' nor '.join(exts)}; {remedy}"
     rejected = [{"file": name, "reason": reason} for name, reason in reasons.items()]
     return sorted(audio.keys() & annotations.keys()), rejected
 
