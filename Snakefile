@@ -2,7 +2,7 @@
 #
 #     snakemake --cores 8 training/chord/resources/test_data.json
 #
-# Settings: config/config.yaml.  What would run, and why: add -n.
+# Settings are in config/config.yaml.  Add -n to see what would run, and why.
 
 
 configfile: "config/config.yaml"
@@ -19,7 +19,7 @@ include: "rules/release.smk"
 include: "rules/summary.smk"
 
 
-# Not worth a place in a cluster's queue.
+# Too short to be queued on a cluster.
 localrules:
     all,
     pump,

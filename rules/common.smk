@@ -1,6 +1,6 @@
-"""Settings, their validation, and the functions that find inputs; no rules.
+"""Settings, their validation, and input functions; no rules.
 
-Estimators are the directories of training/ that hold the four numbered scripts.
+An estimator is a directory of training/ that holds the four numbered scripts.
 """
 
 import functools
@@ -19,8 +19,8 @@ from snakemake.utils import min_version, validate
 
 min_version("9.19")
 
-# Jobs run with the Python that runs Snakemake, unless a conda environment comes
-# before it, and see the crema of this checkout.
+# Jobs run with the Python of Snakemake, unless a conda environment precedes it on the
+# path, and import the crema of this checkout.
 os.environ.update(
     PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]),
     PYTHONPATH=str(workflow.basedir),
@@ -38,12 +38,12 @@ ESTIMATORS = sorted(
 
 
 def check_config(section, settings, schema):
-    """Validate a section and fill in its defaults; a violation is one line."""
+    """Validate a section and fill in its defaults; report a violation in one line."""
     try:
-        # Filling in defaults takes for granted that every section is one.
+        # Filling in defaults fails if a section is not a mapping, so validate first.
         validate(settings, schema, set_default=False)
     except WorkflowError as error:
-        # Its message has the whole schema in it; what it had caught is the violation.
+        # Its message contains the whole schema; its context is the violation.
         cause = error.__context__
         if not isinstance(cause, ValidationError):
             raise
@@ -69,14 +69,14 @@ def check_config(section, settings, schema):
 
 
 def is_number(text):
-    """Whether text is what a number looks like elsewhere, as 1e-4."""
+    """Return whether `text` is a number that YAML reads as text, such as 1e-4."""
     try:
         return isinstance(text, str) and math.isfinite(float(text))
     except ValueError:
         return False
 
 
-# First, because to the schema whatever it does not know is an estimator's section.
+# First, because the schema takes every unknown key for an estimator's section.
 for unknown in set(config) - {"corpus", "index", "work", "gpu"} - set(ESTIMATORS):
     raise WorkflowError(
         f"config: {unknown!r} is neither a setting nor an estimator under training/ "
@@ -92,7 +92,7 @@ for estimator in ESTIMATORS:
 
 
 def at_home(settings, *keys):
-    """Put the home directory for ~ in paths, as a shell would."""
+    """Expand ~ in paths, as a shell would."""
     for key in keys:
         value = settings.get(key)
         if isinstance(value, str):
@@ -110,7 +110,7 @@ for estimator in ESTIMATORS:
 
 DEMO = "corpora/demo"
 if os.path.abspath(config["corpus"]["directory"]) == os.path.abspath(DEMO):
-    config["corpus"]["directory"] = DEMO  # as the rule that makes it spells it
+    config["corpus"]["directory"] = DEMO  # as in the outputs of rule demo_corpus
 CORPUS = index.Corpus(**config["corpus"])
 RECORD = f"{config['work']}/{{estimator}}/augmented/{{track}}.json"
 FAILED, TRAINING = "training/{estimator}/resources/.failed", ".training"
@@ -126,23 +126,23 @@ LEAVE_OUT = config["index"]["leave_out"]
 
 
 def index_file(split):
-    """The index file of a split, with the wildcard estimator."""
+    """Return the index file of a split, with the wildcard estimator."""
     return config["index"][split]
 
 
 def index_of(estimator, split):
-    """The index file of a split of one estimator."""
+    """Return the index file of a split of one estimator."""
     return index_file(split).format(estimator=estimator)
 
 
 @functools.cache
 def read_index(path):
-    """The tracks of an index file."""
+    """Return the tracks of an index file."""
     return index.read_index(path, LEAVE_OUT)
 
 
 def tracks(estimator, split):
-    """The tracks of a split."""
+    """Return the tracks of a split."""
     return read_index(index_of(estimator, split))
 
 
@@ -152,12 +152,12 @@ def check_indexes():
         tuple(index_of(estimator, split) for split in ("train", "test"))
         for estimator in ESTIMATORS
     ]
-    # Where they are the same files, once.
+    # Check files that estimators share only once.
     for names in dict.fromkeys(files):
         train, test = map(read_index, names)
         index.check_splits(train, test, names)
         index.check_groups(train, names[0])
-        # The demo corpus is made by a rule and need not be there yet.
+        # A rule makes the demo corpus, which need not exist yet.
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])
     if LEAVE_OUT:
@@ -185,7 +185,7 @@ def model_in(path):
 
 
 def check_models():
-    """Check that the models are there with which a training or evaluation begins."""
+    """Check that the models of initial: and beside: exist."""
     for estimator in ESTIMATORS:
         own = os.path.realpath(f"training/{estimator}/resources")
         for path in config[estimator]["train"].get("initial", []):
@@ -205,8 +205,9 @@ def check_models():
                 raise WorkflowError(f"{where}: is the estimator itself; name others")
 
 
-# A job on a cluster reads these rules in a process of its own, but no index of 100,000
-# tracks unless it asks for one: all that is checked here was, by who submitted it.
+# A job on a cluster parses these rules in a process of its own.  The process that
+# submitted it has made these checks, so the job reads an index, which can have 100,000
+# tracks, only if it needs one.
 PLANS = workflow.is_main_process
 if PLANS:
     try:
@@ -217,7 +218,7 @@ if PLANS:
 
 
 def pair(wildcards):
-    """Audio and annotation of one training track."""
+    """Return audio and annotation of one training track."""
     if PLANS and wildcards.track not in tracks(wildcards.estimator, "train"):
         raise WorkflowError(
             f"track {wildcards.track!r} is not in "
@@ -227,30 +228,30 @@ def pair(wildcards):
 
 
 def test_pairs(wildcards):
-    """Audio and annotations of all test tracks."""
+    """Return audio and annotations of all test tracks."""
     names = tracks(wildcards.estimator, "test")
     return [path for t in names for path in (CORPUS.audio(t), CORPUS.jams(t))]
 
 
 def training_features(wildcards):
-    """The features of all training tracks; those of the copies lie beside them."""
+    """Return the features of all training tracks, which are beside those of the copies."""
     names = tracks(wildcards.estimator, "train")
     return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in names]
 
 
 def own_layers(wildcards):
-    """The module of layers that only this estimator has, if it has any."""
+    """Return the module of layers of this estimator, if there is one."""
     path = f"crema/layers/{wildcards.estimator}.py"
     return [path] if os.path.exists(path) else []
 
 
 def initial(wildcards):
-    """The weights that a training begins with, where they are not random."""
+    """Return the models from which a training starts, if any."""
     return config[wildcards.estimator]["train"].get("initial", [])
 
 
 def beside(wildcards):
-    """The versions and the code of the models that annotate beside the one evaluated."""
+    """Return the versions and the code of the companion models of an evaluation."""
     paths = []
     for path in config[wildcards.estimator]["evaluate"].get("beside", []):
         name, version = model_in(path)
@@ -260,9 +261,10 @@ def beside(wildcards):
 
 
 def failures(wildcards):
-    """The marks of jobs that failed, of which something later is there from before.
+    """Return the marks of failed jobs, as inputs of the training.
 
-    Snakemake forgets that such a job is due.  See summary.smk, which leaves the marks.
+    Snakemake forgets that a failed job is due if later results exist from before.
+    summary.smk writes the marks.
     """
     marks = pathlib.Path(FAILED.format(estimator=wildcards.estimator))
     found = {path.stem: path for path in marks.glob("*")}
@@ -271,16 +273,16 @@ def failures(wildcards):
 
 
 def features_directory(wildcards):
-    """Where the features of all training tracks are."""
+    """Return the directory of the features of all training tracks."""
     return os.path.dirname(FEATURES).format(estimator=wildcards.estimator)
 
 
 def options(stage):
-    """The settings of one stage as options of its script, and no others."""
+    """Return a function that formats the settings of one stage as options."""
 
     def format_options(wildcards):
         words = []
-        # Whatever the order in which the files of the configuration name them.
+        # Sorted, so that their order in the configuration does not matter.
         for key, value in sorted(config[wildcards.estimator][stage].items()):
             if value is None:
                 continue
@@ -292,13 +294,13 @@ def options(stage):
 
 
 def as_text(value):
-    """A setting as an option: a whole number is the same however it is written."""
+    """Format a setting as an option, the same for 1.0 as for 1."""
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if whole else value)
 
 
 def leave_out(*splits):
-    """The option for the tracks that are left out of some splits, and no others."""
+    """Return a function that formats the option to leave out tracks of some splits."""
 
     def format_option(wildcards):
         if not LEAVE_OUT:
@@ -315,12 +317,12 @@ def leave_out(*splits):
 
 
 def more(amount):
-    """A resource of which a job that failed asks for more when it is tried again."""
+    """Return a resource that grows with each attempt of a job."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def copy_format(wildcards):
-    """The audio format of augmented copies."""
+    """Return the audio format of the augmented copies."""
     return config[wildcards.estimator]["setup"]["format"]
 
 
@@ -329,9 +331,9 @@ CORPUS_OPTIONS = (
     f" --jams-ext {CORPUS.jams_ext}"
 )
 
-# Imports are invisible to Snakemake.  What decides the result of a stage is an input
-# of its rule, so that a change of it makes the stage run again; what only carries
-# data (files, indexes, options, errors) is not.
+# Snakemake does not see imports.  Code that decides the result of a stage is an input
+# of its rule, so that the stage runs again after a change; code that only carries data
+# (files, indexes, options, errors) is not.
 PUMP_CODE = [
     "crema/pump.py",
     "crema/stored.py",

@@ -1,6 +1,6 @@
 """Corpora that this repository can make itself.
 
-in   nothing but the code in crema/corpus
+in   only the code in crema/corpus
 out  corpora/demo/TRACK.flac and .jams
 """
 

@@ -1,9 +1,9 @@
 """Stage 3: scores of the model on the test tracks, end to end from audio.
 
 in   index_test.json, corpus/TRACK.flac and .jams of the test tracks, the model, and
-     models of others that it is heard with (beside:)
-out  training/ESTIMATOR/resources/: test_data.json; test_data.csv, the same as a table;
-     estimates/TRACK.jams, what was scored
+     its companion models (beside:)
+out  training/ESTIMATOR/resources/: test_data.json; test_data.csv, a table of it;
+     estimates/TRACK.jams, the scored estimates
 """
 
 

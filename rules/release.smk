@@ -1,4 +1,4 @@
-"""What the package ships of an evaluated model; only on demand, never part of `all`.
+"""Release an evaluated model into the package; only on demand, not part of `all`.
 
 in   training/ESTIMATOR/resources/, the indexes and the corpus; LIMITS.md
 out  crema/models/ESTIMATOR/: SHA256SUMS and the files that it lists

@@ -1,8 +1,8 @@
 """Figures for `snakemake --report`.
 
-in   training/ESTIMATOR/resources/: history.csv, test_data.json; index_train.json and
-     undeclared, as Snakemake would run a stage again to make them:
-     logs/ESTIMATOR/STAGE.tsv and STAGE/TRACK.tsv, its benchmarks
+in   training/ESTIMATOR/resources/: history.csv, test_data.json; index_train.json
+     and undeclared, because Snakemake would rerun a stage to make them: its benchmarks
+     logs/ESTIMATOR/STAGE.tsv and STAGE/TRACK.tsv
 out  training/ESTIMATOR/resources/: curves.svg, scores.svg, tracks.html, confusion.svg,
      runtimes.svg
 """
@@ -83,7 +83,7 @@ use rule scores as confusion with:
 
 rule runtimes:
     input:
-        # The last stage: a run of any has it run too.
+        # The last stage, which runs again after every other one.
         scores="training/{estimator}/resources/test_data.json",
         index=index_file("train"),
         code="crema/utils/figures.py",

@@ -1,4 +1,4 @@
-"""After a run that failed: which tracks cannot be used, why, and how to go on without.
+"""After a failed run: report which tracks cannot be used, why, and how to continue.
 
 in   logs/ESTIMATOR/STAGE/TRACK.log of this run, whose last line is an error
 out  training/ESTIMATOR/resources/.failed/, marks of the jobs that failed
@@ -8,7 +8,7 @@ BEGUN = time.time()
 
 
 def failed_tracks():
-    """The last errors of this run, by track."""
+    """Return the last errors of this run, by track."""
     found = {}
     for log in pathlib.Path("logs").glob("*/*/*.log"):
         if log.parts[1] in ESTIMATORS and log.stat().st_mtime >= BEGUN:
@@ -19,10 +19,10 @@ def failed_tracks():
 
 
 def mark_failures():
-    """See to it that what has failed is due in the next run, and what depends on it.
+    """Mark failed jobs, so that they and what depends on them run again next time.
 
-    Snakemake takes a job that failed for one that ran as it is now.  Where something
-    later is there from before, such as scores, it would be found up to date.
+    Snakemake treats a failed job as if it had run with its current inputs.  Later
+    results from before, such as scores, would count as up to date.
     """
     marks = {estimator: set() for estimator in ESTIMATORS}
     for log in pathlib.Path("logs").glob("*/**/*.log"):
@@ -31,7 +31,7 @@ def mark_failures():
             continue
         files = {"estimator": estimator, "track": track}
         if stage == "setup" and not os.path.exists(RECORD.format(**files)):
-            # Made of the copies that were there before.
+            # They belong to the previous copies.
             pathlib.Path(FEATURES.format(**files)).unlink(missing_ok=True)
             marks[estimator].add(track)
         elif stage == "prepare" and not os.path.exists(FEATURES.format(**files)):
@@ -49,7 +49,7 @@ def mark_failures():
 onerror:
     mark_failures()
     failed = failed_tracks()
-    # Of a full disk the tracks are not to blame.
+    # A track is not to blame for a full disk.
     unwritten = [why for why in failed.values() if "cannot write " in why]
     unusable = {t: why for t, why in failed.items() if "cannot write " not in why}
     if unwritten:

@@ -1,11 +1,11 @@
 """Stage 2: one model from the features of all training tracks.
 
-in   index_train.json, pump.pkl, the features, models to begin with (initial:), and what
-     an earlier run has failed in
+in   index_train.json, pump.pkl, the features, models to start from (initial:), and
+     marks of jobs that failed in an earlier run
 out  training/ESTIMATOR/resources/: model.h5, decoder.json, settings.json, history.csv,
      version.txt
      and undeclared, because Snakemake deletes the outputs of a job before it runs:
-     trainings.jsonl, the count of trainings; .training-*, the state of an unfinished one
+     trainings.jsonl, the ledger of trainings; .training-*, the state of one in progress
 """
 
 

@@ -1,7 +1,7 @@
-"""The workflow on a real SLURM, which is started on this machine and stopped again.
+"""The workflow on a real SLURM, started on this machine and stopped afterwards.
 
 ``make test-cluster`` runs this, as root on Debian; it installs slurm-wlm and munge if
-they are missing.  Everywhere else it says why it does not.
+they are missing.  Everywhere else it is skipped, with the reason.
 """
 
 import os
@@ -18,7 +18,7 @@ from test_train import assert_same_weights
 
 from crema.utils import disk
 
-#: Jobs find no other configuration: the executor keeps SLURM's variables from them.
+#: Jobs find only this configuration: the executor hides SLURM's variables from them.
 CONFIGURATION = pathlib.Path("/etc/slurm/slurm.conf")
 TARGET = "training/chord/resources/test_data.json"
 RESOURCES = pathlib.Path(TARGET).parent
@@ -50,7 +50,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def program(name):
-    """Return the path of a daemon, where it is installed."""
+    """Return the path of a daemon, if it is installed."""
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 
@@ -128,7 +128,7 @@ def slurm(tmp_path_factory):
 
 
 def holds(condition, seconds):
-    """Wait until something holds, or for so long; return whether it does."""
+    """Wait until `condition` holds, at most `seconds`; return whether it does."""
     deadline = time.time() + seconds
     while not (held := condition()) and time.time() < deadline:
         time.sleep(0.2)
@@ -159,7 +159,7 @@ def test_a_cluster_computes_the_same(fresh, local, tmp_path):
     scratch = ["--default-resources", f"tmpdir='{tmp_path}'"]
     done = snakemake(directory, *CLUSTER, *scratch, target=TARGET)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    # The tracks, the training, the evaluation.
+    # One each for tracks, training and evaluation.
     assert submitted(done) == 3
     assert_same_features(local, directory)
     assert_same_weights(local / RESOURCES, directory / RESOURCES)
@@ -169,7 +169,7 @@ def test_a_cluster_computes_the_same(fresh, local, tmp_path):
     for log in ("setup/*.log", "prepare/*.log", "train.log", "evaluate.log"):
         logs = list((directory / "logs" / "chord").glob(log))
         assert len(logs) == (TRAIN if "*" in log else 1)
-    # And nothing is left to do, on the cluster or here.
+    # Nothing is left to do, on the cluster or locally.
     for options in (CLUSTER, ()):
         again = snakemake(directory, *options, target=TARGET)
         assert "Nothing to be done" in again.stdout + again.stderr
@@ -186,7 +186,7 @@ def test_a_job_that_fails_names_its_track_and_its_log(fresh):
     assert f"logs/chord/setup/{audio.stem}.log" in said
     assert "truncated" in (directory / f"logs/chord/setup/{audio.stem}.log").read_text()
     made = {path.stem for path in (directory / "work/chord/features").glob("*.h5")}
-    # What one group began, the next run finishes.
+    # The next run finishes the interrupted group.
     assert audio.stem not in made
 
 

@@ -1,7 +1,7 @@
-"""Shared fixtures: a tiny corpus, what the first stages make of it, and scripts.
+"""Shared fixtures: a tiny corpus, its features and a model, and running scripts.
 
-The corpus is synthetic: each chord is the sum of its tones, so that its annotation
-is what sounds.
+The corpus is synthetic: each chord is the sum of its tones, so that the annotations are
+true.
 """
 
 import importlib.util
@@ -22,15 +22,15 @@ import yaml
 from crema.compiled import librosa  # noqa: F401 -- before any test imports it
 from crema.utils import audiofile, index, jamsfile
 
-#: As crema does for itself.
+#: As crema does.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 ROOT = pathlib.Path(__file__).parents[1]
 CHORD = ROOT / "training" / "chord"
 SAMPLE_RATE = 22050
 
-#: Chords and group of each track of the corpus; a chord lasts 2.5 s there, so
-#: that there are beats after the fifth second, where mir_eval begins.
+#: Chords and group of each track of the corpus.  A chord lasts 2.5 s, so that there are
+#: beats after the fifth second, where mir_eval begins to score.
 SONGS = {
     "axis_1": (["C:maj", "G:maj", "A:min", "F:maj"], "axis"),
     "axis_2": (["Eb:maj", "Bb:maj"], "axis"),
@@ -48,7 +48,7 @@ LONG = ("test_contract", "test_train", "test_workflow", "test_template")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what takes long, which would keep one core busy alone at the end."""
+    """Run long tests first, because at the end they would keep a single core busy."""
     items.sort(key=lambda item: item.path.stem not in LONG)
 
 
@@ -91,7 +91,7 @@ def write_pair(directory, track_id, labels=("C:maj", "G:7"), ext="flac", **kwarg
 
 
 def load_script(path):
-    """Import a numbered script, whose name is no module name."""
+    """Import a numbered script, whose name is not a valid module name."""
     spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -104,7 +104,7 @@ def run_main(path, *args):
 
 
 def run_script(path, *args, **kwargs):
-    """Run a script, or with ``-m`` or ``-c`` what follows, in a process of its own.
+    """Run a script, or the arguments after ``-m`` or ``-c``, in a process of its own.
 
     Returns
     -------
@@ -128,9 +128,9 @@ def modules_of(code):
     Returns
     -------
     set of str
-        Which of the heavy modules that inference does without it has loaded.
+        The heavy modules that it loaded, of those that inference does not need.
     subprocess.CompletedProcess
-        Of which is known that it ended well.
+        The process, which succeeded.
     """
     heavy = ("keras", "onnx", "tensorflow")
     tell = f"\nimport sys; print(*[m for m in {heavy} if m in sys.modules])"
@@ -146,7 +146,7 @@ def run_script_fixture():
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    """The directory of the corpus: audio and annotations, nothing else."""
+    """The directory of the corpus, which holds only audio and annotations."""
     directory = tmp_path_factory.mktemp("corpus")
     for track_id, (labels, _) in SONGS.items():
         write_pair(directory, track_id, labels, seconds=SONG_CHORD_SECONDS)
@@ -181,7 +181,7 @@ def prepared(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(prepared, tmp_path_factory):
-    """The resources of a chord model that saw two batches."""
+    """The resources of a chord model that was trained on two batches."""
     resources = tmp_path_factory.mktemp("trained") / "resources"
     run_main(
         CHORD / "02-train.py",
@@ -197,12 +197,12 @@ def trained(prepared, tmp_path_factory):
     return resources
 
 
-#: Tracks of the corpus that the workflow trains and tests on in :func:`fresh`.
+#: Number of training and test tracks of the workflow in :func:`fresh`.
 TRAIN, TEST = 3, 1
 
 
 def settings(directory):
-    """Return settings with which the workflow of a checkout is quick, as YAML."""
+    """Return settings, as YAML, that make the workflow of a checkout quick."""
     overlay = {
         "corpus": {"directory": "corpora/tiny"},
         "index": {
@@ -213,7 +213,7 @@ def settings(directory):
         path = directory / "training" / estimator / "config.schema.yaml"
         options = yaml.safe_load(path.read_text())["properties"]["setup"]["properties"]
         overlay[estimator] = {
-            # One copy, where an option lists one for each.
+            # Only one copy, for options that list one value per copy.
             "setup": {
                 key: option["default"][-1:]
                 for key, option in options.items()
@@ -247,7 +247,7 @@ def snakemake(directory, *options, target, **kwargs):
 
 
 def git(directory, *words):
-    """Run git in a checkout, as somebody."""
+    """Run git in a checkout, with a dummy user."""
     who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *who, *words], cwd=directory, check=True)
 
@@ -285,7 +285,7 @@ def fresh(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def built(fresh):
-    """A checkout in which the workflow has run once on all estimators, figures too."""
+    """A checkout in which the workflow has made all estimators and figures once."""
     directory = fresh()
     done = snakemake(directory, target="all")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
@@ -293,7 +293,7 @@ def built(fresh):
 
 
 def assert_same_features(a, b):
-    """Compare the features that the workflow has made in two checkouts, bit for bit."""
+    """Compare the features of two checkouts bit for bit."""
     names = sorted(path.name for path in (a / "work/chord/features").glob("*.h5"))
     assert len(names) >= TRAIN
     assert names == sorted(p.name for p in (b / "work/chord/features").glob("*.h5"))
@@ -311,9 +311,9 @@ def assert_same_features(a, b):
 
 
 def build_network(estimator, monkeypatch):
-    """Return the pump of an estimator and its network, which has random weights.
+    """Return the pump of an estimator and its network, with random weights.
 
-    So have batch normalisation and biases, which begin as if they were not there.
+    Batch normalisation and biases are random too; by default they have no effect.
     """
     from crema import backend
     from crema.utils import prepare, train
@@ -338,7 +338,7 @@ def build_network(estimator, monkeypatch):
 
 
 def randomise(model, seed=0):
-    """Give a Keras model weights that are all random; return it."""
+    """Set all weights of a Keras model at random; return the model."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         weights = np.asarray(variable)

@@ -1,8 +1,8 @@
-"""Kills and full disks in every stage: nothing is lost, and nothing half is kept.
+"""Kills and full disks in every stage: nothing is lost, and nothing incomplete kept.
 
 ``make test-faults`` runs this, for twenty minutes, and then mutations.py.  Each stage
 is killed (SIGKILL) at 20 random moments, one run after the other in the same directory;
-the run after that must complete, and leave what an undisturbed one leaves.
+the next run must complete, with the same result as an uninterrupted one.
 """
 
 import json
@@ -24,8 +24,8 @@ from conftest import CHORD, ROOT, SONGS
 from crema.utils import disk, index
 
 KILLS = 20
-#: They hold a time, the hash of what does, or the number of trainings, and one that was
-#: killed after its end is one.
+#: Files with a time, a hash of one, or the number of trainings, which includes those
+#: that were killed after their end.
 COUNTING = ("trainings.jsonl", "settings.json", "SHA256SUMS", "version.txt")
 
 
@@ -77,7 +77,7 @@ STAGES = (setup, prepare, train, evaluate, release)
 
 @pytest.fixture(scope="module")
 def common(corpus, prepared, trained, tmp_path_factory):
-    """Where everything is that the stages read."""
+    """The directory of all inputs of the stages."""
     directory = tmp_path_factory.mktemp("common")
     tracks = [{"track_id": name, "group": group} for name, (_, group) in SONGS.items()]
     for name, records in (("train", tracks[:-1]), ("test", tracks[-1:])):
@@ -113,7 +113,7 @@ def start(command, **popen):
 
 @pytest.fixture(scope="module", params=STAGES, ids=lambda stage: stage.__name__)
 def stage(request, common, tmp_path_factory):
-    """A stage, what it leaves undisturbed, and how long that takes."""
+    """A stage, its result without interruption, and how long that takes."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     begun = time.time()
     process = start(request.param(common, out))
@@ -123,7 +123,7 @@ def stage(request, common, tmp_path_factory):
 
 
 def contents(directory):
-    """Return what is in the files of a directory, by name, without times."""
+    """Return the contents of the files of a directory, by name, without times."""
     found = {}
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         name = str(path.relative_to(directory))
@@ -140,7 +140,7 @@ def contents(directory):
                 )
             found[name] = values
         elif path.suffix == ".csv" and path.stem == "history":
-            # Means over an epoch that was taken up again are rounded once more.
+            # Means over a resumed epoch are rounded once more.
             table = np.loadtxt(path, delimiter=",", skiprows=1)
             found[name] = {"rounded": np.vectorize("{:.4g}".format)(table)}
         elif path.suffix == ".flac":
@@ -206,7 +206,7 @@ def test_a_full_disk(stage, common, tmp_path, limit):
 
 
 def test_two_first_runs_leave_a_cache_that_works(tmp_path):
-    """What is compiled at first use is compiled once, however many begin at once."""
+    """Code compiled at first use is compiled once, however many processes start."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     first = "import time; time.sleep({}); from crema.compiled import {}"
     firsts = [first.format(*one) for one in ((0, "pumpp"), (2, "muda"), (4, "pumpp"))]

@@ -1,9 +1,8 @@
-"""Damaged files: what is read from them is right, or the error is one line.
+"""Damaged files: readers return correct data or raise an error of one line.
 
 ``make test-faults`` runs this.  Each kind of file is damaged 200 times, by a seeded
-draw: bytes are changed, cut out, repeated, or the end is cut off.  Whoever reads it
-must succeed, or raise an error that names the file; no other exception, and nothing
-that takes 30 s.
+draw: bytes are changed, cut out or repeated, or the end is cut off.  Its reader must
+succeed, or raise an error that names the file, within 30 s; no other exception.
 """
 
 import signal
@@ -22,7 +21,7 @@ SECONDS = 30
 
 
 def mutated(content, draw):
-    """Return bytes with something wrong in them."""
+    """Return the content with some damage."""
     content = bytearray(content)
     for _ in range(draw.integers(1, 4)):
         at = int(draw.integers(len(content) or 1))
@@ -41,12 +40,12 @@ def mutated(content, draw):
     return bytes(content)
 
 
-#: What the training reads of a feature file.
+#: Fields of a feature file that the training reads.
 FIELDS = ["hcqt.mag", "chord_tag.chord", "chord_struct.root", "chord_struct.pitch"]
 
 
 def read_features(path):
-    """Read a feature file as the training does, an excerpt of everything."""
+    """Read an excerpt of every field of a feature file, as the training does."""
     with hdf5.opened(path) as store:
         fields = [store[name] for name in FIELDS]
         length = sampling.frames_in(fields)
@@ -55,7 +54,7 @@ def read_features(path):
 
 @pytest.fixture
 def alarm():
-    """Turn what hangs into an error."""
+    """Raise an error if a reader hangs."""
 
     def late(*_):
         raise AssertionError(f"took more than {SECONDS} s")
@@ -91,7 +90,7 @@ def test_mutations(prepared, corpus, tmp_path, alarm, kind):
     assert refused > MUTATIONS / 4
 
 
-#: HDF5 can crash on what is damaged, so this is done in a process of its own.
+#: HDF5 can crash on damaged files, so this runs in a process of its own.
 READ = """
 import pathlib, sys
 import numpy as np
@@ -137,7 +136,7 @@ def test_mutations_of_the_configuration(fresh, tmp_path):
     overlay = directory / "config" / "tiny.yaml"
     content, wrong, refused = overlay.read_bytes(), {}, 0
     for seed in range(MUTATIONS):
-        # What is not UTF-8, Snakemake itself stumbles over.
+        # Snakemake itself fails on a configuration that is not UTF-8.
         damaged = mutated(content, np.random.default_rng(seed)).decode(errors="replace")
         overlay.write_text(damaged)
         done = snakemake(directory, "-n", "-q", target=TARGET)

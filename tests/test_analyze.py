@@ -319,7 +319,7 @@ def test_files_that_are_not_printed_say_what_to_do(tmp_path, capsys, tasks):
 
 
 def test_what_is_printed_is_utf_8():
-    """Whatever the terminal is taken for, as files are."""
+    """Whatever the encoding of the terminal, as in files."""
     code = "from crema.exceptions import program; program(lambda: print(chr(0x591C)))"
     latin = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     environment = os.environ | latin
@@ -407,7 +407,7 @@ def test_a_file_name_that_is_no_text(tmp_path):
 
 @pytest.fixture
 def batches(tmp_path, monkeypatch):
-    """A function that annotates a.wav and b.wav; it returns which were not done."""
+    """A function that annotates a.wav and b.wav, and returns those not done."""
     version, done = ["abc1234.0"], []
 
     def annotate(model, tasks, form, song):
@@ -516,7 +516,7 @@ def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
         record = batch.Record(out, {"made": [form]})
         assert record.holds(song, None, None)
         assert not record.holds(song, None, out / "song.png")
-    # Another model writes the same files.
+    # Another model writes to the same files.
     with batch.Record(out, {"made": ["csv"], "models": {}}) as record:
         record.add(song, [out / "song.csv"], batch.state(song))
     assert not batch.Record(out, {"made": ["csv"]}).holds(song)
@@ -661,7 +661,7 @@ def test_where_all_processes_are_killed_is_one_line():
 
 
 def test_a_track_whose_process_is_killed_costs_no_other():
-    """Not even that which another process had in hand."""
+    """Not even the track that another process was working on."""
     bad = "import os; os._exit(1)"
     tracks = ["1 + 1", bad, "import time; time.sleep(1)", "2 + 2"]
     found = {track: error for track, _, error in processes.attempts(exec, tracks, 2)}
@@ -712,7 +712,7 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing(tmp_path, to):
 
 
 def within(seconds, condition):
-    """Return whether something becomes true in time."""
+    """Return whether `condition` becomes true in time."""
     for _ in range(10 * seconds):
         if condition():
             return True

@@ -1,4 +1,4 @@
-"""What estimators share of one piece of music."""
+"""Computations that the estimators share for one piece of audio."""
 
 import concurrent.futures
 import time
@@ -27,7 +27,7 @@ def test_each_rate_is_resampled_once(monkeypatch):
     resample = module.audiofile.resample
 
     def counted(y, sample_rate, target):
-        if sample_rate == SR:  # a transform halves the rate of what it is given
+        if sample_rate == SR:  # a transform halves the rate of its input
             calls.append(target)
         return resample(y, sample_rate, target)
 

@@ -1,4 +1,4 @@
-"""Audio is read as it is, and damaged files are named in one line."""
+"""Audio is read exactly, and errors name damaged files in one line."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_stereo_is_mixed_down_to_the_mean(tmp_path):
 
 
 def test_minutes_of_ogg_are_written(tmp_path, run_script):
-    # In a process of its own: an encoder that is given minutes at once crashes.
+    # In a process of its own: an encoder crashes if it gets minutes at once.
     path = tmp_path / "long.ogg"
     done = run_script(
         "-c",
@@ -111,7 +111,7 @@ def test_mp3_is_read(tmp_path):
 )
 @pytest.mark.parametrize("channels", [1, 2])
 def test_blocks_are_as_the_whole(tmp_path, monkeypatch, ext, rate, channels):
-    """The decoders of these go wrong where they are told to go where they are."""
+    """The decoders of these formats fail when they seek to their current position."""
     path = tmp_path / f"a.{ext}"
     draw = np.random.default_rng(0)
     y = tone(2, rate) + draw.uniform(-0.05, 0.05, 2 * rate)
@@ -153,7 +153,7 @@ exceptions.program(lambda: [audiofile.read(path) for path in sys.argv[1:]] and N
 
 @pytest.mark.parametrize("content", [b"this is not audio\n", b"not audio " * 9999, b""])
 def test_what_is_not_audio_is_one_line(tmp_path, run_script, content):
-    """libmpg123 writes notes of its own to standard error."""
+    """libmpg123 writes its own messages to standard error."""
     path = tmp_path / "text.mp3"
     path.write_bytes(content)
     done = run_script("-c", READ, path)
@@ -225,7 +225,7 @@ def test_no_audio_there(tmp_path, monkeypatch):
 def test_truncated_audio_is_refused(tmp_path, form, subtype, channels, kept):
     path = tmp_path / "a.audio"
     draw = np.random.default_rng(0)
-    rate = 24000  # which Opus has, too
+    rate = 24000  # Opus supports it, too
     y = tone(4, rate) + draw.uniform(-0.01, 0.01, 4 * rate)
     y = np.stack([y, -0.5 * y], axis=1)[:, :channels]
     soundfile.write(path, y, rate, format=form, subtype=subtype)
@@ -241,7 +241,7 @@ def test_truncated_audio_is_refused(tmp_path, form, subtype, channels, kept):
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_an_ogg_with_a_hole_is_refused(tmp_path, subtype):
-    """Its decoder leaves out what is missing, and all that follows is too early."""
+    """Its decoder skips missing pages, so that everything after them is too early."""
     path = tmp_path / "a.ogg"
     y = np.random.default_rng(0).uniform(-0.5, 0.5, 8 * 24000)
     soundfile.write(path, y, 24000, format="OGG", subtype=subtype)
@@ -258,10 +258,10 @@ def test_an_ogg_with_a_hole_is_refused(tmp_path, subtype):
         path.write_bytes(damaged)
         with pytest.raises(AudioError, match="truncated or damaged"):
             audiofile.read(path)
-    # What some programs write after the end.
+    # Some programs write this after the end.
     path.write_bytes(whole + b"TAG of another format")
     assert len(audiofile.read(path)[0]) >= len(y)
-    # libsndfile would read the first of several pieces.
+    # libsndfile would read only the first of several chained streams.
     path.write_bytes(whole + whole)
     with pytest.raises(AudioError, match="holds several pieces.*take them apart"):
         audiofile.read(path)

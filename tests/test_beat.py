@@ -15,7 +15,7 @@ from crema.utils import evaluate, hdf5
 
 SR, HOP = 22050, 220
 RATE = SR / HOP
-#: Two beats a second, each taught as 2.5 frames.
+#: Two beats per second, each with targets that sum to 2.5 frames.
 PRIOR = 0.05
 EVEN = np.full(len(METERS), 1 / len(METERS))
 stage = load_script(ROOT / "training" / "beat" / "03-evaluate.py")
@@ -88,7 +88,7 @@ def test_the_task_decodes_the_first_output():
 
 
 def posterior(times, duration, seed=0, missing=0.1):
-    """Return what a fair network says: blurred peaks, some missing, some noise."""
+    """Return a fair network's posterior: blurred peaks, some missing, and noise."""
     draw = np.random.default_rng(seed)
     n_frames = int(duration * RATE)
     values = draw.uniform(0.005, 0.04, n_frames)
@@ -172,7 +172,7 @@ def test_bars_may_begin_with_an_upbeat_and_break_off():
 
 
 def test_a_network_in_doubt_does_not_make_bars_long():
-    # What is below one half is still more than is to be expected of any beat.
+    # A posterior below one half can still exceed the prior of a downbeat.
     downbeat = np.tile([0.35, 0.02, 0.15, 0.02], 30)
     positions = model.bar_positions(downbeat, EVEN, 0.25)
     np.testing.assert_array_equal(positions, np.tile([1, 2, 3, 4], 30))
@@ -180,10 +180,10 @@ def test_a_network_in_doubt_does_not_make_bars_long():
 
 def test_the_f_measure_to_expect():
     posterior = np.zeros(1000)
-    for frame in range(50, 1000, 100):  # as the loss teaches it, but half as sure
+    for frame in range(50, 1000, 100):  # the targets of the loss, but half as certain
         posterior[frame - 2 : frame + 3] = 0.5 * np.array([0.25, 0.5, 1, 0.5, 0.25])
     expect = model.expected_f_measure
-    # Ten events of which five are to be expected: 2 * 5 / (10 + 5).
+    # Ten events, five of them expected: 2 * 5 / (10 + 5).
     assert expect(np.full(10, 0.5), posterior) == pytest.approx(2 / 3)
     assert expect(np.full(5, 0.5), posterior) == pytest.approx(0.5)
     assert expect(np.zeros(0), np.zeros(10)) == 0
@@ -204,7 +204,7 @@ def outputs(times, positions, duration):
     downbeats = [t for t, p in zip(times, positions, strict=True) if p == 1]
     return {
         "beat.beat": posterior(times, duration, missing=0)[:, np.newaxis],
-        # A downbeat may peak beside its beat.
+        # A downbeat can peak beside its beat.
         "beat.downbeat": np.roll(posterior(downbeats, duration, missing=0), 1)[:, None],
     }
 
@@ -271,7 +271,7 @@ def test_confidence_falls_where_no_beats_are_heard():
 
 
 def test_bars_in_doubt_are_not_halved():
-    """To take every other beat would be right half the time, but is less probable."""
+    """Every other beat would be right half of the time, but is less probable."""
     times = np.arange(1, 119, 0.5)
     said = posterior(times, 120, missing=0)
     likely, other = (posterior(times[k::4], 120, missing=0) for k in (0, 2))
@@ -285,7 +285,7 @@ def test_bars_in_doubt_are_not_halved():
 
 @pytest.mark.parametrize("between, bpm", [(0.3, 60), (0.8, 120)])
 def test_beats_that_are_doubtful_throughout_are_left_out(between, bpm):
-    """Each is more probable than at any frame, and yet not one of them is meant."""
+    """Each exceeds the prior, but at 0.3 none of them is a beat; at 0.8 all are."""
     times = np.arange(1, 59, 0.5)
     sure, doubtful = (
         posterior(half, 60, missing=0) for half in (times[::2], times[1::2])
@@ -320,7 +320,7 @@ def test_one_beat_makes_no_pulse():
 
 
 def in_file(fields):
-    """Return labels as feature files hold them: annotations, frames, values."""
+    """Return labels with the axes of feature files: annotations, frames, values."""
     return {name: labels[np.newaxis, :, np.newaxis] for name, labels in fields.items()}
 
 
@@ -341,7 +341,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     meters = dict(zip(METERS, learnt["meters"], strict=True))
     assert sum(learnt["meters"]) == pytest.approx(1)
     assert meters[3] > 2 * meters[4] > 2 * meters[5] > 0
-    # Beats of unknown position, and none at all, are no evidence.
+    # Beats of unknown position, or no beats, are no evidence.
     beat, downbeat = encode(beats(beat_times(0.5, 60)), 60.0)
     fields = {"beat.beat": beat, "beat.downbeat": downbeat}
     hdf5.write(tmp_path / "open.h5", in_file(fields), {})
@@ -435,7 +435,7 @@ def test_beats_go_on_after_silence():
 
 
 def test_a_rest_has_no_beats():
-    """Beats go on through it, if there are many on both sides; but none is heard."""
+    """With many beats on both sides, they could go on through it, but none is heard."""
     values = np.full(round(270 * RATE), 0.001)
     for first in (1, 150):
         values[np.rint(np.arange(first, first + 119, 0.5) * RATE).astype(int)] = 0.9
@@ -447,7 +447,7 @@ def test_a_rest_has_no_beats():
 
 
 def heard(times, duration):
-    """What a network says that hears these beats alone."""
+    """Return the posterior of a network that hears only these beats."""
     values = np.full(round(duration * RATE), 0.001)
     values[np.rint(np.asarray(times) * RATE).astype(int)] = 0.9
     return values
@@ -465,10 +465,10 @@ def test_beats_stay_on_the_click_where_the_network_hears_between_them():
 
 
 def test_a_click_goes_on_where_its_beats_are_not_heard():
-    """What is heard between them is no rest, and makes the click no less probable."""
+    """Sound between them is not a rest, and does not make the click less probable."""
     click = 0.64 * np.arange(2, 420)
     times = np.where((click > 100) & (click < 120), click + 0.32, click)
-    # An interval that is in two of the ranges of tempo, in one at its very end.
+    # An interval in two of the tempo ranges, in one of them at its very end.
     values = heard(times, 270)[:, np.newaxis]
     said = {"beat.beat": values, "beat.downbeat": 0.25 * values}
     (annotation,) = Untrained().decode(said, 270.0)
@@ -478,7 +478,7 @@ def test_a_click_goes_on_where_its_beats_are_not_heard():
 
 
 def test_a_click_may_drift():
-    """Of a tape that runs faster in the end, by a thousandth of a second per beat."""
+    """As on a tape that gradually speeds up, by 1 ms per beat in the end."""
     steps = 0.5 - 0.001 * np.linspace(0, 1, 300)
     times = 1 + np.cumsum(steps)
     values = heard(times, 170)

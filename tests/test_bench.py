@@ -1,4 +1,4 @@
-"""The benchmark of a piece: every stage is there, and the sums are right."""
+"""The benchmark of a piece: all stages are listed, and the sums are correct."""
 
 import re
 

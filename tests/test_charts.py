@@ -1,4 +1,4 @@
-"""Charts of rhythm games: where beats are, what is heard, what is refused."""
+"""Charts of rhythm games: beats, audio, and rejected charts."""
 
 import jams
 import mido
@@ -49,15 +49,15 @@ def times(output, track_id):
 
 def test_a_beat_is_a_quarter_of_the_tempo_map(tmp_path):
     notes = {"PART GUITAR": quarters(4, 8, 10)}
-    # From the eighth quarter, 4 s, on: 0.25 s each.
+    # From the eighth quarter, at 4 s, a quarter lasts 0.25 s.
     write_chart(tmp_path / "band/song", notes, [(0, 500_000), (8 * 480, 250_000)])
     assert charts.main([str(tmp_path), str(tmp_path / "out")]) == 0
-    # One second before the first note is where the audio begins.
+    # The audio begins one second before the first note.
     expected = [(1 + 0.5 * n, None) for n in range(5)] + [(3.25, None), (3.5, None)]
     assert times(tmp_path / "out", "band_song") == [*expected, (3.75, None)]
     y, rate = soundfile.read(tmp_path / "out/band_song.flac")
     assert (rate, len(y)) == (RATE, int(4.5 * RATE))
-    # The parts are added up, and what is no part of the song is left out.
+    # The parts are summed, without files that are not part of the song.
     assert y[2 * RATE] == pytest.approx(0.5, abs=0.1)
     assert y[:100].max() < 0.1
 

@@ -1,4 +1,4 @@
-"""Chords: a transposed piece has transposed chords, and all outputs have a say."""
+"""Chords: equivariance to transposition, and decoding from all outputs."""
 
 import argparse
 import functools
@@ -24,7 +24,7 @@ def test_a_transposed_piece_has_transposed_chords():
     sizes = {"channels": 4, "layers": 1, "recurrent_units": 3}
     keras.utils.set_random_seed(0)
     network, _, _ = train.network(pump, argparse.Namespace(**options, **sizes))
-    # Db to F of one octave, which two semitones more do not leave.
+    # Db to F, which stay in the octave when moved up by two semitones.
     levels = np.zeros((1, 20, 216, 2), np.uint8)
     inside = slice(3 * 36 + 3, 3 * 36 + 18)
     levels[:, :, inside] = np.random.default_rng(0).integers(0, 256, (1, 20, 15, 2))
@@ -44,7 +44,7 @@ def test_a_transposed_piece_has_transposed_chords():
 
 
 def opinions(tags, root=None, pitch=None):
-    """Posteriors of one frame: tags by name, a root, pitch classes that sound."""
+    """Return posteriors of one frame: tags by name, a root, sounding pitch classes."""
     labels = released().task.labels
     outputs = {"chord_tag.chord": np.full((1, len(labels)), 1e-5)}
     for label, share in tags.items():

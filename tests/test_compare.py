@@ -1,4 +1,4 @@
-"""Comparing evaluations: the interval means what it says."""
+"""Comparing evaluations: the confidence interval is correct."""
 
 import json
 

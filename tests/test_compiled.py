@@ -11,7 +11,7 @@ from conftest import ROOT
 
 from crema import compiled
 
-#: Stands for a module that takes its time to compile, and says how often it did.
+#: A stand-in for a module that is slow to compile; it records how often it did.
 SLOW = """
 import pathlib, time
 with open(pathlib.Path(__file__).with_name("log"), "a") as log:
@@ -75,7 +75,7 @@ def test_a_process_killed_meanwhile_leaves_it_to_the_next(directory):
 
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
-    """No directory that numba may write to: files are where they would be."""
+    """No directory that numba can write to: each is a file."""
     monkeypatch.setattr("librosa.__file__", str(tmp_path / "file" / "__init__.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
@@ -97,7 +97,7 @@ def test_the_cache_of_the_user_where_librosa_cannot_be_written(
 
 
 def test_a_temporary_cache_where_nothing_can_be_written(nowhere, monkeypatch, capsys):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # to be as it was afterwards
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that it is restored afterwards
     found = compiled.cache()
     assert found.is_dir() and not any(found.iterdir())
     assert os.environ["NUMBA_CACHE_DIR"] == str(found)

@@ -1,4 +1,4 @@
-"""Composed pieces: variants differ, and their annotations hold."""
+"""Composed pieces: variants differ, and their annotations are correct."""
 
 import json
 

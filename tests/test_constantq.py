@@ -1,4 +1,4 @@
-"""The constant-Q transform is that of librosa."""
+"""The constant-Q transform equals that of librosa."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The contract of training/README.md, for every estimator there is."""
+"""The contract of training/README.md, for every estimator."""
 
 import ast
 import functools
@@ -117,7 +117,7 @@ def test_indexes_parse_and_do_not_meet(estimator):
 
 
 def test_requirements_are_for_training_only(estimator):
-    """What requirements.txt names is imported by no module that prediction imports."""
+    """Inference imports no package of requirements.txt."""
     lines = (TRAINING / estimator / "requirements.txt").read_text().splitlines()
     names = [
         re.split(r"[<>=~! ]", line)[0].lower().replace("-", "_")
@@ -260,7 +260,7 @@ def test_the_estimate_is_what_the_program_writes(built, resources):
 
 
 def test_the_same_seed_gives_the_same_features(built, estimator, tmp_path):
-    """By hand, on explicit paths, from the same copies."""
+    """Run by hand, on explicit paths, from the same copies."""
     work = built / "work" / estimator
     track = tracks_of(built, "train")[0]
     run_main(

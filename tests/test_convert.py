@@ -1,4 +1,4 @@
-"""Label files to JAMS: what lines may look like, what is refused, what is written."""
+"""Label files to JAMS: accepted lines, errors, and output."""
 
 import math
 import pickle
@@ -321,7 +321,7 @@ def test_all_kinds_from_one_directory(run, material):
     directory = ["--chords", "chords", "--beats", "chords", "--keys", "chords"]
     assert convert.main(["audio", *directory, "jams"]) == 0
     assert len(jamsfile.read("jams/song.jams").annotations) == 3
-    # The chord D of other.lab would be a key, too.
+    # The chord D of other.lab would also parse as a key.
     (chord,) = jamsfile.read("jams/other.jams").annotations
     assert chord.namespace == "chord"
 

@@ -1,4 +1,4 @@
-"""Transposition: the labels say what the shifted audio plays."""
+"""Pitch shift and time stretch: the labels still match the audio."""
 
 import itertools
 
@@ -144,7 +144,7 @@ def test_every_annotation_of_a_track_is_transposed():
 
 
 def test_each_copy_keeps_its_own_state():
-    """All copies are made before any is looked at: none may share with another."""
+    """All copies exist before any is checked: none may share its state."""
     found = copies(annotated("chord", "C:maj"), [-1, 0, 2])
     histories = [copy.sandbox.muda.history for copy in found]
     assert [len(history) for history in histories] == [1, 1, 1]
@@ -165,7 +165,7 @@ def test_one_or_many_semitones(semitones):
 
 
 def peak(y, sr=SR):
-    """Return the frequency of most energy, to a few cents."""
+    """Return the frequency with the most energy, to a few cents."""
     n = 1 << 19
     y = y[sr // 5 : -sr // 5]
     return np.argmax(np.abs(np.fft.rfft(y * np.hanning(len(y)), n))) * sr / n
@@ -183,7 +183,7 @@ def test_a_tone_moves_by_so_many_semitones(frequency, semitones):
 @pytest.mark.parametrize("semitones", SEMITONES)
 @pytest.mark.parametrize("frequency", [65.4, 110.0, 220.0])
 def test_a_plucked_note_moves_by_so_many_semitones(frequency, semitones):
-    """Its fundamental takes along nearly all energy of its neighbourhood."""
+    """Nearly all energy near its fundamental moves along."""
     t = np.arange(2 * SR) / SR
     partials = [np.sin(2 * np.pi * frequency * k * t) / k for k in range(1, 8)]
     y = (0.2 * np.sum(partials, axis=0) * np.exp(-1.5 * t)).astype(np.float32)
@@ -233,7 +233,7 @@ def test_the_same_audio_gives_the_same_samples():
 
 
 def clicks(rate, seconds=20):
-    """Return audio with a tone burst each half second, and when they begin."""
+    """Return audio with a tone burst each half second, and the onset times."""
     times = np.arange(1, seconds - 1, 0.5)
     burst = tone(440, 0.15, rate) * np.exp(-np.arange(round(0.15 * rate)) / 0.03 / rate)
     y = np.zeros(seconds * rate, np.float32)
@@ -243,7 +243,7 @@ def clicks(rate, seconds=20):
 
 
 def onset(y, rate, time):
-    """Return when the sound near `time` begins."""
+    """Return the onset of the sound near `time`."""
     first, width = round((time - 0.05) * rate), round(0.1 * rate)
     window = np.abs(y[first : first + width])
     return (first + np.argmax(window > 0.3 * window.max())) / rate
@@ -283,7 +283,7 @@ def test_pitch_stays_as_it_is():
     y = tone(440, 4.0)
     spectrum = np.abs(np.fft.rfft(stretch_time(y, SR, 0.8)))
     found = np.argmax(spectrum) * SR / (2 * (len(spectrum) - 1))
-    # To within a third of a semitone: onsets matter more here than steady tones.
+    # To a third of a semitone: onsets matter more here than steady tones.
     assert found == pytest.approx(440, rel=0.02)
 
 

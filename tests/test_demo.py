@@ -1,4 +1,4 @@
-"""The demo corpus: its labels are what sounds, and its split is fair."""
+"""The demo corpus: its labels match the audio, and its split is fair."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +46,7 @@ def qualities(pieces, compositions):
 
 
 def changes(composition):
-    """List what does not depend on the key: interval and qualities of each change."""
+    """List interval and qualities of each change, which do not depend on the key."""
     labels = [label for *_, label in composition.chords if label != "N"]
     encoded = [(mir_eval.chord.encode(x)[0], x.split(":")[1]) for x in labels]
     return [((b - a) % 12, p, q) for (a, p), (b, q) in pairwise(encoded)]
@@ -166,7 +166,7 @@ def test_annotations_are_whole(piece, seconds):
     assert chords[0][0] == 0 and chords[-1][1] == duration
     assert chords[0][2] == chords[-1][2] == "N"
     for (start, end, label), (onset, _, other) in pairwise(chords):
-        # Exactly, or else mir_eval sees an overlap.
+        # Exactly, because mir_eval would find an overlap otherwise.
         assert start < end == onset and label != other
         assert start + (end - start) == end
     assert all(mir_eval.chord.encode(label) for *_, label in chords)
@@ -183,7 +183,7 @@ def test_annotations_are_whole(piece, seconds):
 
 @pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.track_id)
 def test_labels_are_what_sounds(piece, compositions):
-    """Accompanists play the label's tones, all of them, and basses its bass."""
+    """Accompanists play all tones of the label, and basses its bass."""
     composition = compositions[piece.track_id]
     parts = dict(zip(piece.band, composition.parts, strict=True))
     accompaniment = parts.keys() & STYLES.keys()
@@ -247,7 +247,7 @@ def test_files_agree(corpus, track_id):
 
 
 def test_chords_sound_where_the_labels_say(corpus):
-    """Chroma agree with the labels best where these are, and N is silence."""
+    """Chroma match the labels best without a time shift, and N is silence."""
     import librosa
 
     y, sample_rate = audiofile.read(corpus / "habanera_2.flac")

@@ -1,4 +1,4 @@
-"""Files are there whole or not at all."""
+"""Files are complete or not there at all."""
 
 import glob
 import json
@@ -77,7 +77,7 @@ def test_a_name_may_be_as_long_as_any(tmp_path, letter):
 
 @pytest.fixture
 def listings(monkeypatch):
-    """How often a directory was searched for the files of a track."""
+    """A record of the searches for the files of a track."""
     found = []
     remove = disk.remove_track
     monkeypatch.setattr(disk, "remove_track", lambda *a: (found.append(a), remove(*a)))
@@ -124,7 +124,7 @@ def test_what_a_killed_writer_left_of_a_track_goes(tmp_path):
     (tmp_path / ".a.6.flac.123.flac").touch()
     left = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     killed.close()
-    assert names(tmp_path) == []  # who can, cleans up
+    assert names(tmp_path) == []  # a writer that can, cleans up
     for name, content in left.items():
         (tmp_path / name).write_bytes(content)
     list(write_track(tmp_path, 0))
@@ -162,7 +162,7 @@ def test_a_killed_write_leaves_nothing_that_is_taken_for_a_file(tmp_path, run_sc
     assert (tmp_path / "a.h5").read_text() == "whole"
 
 
-# Writes every kind of file with no room for more than so many bytes per file.
+# Writes every kind of file, with a limit on the bytes per file.
 FULL_DISK = """
 import json, pathlib, resource, sys
 import numpy as np
@@ -255,7 +255,7 @@ def test_json_that_cannot_be_read(tmp_path, content):
 
 
 def test_what_only_looks_at_files_imports_nothing_heavy():
-    """Programs that only do so start at once."""
+    """Programs that only look at files start quickly."""
     code = (
         "import sys; from crema.utils import audiofile, disk, hdf5, jamsfile\n"
         "print([m for m in ('jams', 'h5py', 'librosa', 'keras') if m in sys.modules])"

@@ -1,4 +1,4 @@
-"""Scores: honest about what cannot be scored, and never lost by one bad track."""
+"""Scores: tracks without a score are reported, and one bad track costs no other."""
 
 import types
 
@@ -100,7 +100,7 @@ def test_the_baseline_takes_silence_and_short_clips():
 
 
 class Fake(base.Estimator):
-    """A model that answers the same chord to everything."""
+    """A model that estimates the same chord for everything."""
 
     name, version, origin = "fake", "abc1234.0", {"estimator": "fake"}
     task = types.SimpleNamespace(namespace="chord")
@@ -116,13 +116,13 @@ class Fake(base.Estimator):
 
 
 class Pulse(Fake):
-    """Another estimator, in whose beats the first finds its chord wrong."""
+    """Another estimator, whose beats make the first revise its chord."""
 
     name, origin = "pulse", {"estimator": "pulse"}
 
 
 class Reviser(Fake):
-    """One that listens to it."""
+    """A model that uses the beats of Pulse."""
 
     def revise(self, made):
         label = "D:min" if "pulse" in made else "C:maj"

@@ -1,4 +1,4 @@
-"""Networks of Keras as ONNX: layer by layer, they compute the same."""
+"""Keras networks as ONNX: each layer computes the same."""
 
 import numpy as np
 import onnxruntime
@@ -127,7 +127,7 @@ IMAGE_LAYERS = [
 
 
 def is_long_enough(layer, length):
-    """Keras refuses, or returns nothing of, what is shorter than a filter."""
+    """Return false for inputs shorter than a filter, which Keras cannot process."""
     size = getattr(layer, "kernel_size", getattr(layer, "pool_size", [1]))[0]
     size += sum(np.ravel(getattr(layer, "cropping", 0))[:2])
     return length >= size or getattr(layer, "padding", "") in ("same", "causal")

@@ -1,4 +1,4 @@
-"""Figures: of every epoch and every score there is, and the same each time."""
+"""Figures: all epochs and scores are drawn, and files are reproducible."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_learning_curves(history, tmp_path):
     figures.main(["curves", str(history), str(tmp_path / "a" / "curves.svg")])
     text = (tmp_path / "a" / "curves.svg").read_text()
     assert text.startswith("<?xml")
-    # Text stays text, and what was not validated is not drawn.
+    # Text stays text, and metrics without validation are not drawn.
     assert ">tag loss<" in text and ">validation<" in text and ">epoch<" in text
     assert "learning rate" not in text
 
@@ -116,7 +116,7 @@ def test_all_tracks_are_dots_around_their_quartiles(test_data, monkeypatch):
     lines = [list(map(float, line.get_xdata())) for line in kept[0].axes[0].lines]
     assert values in lines
     assert [0.2, 0.2, 0.4, 0.4, 0.2] in lines
-    # Of what is all or nothing there is no box.
+    # A score of only 0 and 1 has no box.
     assert [0, 0, 0, 1, 1] in lines and [0, 0, 1, 1, 0] not in lines
 
 
@@ -146,7 +146,7 @@ def test_confusion_is_in_percent_of_the_reference(test_data, monkeypatch):
         (0, 0, "75"), (1, 0, "25"), (1, 1, "100"), (0, 2, "50"), (2, 2, "50")
     }  # fmt: skip
     assert {text.get_text() for text in baseline.texts} == {"100"}
-    # What never occurs has no row and no column.
+    # A label that never occurs has no row and no column.
     rows, columns = model.get_yticklabels(), model.get_xticklabels()
     assert [one.get_text() for one in rows] == [
         *("maj (50.0 %)", "min (25.0 %)", "N (25.0 %)")
@@ -157,7 +157,7 @@ def test_confusion_is_in_percent_of_the_reference(test_data, monkeypatch):
 
 @pytest.mark.parametrize("rows", [[], [[0, 0], [1, 0]]])
 def test_confusion_of_nothing(test_data, tmp_path, rows):
-    """Of references without any label, and beside a baseline that has none."""
+    """Without any label in the reference, and with a baseline without labels."""
     result = json.loads(test_data.read_text())
     labels = ["maj", "min"][: len(rows)]
     nothing = [[0, 0]] * len(rows)
@@ -184,7 +184,7 @@ def benchmark(path, seconds, cpu, memory):
 
 @pytest.fixture
 def logs(tmp_path):
-    """Benchmarks of two tracks, one of which is left out, and of one of no index."""
+    """Benchmarks of two tracks, one of them left out, and of a track of no index."""
     directory = tmp_path / "logs"
     for track, seconds in (("a", 30), ("b", 3570), ("left", 1000), ("gone", 1000)):
         benchmark(directory / "setup" / f"{track}.tsv", seconds, seconds / 2, 250)

@@ -1,4 +1,4 @@
-"""Formats: what is written can be read by those it is for."""
+"""Formats: other programs can read the written files."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ def test_annotations_have_names(jam):
     jam.annotations.append(jam.annotations[2])
     assert list(formats.named(jam))[4:] == ["chord_2", "key_2"]
     assert formats.named(jam)["chord_2"] is jam.annotations[0]
-    # What others have made has the name of its namespace.
+    # Annotations of other tools are named after their namespace.
     jam.annotations.append(jams.Annotation("key_mode", time=0, duration=3))
     assert list(formats.named(jam))[-1] == "key_mode"
 
@@ -67,7 +67,7 @@ def test_csv_has_a_heading(jam, tmp_path):
         "label": "A:min7/b3",
         "confidence": "1.000",
     }
-    # A beat of unknown confidence has none.
+    # Unknown confidence is an empty field.
     assert beat.read_text().splitlines()[:2] == ["time,label,confidence", "0.000,1,"]
 
 
@@ -138,7 +138,7 @@ def test_posteriors_say_what_they_are(tmp_path):
         np.testing.assert_array_equal(data["x.local"], local)
         assert data["x.local.time"].tolist() == [0, 0.5, 1]
         assert data["x.local.classes"].tolist() == ["yes", "no"]
-        # Nobody says what these are.
+        # These classes have no names.
         assert data["x.overall.classes"].tolist() == ["0", "1", "2"]
         assert float(data["duration"]) == 1.5
         assert data["models"].tolist() == ["x"]

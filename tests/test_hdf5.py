@@ -1,4 +1,4 @@
-"""Features are read as they were written, or their file is named."""
+"""Features are read as they were written, or an error names the file."""
 
 import h5py
 import numpy as np

@@ -25,7 +25,7 @@ def told(hearings):
 
 
 def hearing(interval, start=0.0, meter=4, first=0, n=60):
-    """Return beats at a steady tempo, the downbeats where told."""
+    """Return beats at a steady tempo, with downbeats every `meter` from `first`."""
     return start + interval * np.arange(n), (np.arange(n) - first) % meter + 1
 
 
@@ -72,7 +72,7 @@ def test_the_hearing_most_like_the_others_is_taken():
 
 def test_an_excerpt_is_where_enough_agree():
     steady = hearing(0.5, n=100)
-    # In the middle, from 10 s on and for 5 s, two of five others go their own way.
+    # From 10 s to 15 s, two of the five others deviate.
     others = [steady] * 3 + [
         (np.delete(steady[0], slice(20, 30)), np.delete(steady[1], slice(20, 30)))
     ] * 2
@@ -80,7 +80,7 @@ def test_an_excerpt_is_where_enough_agree():
     assert times[0] > 13
     assert times[-1] == steady[0][-1]
     assert positions == steady[1][-len(times) :].tolist()
-    # One in five is not enough to doubt.
+    # One deviation in five is not enough for doubt.
     ((times, _),) = told([steady, *others[:4], steady])
     assert len(times) == len(steady[0])
 
@@ -98,7 +98,7 @@ def test_positions_are_told_where_bars_agree():
 
 
 def chords(*labels, seconds=2.0, late=0.0):
-    """Return chords of equal length, as they are heard."""
+    """Return chords of equal length, as a hearing."""
     edges = np.append(0, np.arange(1, len(labels) + 1) * seconds + late)
     return {"chord": (np.column_stack([edges[:-1], edges[1:]]), list(labels))}
 
@@ -157,7 +157,7 @@ def test_names_tell_the_directory(tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A corpus of a recording with a pulse, of one without, and of what is none."""
+    """A corpus from a recording with a pulse, a silent one, and a text file."""
     directory = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
     time = np.arange(28 * RATE) / RATE
@@ -178,7 +178,7 @@ def made(tmp_path_factory):
 
 
 def test_the_corpus_must_be_in_flac(tmp_path):
-    """All audio of a corpus has one format, and this is that of the excerpts."""
+    """All audio of a corpus has the same format, and the excerpts are FLAC."""
     index.write_index(tmp_path / "index_train.json", [{"track_id": "a", "group": "a"}])
     (tmp_path / "a.mp3").touch()
     with pytest.raises(CorpusError, match=r"a\.flac: no such file.*convert it"):
@@ -240,7 +240,7 @@ def test_what_is_missing_is_made_again(made):
 def test_another_call_adds_to_what_is_there(made):
     words, _, output = made
     before = index.read_index(output / "index_train_beat.json")
-    assert heard.main([*words[:2], words[-3], *words[-2:]]) == 1  # what is absent
+    assert heard.main([*words[:2], words[-3], *words[-2:]]) == 1  # a missing file
     assert index.read_index(output / "index_train_beat.json") == before
     assert heard.main(words) == 1
     assert index.read_index(output / "index_train_beat.json") == before

@@ -1,4 +1,4 @@
-"""Idioms: what is played follows the annotation, whatever is drawn."""
+"""Idioms: the notes follow the annotation, for every random draw."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_figures_are_struck_where_they_say():
         return [note.start for note in notes], [note.end for note in notes]
 
     begin, end = starts("--x-" * 4)
-    # A chord that changes under a note is struck again, and what rests does not sound.
+    # A chord change under a note strikes it again, and rests are silent.
     assert np.allclose([b for b in begin if b != 3.3], np.arange(0.25, 7.5, 0.5))
     assert all(b - a <= 0.125 for a, b in zip(begin, end, strict=True))
     begin, end = starts("X" + 15 * ".")

@@ -1,4 +1,4 @@
-"""Indexes, splits and corpora: every error a user can make has its own line."""
+"""Indexes, splits and corpora: every user error has its own message of one line."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Weights to begin with, out of the files of earlier models."""
+"""Initial weights, from the files of earlier models."""
 
 import numpy as np
 import onnx
@@ -57,7 +57,7 @@ def test_a_training_goes_on_where_the_export_was(tmp_path, batch):
     first = next(x for x in model.layers if isinstance(x, layers.BatchNormalization))
     mean = batch["frames"].mean(axis=(0, 1, 2))
     np.testing.assert_allclose(first.moving_mean, mean, rtol=1e-5)
-    # Without a step, training leaves it what it was, while it gathers statistics.
+    # With a step size of 0, training only updates the statistics.
     model.compile(keras.optimizers.SGD(0.0), "mse")
     model.fit(batch["frames"], expected, batch_size=4, epochs=300, verbose=0)
     np.testing.assert_allclose(model(batch["frames"]), expected, atol=0.01)

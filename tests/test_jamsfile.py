@@ -1,4 +1,4 @@
-"""JAMS files are valid, and what is wrong with one is said in one line."""
+"""JAMS files are valid, and errors are one line."""
 
 import jams
 import pytest

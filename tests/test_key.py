@@ -115,7 +115,7 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     train = load_script(ROOT / "training" / "key" / "02-train.py")
     local = np.repeat([-1, 0, 7, -1], [50, 50, 51, 49])[None, :, None].astype(np.int8)
     hdf5.write(tmp_path / "a.h5", {"key.local": local}, {})
-    # 100 steps from key to key, one of them a change; see sampling.self_transition.
+    # 100 transitions, one of them a change; see sampling.self_transition.
     assert train.decoder([tmp_path / "a.h5"]) == {"self_transition": 100 / 102}
 
 
@@ -198,7 +198,7 @@ def test_a_transposed_piece_has_transposed_keys():
     args = argparse.Namespace(channels=4, dilations=2, **options)
     keras.utils.set_random_seed(0)
     network, _, _ = train.network(pump, args)
-    # Db to F of one octave, which two semitones more do not leave.
+    # Db to F, which stay in the octave when moved up by two semitones.
     levels = np.zeros((1, 60, 216, 2), np.uint8)
     inside = slice(3 * 36 + 3, 3 * 36 + 18)
     levels[:, :, inside] = np.random.default_rng(0).integers(0, 256, (1, 60, 15, 2))

@@ -24,7 +24,7 @@ def test_events_are_widened_over_their_neighbours():
     y_true = labels(0, 0, 0, 1, 0, 0, 0)
     found = EventCrossentropy().call(y_true, np.full(y_true.shape, 0.5, np.float32))
     np.testing.assert_allclose(found, np.full((1, 7), np.log(2)), rtol=1e-5)
-    # What is best to say at each frame is what the event is taught as.
+    # The loss at each frame is lowest at the widened target.
     for target, frame in ((1, 3), (0.5, 2), (0.5, 4), (0.25, 1), (0.25, 5), (0, 0)):
         trials = np.linspace(0.001, 0.999, 999)
         costs = [
@@ -87,7 +87,7 @@ def test_colour_lowers_each_frequency_of_a_patch_alike():
     assert change[:, :, 3:, 0] == pytest.approx(change[:, :, :-3, 1], abs=1e-6)
     assert change.max() <= 1e-6
     assert change.min() >= -2 * 0.2 * Colour.WAVES**0.5
-    assert np.abs(change[0] - change[1]).max() > 0.01  # another curve each
+    assert np.abs(change[0] - change[1]).max() > 0.01  # different curves
     assert np.ptp(change[0, 0, :, 0]) > 0.01
 
 

@@ -1,4 +1,4 @@
-"""Projects of LMMS: their tempo, what the program plays, what is left out."""
+"""LMMS projects: tempo, rendered audio, and rejected projects."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from crema.corpus import lmms
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 
 STEADY = 'bpm="150" timesig_numerator="3" timesig_denominator="4"'
-#: A program that plays 4 s of silence, but not what is called silent, and then crashes.
+#: Renders 4 s of silence, except for projects named silent, and then crashes.
 PROGRAM = f"""#!{sys.executable}
 import os, sys
 import soundfile
@@ -75,7 +75,7 @@ def test_projects_become_pairs(program, tmp_path, capsys):
     assert [beat.value for beat in beats] == [1, 2, 3, 1, 2, 3, 1, 2, 3, 1]
     for number, beat in enumerate(beats):
         assert beat.time == pytest.approx(0.4 * number, abs=1e-5)
-    # Bars of one and a half quarters have no position that is a whole number.
+    # Bars of one and a half quarters have no whole-numbered positions.
     (beats,) = jams.load(str(out / "odd.jams")).annotations
     assert {beat.value for beat in beats} == {None}
     told = capsys.readouterr().err

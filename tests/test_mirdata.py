@@ -1,4 +1,4 @@
-"""Data sets of mirdata's as corpora, with files of our own in their layout."""
+"""Data sets of mirdata as corpora, with synthetic files in their layout."""
 
 import json
 import os
@@ -322,7 +322,7 @@ def test_find_recognises_types_not_data_sets(annotations):
     assert found["chord"] == ("leadsheet_chords", chords)
     assert found["beat"] == ("tactus_beats", beats)
 
-    # The plain name goes first, then the fullest.
+    # The plain name is preferred, then the fullest.
     Track.beats = property(lambda self: beats)
     Track.chords_full = property(lambda self: chords)
     found = tool.find(Track())

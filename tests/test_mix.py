@@ -1,4 +1,4 @@
-"""Mixing: effects keep the time and do what they say, and stems are balanced."""
+"""Mixing: effects keep the timing and have their effect, and stems are balanced."""
 
 import librosa
 import numpy as np
@@ -25,7 +25,7 @@ def plucks():
 
 
 def onsets(y):
-    """Rise of the energy, every 16 samples."""
+    """Return the rise of the energy, every 16 samples."""
     energy = np.sqrt(np.convolve(y.astype(float) ** 2, np.ones(64), "same")[::16])
     return np.maximum(np.diff(energy), 0)
 

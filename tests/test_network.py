@@ -18,7 +18,7 @@ RATE = 22050
 def directories(tmp_path_factory):
     """The resources of a model of each estimator, with random weights.
 
-    The network is there as ``model.onnx`` and as ``model.h5``.
+    The network is stored as ``model.onnx`` and as ``model.h5``.
     """
     from crema.export import to_onnx
 

@@ -1,4 +1,4 @@
-"""Where a result comes from is told, and told only of what crema has written."""
+"""Provenance of a result is shown, and only for annotations by crema."""
 
 import os
 import subprocess
@@ -31,9 +31,9 @@ def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
         assert f"card: {directory / 'card.md'}" in text
     for fact in ("seed: ", "commit: ", "numpy: ", "corpus: "):
         assert fact in text
-    # Both annotations of key are of one model, which is told once.
+    # Both key annotations are by one model, which is shown once.
     assert text.count("estimator: key") == 1 and "by the model of: 3 key" in text
-    # A list of all validation tracks is told by its length.
+    # Only the length of the list of validation tracks is shown.
     assert max(map(len, text.splitlines())) < 200
 
 

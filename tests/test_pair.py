@@ -1,4 +1,4 @@
-"""Pairs of audio and JAMS: what is rejected and why, and how the rest is split."""
+"""Pairs of audio and JAMS: rejected pairs and reasons, and the split of the rest."""
 
 import collections
 import hashlib
@@ -18,7 +18,7 @@ RATE = 8000
 
 
 def write(directory, track_id, artist="", seconds=3.0, ext="flac", release=""):
-    """Write a tone that no other track has, and its annotation."""
+    """Write a tone that is unique to the track, and its annotation."""
     frequency = 200 + int(hashlib.sha256(track_id.encode()).hexdigest()[:4], 16) / 100
     t = np.arange(round(seconds * RATE)) / RATE
     audiofile.write(
@@ -193,14 +193,14 @@ def test_rounding_of_annotations_is_tolerated(corpus):
 
 
 def test_the_same_audio_in_another_file_is_found(corpus):
-    """As the tags of a file, or the effort of the encoder, may differ."""
+    """Its tags or the compression level can differ."""
     y, rate = audiofile.read(corpus / "b_1.flac")
     soundfile.write(corpus / "b_0.flac", y, rate, format="FLAC", compression_level=0.0)
     shutil.copy(corpus / "b_1.jams", corpus / "b_0.jams")
     assert (corpus / "b_0.flac").read_bytes() != (corpus / "b_1.flac").read_bytes()
     run(corpus, "--test-fraction", 0.5)
     assert rejected(corpus) == {"b_1": "b_1: the same audio as b_0"}
-    # Only what could be used is kept in its stead.
+    # Only a usable track can replace it.
     (corpus / "b_0.jams").write_text("{}")
     run(corpus, "--test-fraction", 0.5)
     assert rejected(corpus).keys() == {"b_0"}
@@ -247,7 +247,7 @@ def test_track_without_a_group_is_rejected(corpus):
     run(corpus, "--group-by", "^([a-d])_", "--test-fraction", 0.5)
     reason = "0_other: does not match --group-by ^([a-d])_"
     assert rejected(corpus) == {"0_other": reason}
-    # And is none that others could be the same as.
+    # Nor does it count as the original of duplicates.
     for name in ("a_1.flac", "a_1.jams"):
         shutil.copy(corpus / name, corpus / f"0_other.{name[4:]}")
     run(corpus, "--group-by", "^([a-d])_", "--test-fraction", 0.5)
@@ -288,7 +288,7 @@ def test_a_group_stays_on_its_side_whatever_else_is_there():
 
 
 def test_sides_are_those_of_all_computers():
-    """Written down: a change would put tracks that models were trained on to test."""
+    """Fixed, because a change would move training tracks of models to the test side."""
     tested = [i for i in range(40) if pair.is_test(f"artist {i}", 0.2, 0)]
     assert tested == [0, 4, 7, 8, 9, 18, 23, 28, 30, 31, 37]
 

@@ -1,4 +1,4 @@
-"""The picture: what is annotated is drawn where it belongs, readable."""
+"""The plot: annotations are drawn in the right place, and readable."""
 
 import json
 import sys
@@ -64,7 +64,7 @@ def test_what_is_named_alike_is_not_drawn(jam):
 
 
 def test_what_has_no_place_is_a_bar_below(jam):
-    """As what an estimator of one's own says, or the sections of a reference."""
+    """For example, of a custom estimator, or the sections of a reference."""
     sections = jams.Annotation("segment_open", time=0, duration=40)
     sections.append(time=0, duration=35, value="verse", confidence=0.5)
     sections.append(time=35, duration=5, value="end")
@@ -93,7 +93,7 @@ def test_downbeats_are_stronger_than_beats(jam):
     axis = plot.picture(jam).axes[0]
     lines = [line for line in axis.collections if hasattr(line, "get_segments")]
     weak, strong = sorted(lines, key=lambda line: line.get_linewidth()[0])
-    # Beats each half second, four to the bar.
+    # A beat each half second, four per bar.
     assert len(strong.get_segments()) == 15 and len(weak.get_segments()) == 45
     assert [segment[0][0] for segment in strong.get_segments()][:3] == [0, 2, 4]
 

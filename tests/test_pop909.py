@@ -1,4 +1,4 @@
-"""POP909: choice and split of songs, their arrangement, their annotation."""
+"""POP909: selection and split of songs, arrangement, and annotation."""
 
 import itertools
 import json
@@ -127,7 +127,7 @@ def test_tempo_map_is_obeyed(tmp_path):
     piano.notes = [pretty_midi.Note(90, 60, t, t + 0.5) for t in (0, 1, 2, 3)]
     midi.instruments.append(piano)
     midi.write(str(path))
-    # From its third beat on, play twice as fast.
+    # Twice as fast from the third beat on.
     import mido
 
     file = mido.MidiFile(path)
@@ -151,7 +151,7 @@ def test_pedal_holds_only_what_dies_away(tmp_path, program, end):
     (track,) = arrange.read_tracks(tmp_path / "pedal.mid")
     part = arrange.play(track, program)
     assert part.program == program
-    # The second note's pedal is never lifted: the key's own end stands.
+    # The pedal of the second note is never lifted: the end of the key counts.
     assert [note.end for note in part.notes] == pytest.approx([end, 2.5], abs=2e-3)
 
 
@@ -202,7 +202,7 @@ def test_line_ups_vary_and_every_track_is_in_one():
             for note in part.notes
         ]
         assert sorted(played) == [48, 60, 72]
-    # Alone, or a band: 0.85 of the pieces, with the shares that are asked for.
+    # Chords alone, or a band in 0.85 of the pieces, with the requested shares.
     assert sum(n == {"chords"} for n in names) == pytest.approx(45, abs=20)
     assert sum("drums" in n for n in names) == pytest.approx(127, abs=30)
     assert sum("voice" in n for n in names) == pytest.approx(127, abs=30)

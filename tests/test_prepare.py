@@ -1,4 +1,4 @@
-"""Stage 1: features and labels that are complete and can be found by name."""
+"""Stage 1: features and labels are complete and found by name."""
 
 import hashlib
 import shutil
@@ -46,7 +46,7 @@ def operators(prepared):
 
 @pytest.fixture
 def place(tmp_path, prepared):
-    """A place of one's own: one track, its two copies, the pump; no features."""
+    """A directory with one track, its two copies and the pump, but no features."""
     write_pair(tmp_path / "corpus", "a", ["C:maj", "G:7"])
     augmented = tmp_path / "augmented"
     for copy in ("0", "1"):
@@ -69,7 +69,7 @@ def run(place, *options, track="a"):
 
 
 def labels_of(path, operators, seconds):
-    """Return the chord in the middle of each of the spans of so many seconds."""
+    """Return the chord in the middle of each span of `seconds`."""
     with hdf5.opened(path) as store:
         (classes,) = store["chord_tag.chord"][:]
     middles = np.arange(seconds / 2, len(classes) * FRAME, seconds)
@@ -101,7 +101,7 @@ def test_fields_are_those_of_the_pump(prepared, operators):
                 shape = store[name].shape
                 assert len(shape) == 1 + len(field.shape) and shape[0] == 1
                 assert shape[2:] == field.shape[1:]
-            # All fields have their time in common.
+            # All fields have the same number of frames.
             (length,) = {store[name].shape[1] for name in operators.fields}
     assert length > 20
 
@@ -140,7 +140,7 @@ def test_labels_are_those_of_each_copy(prepared, operators):
 def test_levels_show_the_chord(prepared):
     with hdf5.opened(prepared / "features" / "axis_1.h5") as store:
         levels = store["hcqt.mag"][0, 8, :, 0]
-    # C3, E3 and G3 are the loudest of the third octave above C1.
+    # C3, E3 and G3 are the loudest notes of the third octave from C1.
     third = levels[72:108].reshape(12, 3).max(axis=1)
     assert set(np.argsort(third)[-3:]) == {0, 4, 7}
 
@@ -298,7 +298,7 @@ def test_two_annotators_are_two_rows(tmp_path, operators):
 
 
 def test_an_empty_annotation_beside_another_is_no_row(tmp_path, operators):
-    """It says nothing; it does not say that nothing sounds."""
+    """It says nothing; in particular, it does not mean silence."""
     jam = annotate(["C:maj", "G:7"])
     jam.annotations.append(chords([]))
     data = transform(tmp_path, operators, jam)
@@ -413,7 +413,7 @@ def test_silence(tmp_path, operators):
 
 
 def test_audio_that_is_too_short_is_not_the_fault_of_a_label(tmp_path, operators):
-    """50 ms are less than a frame."""
+    """50 ms is less than a frame."""
     y = synthesise(["C:maj"], seconds=0.05)
     audiofile.write(tmp_path / "a.flac", y, SAMPLE_RATE)
     jamsfile.write(tmp_path / "a.jams", annotate(["C:maj"], seconds=0.05))

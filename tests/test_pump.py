@@ -1,4 +1,4 @@
-"""The pump: what a model sees, what its outputs mean, and what its file may hold."""
+"""The pump: features, decoding of outputs, and safe loading of its file."""
 
 import hashlib
 import itertools
@@ -97,7 +97,7 @@ def test_hcqt_is_that_of_pumpp(seed):
 
 @pytest.mark.parametrize("harmonics", [(1,), (2, 1), (1, 4)])
 def test_hcqt_of_other_harmonics(harmonics):
-    # librosa may halve the sampling rate before it computes one harmonic alone.
+    # librosa can halve the sampling rate before it computes a single harmonic.
     ours, theirs = ours_and_pumpps(noise(2 * SR), n_octaves=5, harmonics=harmonics)
     assert np.abs(ours - theirs).mean() < 0.01
     np.testing.assert_allclose(ours, theirs, atol=1)
@@ -199,7 +199,7 @@ def test_settings_that_cannot_work(option, message):
 
 @pytest.mark.parametrize(("octaves", "hop"), [(6, 64), (6, 192), (4, 16)])
 def test_settings_at_the_limit_work(octaves, hop):
-    """What the checks let pass, librosa can compute."""
+    """librosa can compute everything that the checks accept."""
     harmonics = octaves + 1
     rate = int(np.ceil(2.1 * 2**harmonics * librosa.note_to_hz("C1")))
     settings = {"n_octaves": octaves, "hop_length": hop}
@@ -235,7 +235,7 @@ def test_labels_outside_the_vocabulary_are_x(tags):
 
 
 def test_time_without_annotation_is_no_chord(tags):
-    """Before, between and after what is annotated; all operators agree."""
+    """Before, between and after the segments; all operators agree."""
     jam = chords((1, 2, "C:maj"), (3, 4, "G:maj"), duration=6)
     classes = tags.transform(jam)["chord_tag.chord"][0, :, 0]
     found = [tags.labels[classes[int(t / FRAME)]] for t in (0.5, 1.5, 2.5, 3.5, 5)]
@@ -333,7 +333,7 @@ def test_confidence_is_the_mean_posterior_to_a_power():
 
 
 def test_a_change_lies_where_the_posteriors_cross():
-    """The first frame of the new state may have begun at any time before it ends."""
+    """The first frame of the new state can have begun at any time before it ends."""
 
     def change(before, after):
         posterior = np.array([[0.9, 0.1], [1 - before, before], [1 - after, after]])
@@ -345,12 +345,12 @@ def test_a_change_lies_where_the_posteriors_cross():
     assert change(0.4, 0.99) == pytest.approx(2.081, abs=1e-3)
     assert change(0.01, 0.6) == pytest.approx(2.919, abs=1e-3)
     assert 2.99 < change(0.01, 0.5001) < 3
-    # A path may change elsewhere than the posteriors do.
+    # A path can change at another time than the posteriors.
     assert change(0.6, 0.8) == change(0.1, 0.3) == 2.5
 
 
 def test_a_change_is_where_it_is_in_the_audio():
-    """A posterior that knows the place as well as a normal distribution does."""
+    """With posteriors of a change whose time is normally distributed."""
     task, hop = tasks.ChordTags(), 2048 / 22050
     for truth in np.arange(10, 11, 0.1):
         by_the_end = norm.cdf(np.arange(1, 21), truth, 0.3)
@@ -362,7 +362,7 @@ def test_a_change_is_where_it_is_in_the_audio():
 
 
 def test_best_path_is_the_most_probable():
-    """Compare with all paths, one by one."""
+    """Compare with all possible paths."""
     draw = np.random.default_rng(2)
     paths = np.array(list(np.ndindex(*[3] * 5)))
     found = set()
@@ -492,7 +492,7 @@ def test_files_that_are_no_pump(tmp_path, saved):
 
 
 def test_a_pump_of_another_format_says_so(saved, monkeypatch):
-    # To everybody else it is the pickle that it was, and without a number it is of 1.
+    # Other readers still see a plain pickle, and without a number the format is 1.
     assert type(pickle.loads(saved.read_bytes())) is pumpp.Pump
     numbered = saved.read_bytes()
     saved.write_bytes(pickle.dumps(chord_pump()))
@@ -502,7 +502,7 @@ def test_a_pump_of_another_format_says_so(saved, monkeypatch):
         saved.write_bytes(content)
         text = refused(saved)
         assert "an older crema" in text and text.endswith("run prepare again")
-    # What is of the next format need not unpickle here.
+    # A file of the next format need not unpickle here.
     saved.write_bytes(b"unknown\ncrema format 3\n")
     text = refused(saved)
     assert "a newer crema" in text and text.endswith("update crema")
@@ -513,7 +513,7 @@ def test_a_pump_of_another_format_says_so(saved, monkeypatch):
 
 
 def call(module, name, *args):
-    """Return a pickle that calls ``module.name(*args)``, whatever that is."""
+    """Return a pickle that calls ``module.name(*args)``."""
     packed = pickle.dumps(args, protocol=2)[2:-1]
     return (
         b"\x80\x04"
@@ -537,7 +537,7 @@ def call(module, name, *args):
         ("builtins", "exec"),
         ("builtins", "getattr"),
         ("builtins", "__import__"),
-        # What our modules and pumpp's import is not theirs.
+        # Names that our modules and pumpp's import are not allowed.
         ("crema.features", "ConfigError"),
         ("crema.features", "librosa"),
         ("crema.features", "Dotted"),
@@ -551,7 +551,7 @@ def call(module, name, *args):
         ("pumpp.task.chord", "mir_eval"),
         ("pumpp.task.chord", "BaseTaskTransformer"),
         ("pumpp.labels", "defaultdict"),
-        # Nor are their functions.
+        # Neither are their functions.
         ("crema.pump", "load"),
         ("crema.segments", "best_path"),
         ("pumpp.task.chord", "_pad_nochord"),
@@ -584,7 +584,7 @@ def test_an_ordinary_malicious_pickle_would_run_and_is_refused(tmp_path):
     path.write_bytes(pickle.dumps(Malicious(tmp_path)))
     refused(path)
     assert not (tmp_path / "ran").exists()
-    # The same file does harm to who trusts it: the refusal above means something.
+    # Unpickling the same file does run its code, so the refusal above matters.
     pickle.loads(path.read_bytes())
     assert (tmp_path / "ran").exists()
 

@@ -1,4 +1,4 @@
-"""Releases: what is in them, what they are good for, and what they refuse."""
+"""Releases: contents, equal results, and errors."""
 
 import json
 import pathlib
@@ -80,7 +80,7 @@ def test_a_release_hears_what_the_model_hears(directory, options):
         assert np.abs(found[name] - values).max() < 1e-4
     one, other = (model.predict(y=y, sr=22050).data for model in (before, after))
     assert [o.value for o in one] == [o.value for o in other]
-    # A beat is placed between frames by the posteriors beside it.
+    # The posteriors around a beat place it between frames.
     assert [o.time for o in one] == pytest.approx([o.time for o in other], abs=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_a_file_too_many_is_noticed(directory):
 def test_a_release_that_is_being_made_is_no_model(directory, tmp_path):
     shutil.copytree(directory, tmp_path / ".model.new")
     assert list(models.find(tmp_path).values()) == [directory]
-    hidden = tmp_path / ".model.new"  # but who names it means it
+    hidden = tmp_path / ".model.new"  # but it can be named explicitly
     assert list(models.find(hidden).values()) == [hidden]
 
 

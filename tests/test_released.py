@@ -1,4 +1,4 @@
-"""The models that crema comes with: whole, small, quick to load, and unchanged."""
+"""The released models: complete, small, quick to load, and unchanged."""
 
 import json
 import os
@@ -79,13 +79,13 @@ def test_the_program_needs_no_tensorflow(tmp_path):
 
 
 def test_nothing_is_written_but_the_annotation(tmp_path):
-    """ONNX Runtime would identify the user and tell its makers what it computes."""
+    """ONNX Runtime would send telemetry that identifies the user and the models."""
     from crema.corpus import demo
 
     demo.write(golden.CLIPS[0], tmp_path, seconds=6)
     home = tmp_path / "home"
     home.mkdir()
-    # As the user has it: where CI=true is set, it keeps to itself.
+    # A user's environment: with CI=true, it would send nothing.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     command = ["-m", "crema", tmp_path / f"{golden.CLIPS[0]}.flac"]
     subprocess.run(

@@ -1,4 +1,4 @@
-"""Rendering: the right pitch at the right time, and no surprises at the edges."""
+"""Rendering: the right pitch at the right time, and edge cases."""
 
 import shutil
 
@@ -16,7 +16,7 @@ def level(y, start, end):
 
 
 def chroma_peak(y, start, end):
-    """Pitch class with most energy between 100 Hz and 2 kHz."""
+    """Return the pitch class with the most energy between 100 Hz and 2 kHz."""
     y = y[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
     power = np.abs(np.fft.rfft(y * np.hanning(len(y)))) ** 2
     frequency = np.fft.rfftfreq(len(y), 1 / SAMPLE_RATE)

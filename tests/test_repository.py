@@ -1,4 +1,4 @@
-"""What the repository says about itself agrees."""
+"""Statements of the repository about itself are consistent."""
 
 import importlib.metadata
 import pathlib
@@ -17,7 +17,7 @@ def canonical(name):
 
 
 def locked(python="3.11"):
-    """Return the version of each package of the lock, as `python` installs it."""
+    """Return the version of each package of the lock for `python`."""
     from packaging.markers import default_environment
     from packaging.requirements import Requirement
 
@@ -70,7 +70,7 @@ def test_the_conda_environment_is_in_step_with_the_lock():
         canonical(name): lock[canonical(name)] for name in pins
     }
     wanted = set().union(*(declared()[extra] for extra in ("", "training", "corpus")))
-    # Snakemake and its report run outside of the environment that it makes.
+    # Snakemake and its report run outside of this environment.
     assert {canonical(name) for name in pins} == wanted - {"snakemake", "pygments"}
     script = (ROOT / "envs" / "training.post-deploy.sh").read_text()
     assert f"soundfile=={lock['soundfile']}" in script

@@ -1,4 +1,4 @@
-"""Random numbers: the same key gives the same stream, another key another one."""
+"""Random numbers: equal keys give equal streams, different keys different ones."""
 
 import random
 import sys
@@ -42,7 +42,7 @@ def test_streams_do_not_depend_on_what_was_drawn_before():
 
 
 def test_streams_are_those_of_any_machine():
-    # Drawn once; a change would make every seed mean something else.
+    # Fixed values: a change would alter the meaning of every seed.
     drawn = rng.generator(20170101, "track", 1).integers(1000, size=5)
     assert drawn.tolist() == [652, 746, 79, 298, 353]
 

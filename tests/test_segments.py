@@ -1,4 +1,4 @@
-"""Segments of time: where their boundaries go when beats are known."""
+"""Segments: boundaries are aligned with known beats."""
 
 import itertools
 

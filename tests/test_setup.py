@@ -1,4 +1,4 @@
-"""Stage 0: copies that are complete, truthful, and repeat."""
+"""Stage 0: copies are complete, correct and reproducible."""
 
 import json
 
@@ -37,7 +37,7 @@ def source(tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The copies of one track whose annotation is wrong about its duration."""
+    """The copies of a track whose annotation has the wrong duration."""
     directory = tmp_path_factory.mktemp("made")
     jam = annotate(CHORDS)
     jam.file_metadata.duration = 100.0
@@ -199,7 +199,7 @@ class AtRandom(TimeStretch):
 
 
 def test_what_is_drawn_belongs_to_the_track(tmp_path):
-    """Not to the tracks that the process has worked on before, nor to their order."""
+    """It does not depend on the earlier tracks of the process, or on their order."""
     source = tmp_path / "corpus"
     for track in ("a", "b"):
         write_pair(source, track, CHORDS)
@@ -219,7 +219,7 @@ def test_what_is_drawn_belongs_to_the_track(tmp_path):
 
 
 def test_the_originals_are_never_removed(source):
-    """Not even by who puts the copies beside them, as their names invite to do."""
+    """Not even if the copies go to the same directory, as their names suggest."""
     try:
         augment(source, source, semitones=(1,))
     except CremaError as error:
@@ -289,7 +289,7 @@ def test_a_format_that_is_not_supported(tmp_path, source):
 
 @pytest.fixture
 def several(tmp_path):
-    """Arguments for three tracks, of which the second is bad."""
+    """Arguments for three tracks, the second of which is bad."""
     source = tmp_path / "in"
     for track in ("first", "second", "third"):
         write_pair(source, track, ["C:maj"])
@@ -322,7 +322,7 @@ def test_one_bad_track_stops_no_other_job(several, tmp_path, run_script):
     assert "second.jams: is not valid JAMS" in errors[0] and len(errors) == 2
     assert errors[1] == lines[-1] == "error: 1 of 3 tracks failed, see above"
     assert "Traceback" not in done.stderr
-    # A warning of a library would be one more line for each process.
+    # A library warning would add a line for each process.
     progress = [line for line in lines if line.startswith("[")]
     assert len(progress) == 3 and len(lines) <= 5
 

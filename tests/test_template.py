@@ -1,4 +1,4 @@
-"""The template of CONTRIBUTING.md: what it makes is an estimator, and it builds."""
+"""The template of CONTRIBUTING.md gives an estimator that builds."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from crema.exceptions import ConfigError
 
 new = load_script(ROOT / "templates" / "new.py")
 NAME = "root"
-#: The tests of the contract that need no build.
+#: Tests of the contract that need no build.
 STATIC = "files or explains or config or short or indexes or requirements or module"
 
 

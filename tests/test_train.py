@@ -1,4 +1,4 @@
-"""Sampling, fitting, resuming: what decides a training, and that it repeats."""
+"""Sampling, fitting and resuming: a training is reproducible."""
 
 import collections
 import gc
@@ -27,7 +27,7 @@ FIELDS = ["x", "label"]
 
 
 def write_track(path, length, rows=1, value=0):
-    """Write features whose values tell where they come from."""
+    """Write features whose values identify their track, row and frame."""
     frames = np.arange(length, dtype=np.float32)
     data = {
         "x": np.stack([frames, np.full(length, value)], axis=-1)[np.newaxis],
@@ -89,7 +89,7 @@ def test_a_field_of_the_whole_track_goes_with_each_of_its_excerpts(tmp_path):
     assert inputs["x"].shape == label.shape == (4, 40, 1)
     assert whole.tolist() == [[5], [5], [6], [6]]
     assert weights.sum(axis=1).tolist() == [40, 10, 40, 10]
-    # Ten frames of a track say less about it than forty.
+    # Ten frames of a track count less than forty.
     assert whole_weights.tolist() == [1, 0.25, 1, 0.25]
     listed = {f"t{number}": [path] for number, path in enumerate(files)}
     stream = sampling.Patches(
@@ -105,7 +105,7 @@ def test_patches_really_differ(features):
     for inputs, _ in take(patches(features).batches(0, 50), 100):
         for patch in inputs["x"]:
             starts[float(patch[0, 0]), float(patch[0, 1])] += 1
-    # 800 draws out of 4 x 3 x 181 places: a repeating sampler shows a few dozen.
+    # 800 draws from 4 x 3 x 181 positions: a repeating sampler gives a few dozen.
     assert len(starts) > 550
     assert max(starts.values()) < 12
 
@@ -225,7 +225,7 @@ def train(prepared, resources, *options, program=(str(TRAIN),), **popen):
     command += ["--threads", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
     command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
     command += ["--channels", "4", "--validation-fraction", "0.3"]
-    # So large a step that the loss grows and the rate is halved.
+    # A learning rate so large that the loss grows and the rate is halved.
     command += ["--reduce-patience", "1", "--learning-rate", "1", *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
@@ -300,12 +300,12 @@ def test_two_trainings_do_not_write_to_one_place(prepared, tmp_path):
 def test_a_killed_training_ends_as_an_uninterrupted_one(
     prepared, uninterrupted, tmp_path
 ):
-    # What counts epochs must have had an effect for its counter to be worth saving.
+    # The schedule must have had an effect, so that its saved counters matter.
     whole = pandas.read_csv(uninterrupted / "history.csv")
     assert whole["learning_rate"].nunique() > 1
     history = killed(prepared, tmp_path)
     assert not (tmp_path / "model.h5").exists()
-    # What a workflow does before it starts the job again.
+    # As a workflow does before it starts the job again.
     history.unlink()
     output = finish(train(prepared, tmp_path))
     assert "going on after epoch" in output
@@ -340,7 +340,7 @@ def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
     )
 
 
-#: At the first batch of the second validation SIGTERM comes.
+#: SIGTERM arrives at the first batch of the second validation.
 STOPPED_IN_VALIDATION = """
 import runpy, signal, sys
 from crema import backend
@@ -365,7 +365,7 @@ def test_a_training_that_is_stopped_in_validation_goes_on(
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert output.strip().endswith("told in validation")
     assert errors.strip().splitlines()[-1].startswith("stopped")
-    # An epoch ends with its validation: this one is not over, though its batches are.
+    # An epoch ends with its validation, so this one is unfinished.
     assert len(pandas.read_csv(tmp_path / "history.csv")) == 1
     output = finish(train(prepared, tmp_path))
     assert "going on after epoch 1 and 1 batches" in output
@@ -386,7 +386,7 @@ def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
     assert record["epochs"] == done and record["best_epoch"] <= done
 
 
-#: Backends draw initial weights, dropout and filters each in its own way.
+#: Each backend draws initial weights, dropout and filters differently.
 FROM_SAME_WEIGHTS = """
 import pathlib, sys
 import numpy as np
@@ -568,6 +568,6 @@ def test_validation_hears_the_mean_of_the_weights():
         expected.append(mean)
     assert validated == pytest.approx([expected[2], expected[5]])
     assert average.mean[0].item() == pytest.approx(expected[5])
-    # The next batch goes on from the weights of the last, not from their mean.
+    # The next batch continues from the last weights, not from their mean.
     assert model.get_weights()[0].item() == pytest.approx(seen[-1])
     assert abs(expected[5] - seen[-1]) > 0.01

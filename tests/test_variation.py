@@ -1,4 +1,4 @@
-"""Other keys and tempi: notes and labels stay together."""
+"""Variations of key and tempo: notes and labels stay aligned."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_rubato():
         clock = variation.rubato(labels, 1.25, np.random.default_rng(seed))
         played = np.array([clock(time) for time in written])
         assert played[0] == 0 and (np.diff(played) > 0).all()
-        # Before the music and after it there is nothing to be free with.
+        # There is no rubato before and after the music.
         edges = np.diff(played)[[0, -1]] / np.diff(written)[[0, -1]]
         assert edges == pytest.approx(1 / 1.25)
         intervals = np.diff([clock(time) for time, _ in beats])

@@ -1,4 +1,4 @@
-"""Versions: GIT-HASH.ITERATION, and no number is given twice."""
+"""Versions: GIT-HASH.ITERATION, with no number assigned twice."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from crema.utils import version
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A repository with one commit, out of reach of the user's settings."""
+    """A repository with one commit, isolated from the user's settings."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -72,7 +72,7 @@ def test_a_file_that_git_does_not_know_is_dirty(repository):
 
 def test_outside_of_git(tmp_path, repository, monkeypatch):
     unknown = ("0000000", True)
-    # pytest's directories could be inside of some repository.
+    # pytest's directories could be inside a repository.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     assert version.revision(tmp_path / "elsewhere") == unknown

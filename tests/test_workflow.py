@@ -1,4 +1,4 @@
-"""The workflow on a tiny corpus: it builds, and rebuilds only what is stale."""
+"""The workflow on a tiny corpus: it builds, and rebuilds only stale files."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def stale(directory, *options, target=TARGET):
 
 @contextlib.contextmanager
 def changed(path, edit):
-    """Apply `edit` to the text of a file for a while."""
+    """Apply `edit` to the text of a file, and undo it afterwards."""
     before = path.read_text()
     after = edit(before)
     assert after != before
@@ -74,7 +74,7 @@ def test_a_training_option_trains_again(built):
 
 
 def test_weights_to_begin_with_train_again(built):
-    weights = "initial: [crema/models/beat/version.txt]"  # a file that is there
+    weights = "initial: [crema/models/beat/version.txt]"  # a file that exists
 
     def edit(text):
         return text.replace("epochs: 1", f"epochs: 1\n    {weights}")
@@ -101,7 +101,7 @@ def test_weights_to_begin_with_train_again(built):
     ],
 )
 def test_what_the_settings_name_must_be_there(built, before, after, reason):
-    """Snakemake would do nothing, or remove a model before it begins with it."""
+    """Snakemake would do nothing, or remove a model before training from it."""
 
     def edit(text):
         return text.replace(before, after)
@@ -119,7 +119,7 @@ def test_a_model_beside_evaluates_again(built):
 
     with changed(built / "config" / "tiny.yaml", edit):
         assert stale(built) == {"evaluate": 1}
-        # Its code, too, decides what is scored.
+        # Its code also affects the scores.
         done = snakemake(built, "-n", target=TARGET)
         evaluated = (done.stdout + done.stderr).split("rule evaluate:")[1]
         for name in ("models/beat/version.txt", "models/beat.py", "tasks/beat.py"):
@@ -226,7 +226,7 @@ def test_what_does_not_matter_runs_nothing(built):
         with path.open("a") as stream:
             stream.write("# another estimator's file\n")
     (built / "README.md").write_text("changed")
-    # A checkout of another revision and back gives every file a new time.
+    # Checking out another revision and back gives every file a new time.
     now = time.time() + 10
     for path in [*built.glob("crema/**/*.py"), *built.glob("training/chord/*")]:
         if path.is_file():
@@ -273,12 +273,12 @@ def test_the_profile_of_a_cluster_asks_for_the_same_jobs(built):
 
 
 def test_a_job_reads_no_index_but_the_one_that_it_needs(built):
-    """On a cluster each job reads the rules again, and an index may be large."""
+    """On a cluster each job parses the rules again, and an index can be large."""
     track = training_tracks(built)[0]
 
     def job(rule, **wildcards):
         values = ",".join(f"{name}={value}" for name, value in wildcards.items())
-        # As executors spell it (SpawnedJobArgsFactory of Snakemake).
+        # The options of executors (SpawnedJobArgsFactory of Snakemake).
         options = ["--force", "--nolock", "--allowed-rules", rule, "--mode", "remote"]
         spec = f"{rule}:estimator=chord,{values}".rstrip(",")
         return snakemake(built, "-n", "--target-jobs", spec, *options, target=[])
@@ -315,7 +315,7 @@ def test_figures_are_of_the_jobs_that_ran_and_run_none(built):
     for stage, jobs in expected.items():
         assert f">{stage} ({jobs})<" in text
     assert stale(built, target="all") == {}
-    # Benchmarks that were removed or written again are no reason to run anything.
+    # Removed or rewritten benchmarks are no reason to run anything.
     logs = built / "logs" / "chord"
     away = logs.rename(logs.with_name("away"))
     try:
@@ -356,7 +356,7 @@ def test_a_test_track_that_is_left_out_trains_nothing_again(built):
 
 
 def spoil(tiny):
-    """Add six tracks to the training index that cannot be used; return their names."""
+    """Add six unusable tracks to the training index; return their names."""
     tracks = sorted(path.stem for path in tiny.glob("*.flac"))
     y, sample_rate = soundfile.read(tiny / f"{tracks[0]}.flac", dtype="float32")
     jam = jams.load(str(tiny / f"{tracks[0]}.jams"))
@@ -373,7 +373,7 @@ def spoil(tiny):
         "truncated": (y, jam),
     }
     for name, (samples, annotations) in bad.items():
-        # What FLAC cannot hold, a WAV of the same name can.
+        # A WAV of that name can hold what FLAC cannot.
         path = tiny / f"{name}.flac"
         form = {"format": "WAV", "subtype": "FLOAT"} if name == "undefined" else {}
         soundfile.write(path, samples, sample_rate, **form)
@@ -403,7 +403,7 @@ def test_tracks_that_cannot_be_used_are_named_and_can_be_left_out(fresh):
         assert reason in line
     features = directory / "work" / "chord" / "features"
     assert len(list(features.glob("*.h5"))) == 2 * TRAIN
-    # With the line that it gives, the run completes, and makes nothing again.
+    # With the suggested line, the run completes without repeating anything.
     overlay = directory / "config" / "tiny.yaml"
     (line,) = (line.strip() for line in lines if "leave_out: " in line)
     overlay.write_text(overlay.read_text().replace("index:\n", f"index:\n  {line}\n"))
@@ -414,7 +414,7 @@ def test_tracks_that_cannot_be_used_are_named_and_can_be_left_out(fresh):
 
 
 def test_what_has_failed_is_due_until_it_is_done(built, tmp_path):
-    """Where something later is there from before, Snakemake would forget it."""
+    """Snakemake would forget it if later results exist from before."""
     directory = shutil.copytree(built, tmp_path / "checkout", symlinks=True)
     assert stale(directory) == {}
     track = training_tracks(directory)[0]
@@ -422,12 +422,12 @@ def test_what_has_failed_is_due_until_it_is_done(built, tmp_path):
     whole, before = path.read_bytes(), path.stat()
     path.write_bytes(whole[: len(whole) // 2])
     assert snakemake(directory, target=TARGET).returncode == 1
-    # As it was, for what had failed was the disk.
+    # Restore it, as after a failure of the disk.
     path.write_bytes(whole)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     again = {"setup": 1, "prepare": 1, "train": 1, "evaluate": 1}
     assert stale(directory) == again
-    # Left out, it is as if it had never been.
+    # Once left out, the failed track has no effect.
     overlay = directory / "config" / "tiny.yaml"
     line = f'index:\n  leave_out: ["{track}"]\n'
     with changed(overlay, lambda text: text.replace("index:\n", line)):
@@ -443,7 +443,7 @@ def test_what_has_failed_is_due_until_it_is_done(built, tmp_path):
 
 @contextlib.contextmanager
 def running(directory, targets):
-    """A run in a process of its own, which has begun and has more to do."""
+    """A run in a process of its own, which has begun but is not finished."""
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile"]
         + ["config/config.yaml", "config/tiny.yaml", "--"]
@@ -470,7 +470,7 @@ def test_a_second_run_at_the_same_time_is_refused(built, fresh):
     directory = fresh()
     targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
     with running(directory, targets) as first:
-        # To be refused must not take the lock away, and what is downstream is refused.
+        # A refused run must not remove the lock; downstream targets are refused, too.
         for target in (targets, TARGET):
             second = snakemake(directory, target=target)
             assert first.poll() is None
@@ -497,11 +497,11 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     targets = [f"work/chord/features/{name}.h5" for name in training_tracks(directory)]
     augmented = directory / "work" / "chord" / "augmented"
     with running(directory, targets):
-        pass  # and is killed
+        pass  # and then kill it
     records = {path: path.read_bytes() for path in augmented.glob("*.json")}
     assert snakemake(directory, "--unlock", target=TARGET).returncode == 0
     counts = stale(directory)
-    # The job that was running, and those that had not begun, are what is left.
+    # The running job and those that had not started remain to be done.
     assert 1 <= counts["setup"] <= TRAIN - 1
     done = snakemake(directory, target=targets)
     assert done.returncode == 0, done.stderr
@@ -512,7 +512,7 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
 def test_batches_make_the_features_in_turn_and_the_last_one_trains(fresh):
     directory, model = fresh(), "training/chord/resources/model.h5"
     tracks = len(training_tracks(directory))
-    # Of all inputs in the order of their names, of which the features come last.
+    # Batches split the inputs in the order of their names; the features come last.
     done = snakemake(directory, "--batch", "train=5/6", target=model)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     made = {path.name for path in (directory / "work/chord/features").glob("*.h5")}
@@ -540,7 +540,7 @@ def refused(directory, *options, target=TARGET):
 
 
 def configured(directory, settings):
-    """Lay settings, as YAML, over those of a checkout for a while."""
+    """Override the settings of a checkout, and restore them afterwards."""
 
     def edit(text):
         merged = yaml.safe_load(text)
@@ -590,7 +590,7 @@ def test_configuration_errors_are_one_line(built, settings, message):
     with configured(built, settings):
         text = refused(built)
     assert re.search(f"^config: {message}$", text, re.M), text
-    # Beside it, Snakemake says which files it read and where in the rules it stopped.
+    # Besides, Snakemake prints the files that it read and the line of the rules.
     assert len(text.splitlines()) < 10, text
 
 

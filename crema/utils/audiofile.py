@@ -1,6 +1,6 @@
 """Reading, writing and resampling audio files.
 
-What a damaged file provokes in libsndfile becomes one line that names the file.
+Errors of libsndfile become one line that names the file.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from crema.utils.disk import atomic
 
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
-#: Samples for which memory is asked at once, an hour and a half at 44.1 kHz.
+#: Samples to allocate at once, at most: 1.7 hours at 44.1 kHz.
 LONGEST = 1 << 28
 
 
@@ -27,20 +27,20 @@ def read(path, sample_rate=None):
     path : str or path-like
         A file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...).
     sample_rate : int, optional
-        Resample to this rate in Hz; by default the file's own is kept.
+        Sampling rate to resample to, in Hz; the file's own by default.
 
     Returns
     -------
     y : np.ndarray, shape=(n_samples,), dtype=float32
         The mean of the channels.
     sample_rate : int
-        Samples per second of `y`.
+        Sampling rate of `y` in Hz.
 
     Raises
     ------
     AudioError
-        The file is missing, may not be read, is not audio, is truncated, is empty, or
-        holds samples that are not finite.
+        The file is missing, unreadable, not audio, truncated or empty, or holds
+        samples that are not finite.
     """
     import soundfile
 
@@ -48,10 +48,10 @@ def read(path, sample_rate=None):
     check_file(path)
     opened = False
     try:
-        # soundfile takes text for text, which the name of a file need not be.
+        # soundfile cannot encode a file name that is not valid UTF-8.
         name = os.fsencode(path) if os.name == "posix" else path
         with contextlib.ExitStack() as stack:
-            # libmpg123 prints notes about MP3, and about what only has the name of one.
+            # libmpg123 prints notes on MP3s and on other files that are named .mp3.
             with processes.quiet():
                 stream = stack.enter_context(soundfile.SoundFile(name))
             if stream.format == "MP3":
@@ -75,7 +75,7 @@ def read(path, sample_rate=None):
 
 
 def check_file(path):
-    """Raise AudioError if there is no file at `path` that may be read."""
+    """Raise AudioError unless `path` is a regular file that can be read."""
     if not os.path.exists(path):
         raise AudioError(f"{path}: no such audio file; add it or leave it out")
     if os.path.isdir(path):
@@ -87,16 +87,16 @@ def check_file(path):
 
 
 def mixed_down(path, stream):
-    """Read an open audio file up to its end, as the mean of its channels.
+    """Read an open audio file to its end and average its channels.
 
-    One block is mixed after the other, so that memory holds one channel, not all.
+    Mixing block by block keeps only one channel in memory.
 
     Parameters
     ----------
     path : str
         The file.
     stream : soundfile.SoundFile
-        The same, open; it cannot seek any more afterwards.
+        The same file, open; it can no longer seek afterwards.
 
     Returns
     -------
@@ -107,19 +107,19 @@ def mixed_down(path, stream):
     AudioError
         A sample is not finite.
     """
-    # soundfile would seek after each read of what can seek, which makes the MP3 decoder
-    # forget what the next 20 ms need; and its stream.blocks() repeats a block where an
-    # MP3 breaks off.
+    # soundfile seeks after each read of a seekable stream, and the MP3 decoder then
+    # loses the state that the next 20 ms need.  stream.blocks() repeats a block where
+    # an MP3 is cut off.
     stream.seekable = lambda: False
     last = stream.frames if containers.tagged(path, stream) else math.inf
-    # A damaged header can promise any length.
+    # A damaged header can declare any length.
     y = np.empty(min(max(0, stream.frames), LONGEST), np.float32)
     n_samples = 0
     block = np.empty((BLOCK, stream.channels), np.float32)
     while len(block) == BLOCK:
         most = min(BLOCK, last - n_samples)
         block = stream.read(most, dtype="float32", always_2d=True)
-        # What mean(axis=1) computes, in a fraction of the time.
+        # Equals mean(axis=1), in a fraction of the time.
         mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
         if not np.isfinite(mono).all():
             raise AudioError(
@@ -135,21 +135,21 @@ def mixed_down(path, stream):
 
 
 def unreadable(path, error, opened):
-    """Return the AudioError for what libsndfile says of a file.
+    """Return an AudioError that explains an error of libsndfile.
 
     Parameters
     ----------
     path : str
         The file.
     error : Exception
-        What was raised.
+        The exception that soundfile raised.
     opened : bool
-        Whether it was by reading, and not by opening it.
+        Whether reading raised it, not opening.
     """
     reason = getattr(error, "error_string", str(error)).rstrip(".")
     reason = reason.removeprefix("Error : ")
-    # libsndfile's numbers: a header that breaks off is 3, "malformed"; what has the
-    # name of an MP3 and is none is 7, of which it says that it does not exist.
+    # libsndfile's error codes: 3, "malformed", for a truncated header; 7, "does not
+    # exist", for a file that is named .mp3 but is no MP3.
     code = getattr(error, "code", None)
     if code == 7:
         reason = "not a format that libsndfile knows"
@@ -164,33 +164,33 @@ def unreadable(path, error, opened):
 
 
 def resample(y, sample_rate, target):
-    """Resample with the quality that librosa uses by default (soxr, HQ)."""
+    """Resample with the default quality of librosa (soxr, HQ)."""
     import soxr
 
     return soxr.resample(y, sample_rate, target)
 
 
 def fix_length(y, n_samples):
-    """Cut `y` to `n_samples`, or pad it with silence."""
+    """Truncate `y` to `n_samples`, or pad it with silence."""
     return np.pad(y[:n_samples], (0, max(0, n_samples - len(y))))
 
 
 def write(path, y, sample_rate):
-    """Write audio in the format that the suffix of `path` names.
+    """Write audio in the format given by the suffix of `path`.
 
     Parameters
     ----------
     path : str or path-like
         ``.flac``, ``.ogg`` or ``.wav``.
     y : np.ndarray, shape=(n_samples,) or (n_samples, n_channels)
-        Samples; what lies outside [-1, 1] is clipped.
+        Samples; values outside [-1, 1] are clipped.
     sample_rate : int
-        Samples per second.
+        Sampling rate in Hz.
 
     Raises
     ------
     CremaError
-        The format is not supported or the file cannot be written.
+        A sample is not finite, the format is not supported, or writing fails.
     """
     import soundfile
 

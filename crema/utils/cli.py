@@ -1,4 +1,4 @@
-"""Options of command lines, and what programs say on standard error."""
+"""Command-line options, and messages on standard error."""
 
 import argparse
 import pathlib
@@ -7,12 +7,12 @@ import sys
 from crema.exceptions import ConfigError, CremaError
 from crema.utils import index, processes
 
-#: What follows a track that could not be used.
+#: Note in the progress line of a track that failed.
 FAILED = " FAILED"
 
 
 def parser(description):
-    """Return an argument parser that shows defaults, with the option ``--seed``.
+    """Return an argument parser that shows defaults and has the option ``--seed``.
 
     Parameters
     ----------
@@ -31,17 +31,17 @@ def parser(description):
 
 
 def say(text):
-    """Tell the user, who may have sent standard output to a file."""
+    """Print to standard error, because standard output can be redirected to a file."""
     print(text, file=sys.stderr, flush=True)
 
 
 def progress(number, total, track, note=""):
-    """Tell the user that one more of some tracks is done, or that it failed."""
+    """Report that one of `total` tracks is done, or failed."""
     say(f"[{number}/{total}] {track}{note}")
 
 
 def seed(text):
-    """Convert an option to a seed; NumPy takes none below 0 and none above 32 bits."""
+    """Convert an option to a seed; NumPy accepts unsigned 32-bit integers."""
     value = int(text)
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..4294967295")
@@ -56,12 +56,12 @@ def jobs(text):
 
 
 def names(text):
-    """Convert an option to a list of names, which commas part."""
+    """Convert a comma-separated option to a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawTextHelpFormatter):
-    """Keep the lines of the description, and show defaults."""
+    """Keep the line breaks of the description, and show defaults."""
 
 
 def path_option(group, name, metavar, text, required=True):
@@ -72,7 +72,7 @@ def path_option(group, name, metavar, text, required=True):
 
 
 def corpus_options(made, required=True):
-    """Add the options that say where a corpus is."""
+    """Add the options that locate a corpus."""
     group = made.add_argument_group("corpus")
     pairs = "directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT"
     path_option(group, "--corpus", "DIR", pairs, required)
@@ -81,7 +81,7 @@ def corpus_options(made, required=True):
 
 
 def track_options(made):
-    """Add the options that say which tracks to work on."""
+    """Add the options that select tracks."""
     group = made.add_argument_group("tracks")
     path_option(group, "--index", "FILE", "index of the tracks", required=False)
     group.add_argument(
@@ -96,7 +96,7 @@ def track_options(made):
 
 
 def leave_out_option(group):
-    """Add the option that takes tracks out of the index."""
+    """Add the option that excludes tracks of the index."""
     group.add_argument(
         "--leave-out",
         nargs="+",
@@ -112,19 +112,20 @@ def corpus(args):
 
 
 def each_track(function, args):
-    """Call ``function(track_id)`` for each track, and go on after a bad one.
+    """Call ``function(track_id)`` for each track, and continue after failures.
 
     Parameters
     ----------
     function : callable
-        Must be picklable where more than one job is asked for.
+        Must be picklable for more than one job.
     args : argparse.Namespace
         With the options of :func:`track_options`.
 
     Raises
     ------
     CremaError
-        Some tracks failed; the message names the first.
+        No track is selected, or some failed: the error of the track itself if there is
+        only one, else their number.
     """
     if args.track:
         tracks = args.track

@@ -1,4 +1,4 @@
-"""What audio files say of their own length, where libsndfile does not check it."""
+"""Checks of the length that an audio file declares, which libsndfile lacks."""
 
 import math
 import os
@@ -8,43 +8,43 @@ import zlib
 
 from crema.exceptions import AudioError
 
-#: Samples by which the length of an MP3 may be off: encoder and decoder pad it.
+#: Tolerated error of an MP3's length in samples: encoder and decoder pad it.
 MP3_PADDING = 2400
-#: What the first frame of an MP3 holds where it tells the length of all, and how many
-#: bytes from its beginning.
+#: Headers that declare the length of an MP3 in its first frame, and the number of bytes
+#: to search for them.
 MP3_HEADERS, MP3_FRAME = (b"Xing", b"Info", b"VBRI"), 4096
-#: What libsndfile says of a length that a FLAC does not tell.
+#: Number of frames that libsndfile reports for a FLAC of undeclared length.
 UNKNOWN = 2**63 - 1
-#: Bytes of a WAV, AIFF, W64, RF64 or AU by its header, and those that there are.
+#: Log of libsndfile on a WAV, AIFF, W64, RF64 or AU: bytes declared and present.
 PROMISED = r"^\s*(?:data|SSND|riff|Riff size|Data Size)\s*: (\d+) \(should be (\d+)\)"
-#: A program that writes to a pipe promises at least so many, as it cannot know.
+#: Placeholder of programs that write to a pipe: they declare at least so many bytes.
 STREAMED = 0x7F000000
-#: Each byte with its bits in reverse.
+#: Each byte with its bits reversed.
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def missing(path, stream):
-    """Return by how many samples a file may be shorter than libsndfile expects.
+    """Return by how many samples a file can be shorter than libsndfile expects.
 
     Parameters
     ----------
     path : str
         The file.
     stream : soundfile.SoundFile
-        The same, open.
+        The same file, open.
 
     Returns
     -------
     float
-        Infinite where its length is not told.
+        Infinity for Ogg, and for a file that does not declare its length.
 
     Raises
     ------
     AudioError
-        The file is cut off or damaged, or holds several pieces of which only the first
-        would be read.
+        The file is truncated or damaged, or holds chained Ogg streams, of which
+        libsndfile reads only the first.
     """
-    # libsndfile takes what was cut off for as long as its file is, and says so.
+    # libsndfile reduces the length of a truncated file to what is there, and logs it.
     cut = re.search(PROMISED, stream.extra_info, re.M)
     if cut and int(cut[2]) < int(cut[1]) < STREAMED:
         raise AudioError(
@@ -59,7 +59,7 @@ def missing(path, stream):
 
 
 def tagged(path, stream):
-    """Return whether a tag follows the audio of a FLAC (ID3v1), which is no audio."""
+    """Return whether an ID3v1 tag follows the audio of a FLAC."""
     size = os.path.getsize(path)
     if stream.format != "FLAC" or size < 128:
         return False
@@ -69,11 +69,11 @@ def tagged(path, stream):
 
 
 def tells_length(path):
-    """Return whether an MP3 tells its length; else libsndfile guesses it."""
+    """Return whether an MP3 declares its length, which libsndfile else guesses."""
     with open(path, "rb") as file:
         tag = file.read(10)
         if tag[:3] == b"ID3" and len(tag) == 10:
-            a, b, c, d = tag[6:]  # its length, 7 bits in each byte
+            a, b, c, d = tag[6:]  # length of the tag, 7 bits in each byte
             file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
         else:
             file.seek(0)
@@ -84,13 +84,13 @@ def tells_length(path):
 def check_ogg(path):
     """Check the pages of an Ogg file.
 
-    A decoder leaves out what is damaged or missing, and all that follows is too early;
-    and of pieces that were put together, libsndfile reads the first.
+    A decoder skips damaged and missing pages, so that everything after them is too
+    early; of chained streams, libsndfile reads only the first.
 
     Raises
     ------
     AudioError
-        A page is damaged or missing, or there are several pieces.
+        A page is damaged or missing, or there are chained streams.
 
     References
     ----------
@@ -105,7 +105,7 @@ def check_ogg(path):
             sizes = stream.read(header[26])
             body = stream.read(sum(sizes))
             page = header[:22] + bytes(4) + header[26:] + sizes + body
-            # What an interrupted page lacks is told by its checksum, too.
+            # The checksum of a truncated page is wrong, too.
             whole &= checksum == ogg_checksum(page)
             begins, ends = flags & 2, flags & 4
             if begins and begun:
@@ -125,7 +125,7 @@ def check_ogg(path):
 
 
 def ogg_checksum(page):
-    """Return the checksum of an Ogg page: a CRC-32 that takes bits the other way."""
+    """Return the checksum of an Ogg page: CRC-32, not reflected, initial value 0."""
     ones = 0xFFFFFFFF
     mirrored = zlib.crc32(page.translate(MIRRORED), ones) ^ ones
     return int(f"{mirrored:032b}"[::-1], 2)

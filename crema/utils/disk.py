@@ -1,6 +1,6 @@
-"""Files and directories: a file is there whole, or it is not there.
+"""Atomic writes, locks and JSON.
 
-Every writer goes through :func:`atomic`.
+Every writer uses :func:`atomic`: a file is either complete or not there.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ def atomic(path):
     Parameters
     ----------
     path : str or path-like
-        The file to write; missing parent directories are made.
+        The file to write; missing parent directories are created.
 
     Yields
     ------
     pathlib.Path
-        A temporary name in the same directory, with the same suffix, to write to.
+        A temporary file to write to, in the same directory and with the same suffix.
         It replaces `path` when the block ends, and is removed if the block fails.
-        Where `path` is a pipe or a device, itself.
+        For a pipe or a device, `path` itself.
 
     Raises
     ------
@@ -34,16 +34,15 @@ def atomic(path):
         The file cannot be written (disk full, no permission, ...).
     """
     given = pathlib.Path(path)
-    # What a link points to is meant, not the link.
+    # Replace the target of a symbolic link, not the link.
     path = pathlib.Path(os.path.realpath(given))
-    # The first dot keeps globs over the copies of a track away from it.
+    # The leading dot hides it from globs over the copies of a track.
     end = f".{os.getpid()}{path.suffix}"
-    # Where the name fits, this one must: 255 bytes, and no half of a letter.
+    # A name has at most 255 bytes; no character is cut in half.
     start = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(end))]
     temporary = path.with_name(start.decode(errors="ignore") + end)
     try:
-        # /dev/null or /dev/stdout, or what another program reads, which may have no
-        # other name.
+        # /dev/null, /dev/stdout or a pipe to another program cannot be replaced.
         system = os.path.abspath(given).startswith(("/dev/", "/proc/"))
         if system or given.is_fifo() or given.is_char_device():
             path = given
@@ -61,21 +60,21 @@ def atomic(path):
 
 
 def lock(stream, wait=False):
-    """Lock an open file until it is closed, against processes that do so too.
+    """Take the advisory lock of an open file; closing the file releases it.
 
-    Not on Windows, nor on network file systems that know no locks.
+    On Windows and on network file systems without locks, this does nothing.
 
     Parameters
     ----------
     stream : file object or int
-        Or its descriptor.
+        The file or its descriptor.
     wait : bool
-        Whether to wait for another process that has the lock.
+        Whether to wait for another process that holds the lock.
 
     Returns
     -------
     bool
-        False if another has it.
+        False if another process holds the lock.
     """
     try:
         import fcntl
@@ -92,17 +91,17 @@ def lock(stream, wait=False):
 
 @contextlib.contextmanager
 def alone(directory):
-    """Keep a directory to this process, among those that ask for the same.
+    """Lock a directory against other processes that call this function.
 
     Raises
     ------
     CremaError
-        Another process has it, or it cannot be made.
+        Another process holds the lock, or the directory cannot be created.
     """
     try:
         os.makedirs(directory, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY)
-    except PermissionError:  # Windows opens no directories
+    except PermissionError:  # Windows cannot open directories
         yield
         return
     except OSError as error:
@@ -119,24 +118,24 @@ def alone(directory):
 
 @contextlib.contextmanager
 def whole_track(directory, track_id, sign):
-    """Write the files of a track, all or none; those of an earlier run are removed.
+    """Write all files of a track or none, and remove those of an earlier run.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Where the files ``track_id.*`` go.
+        Directory of the files ``track_id.*``.
     track_id : str
         The track.
     sign : str
-        Suffix of the file that says that the others are complete; it is written last.
+        Suffix of the file that marks the others as complete; it is written last.
 
     Raises
     ------
     CremaError
         The directory cannot be written to.
     """
-    # A directory of 100,000 tracks takes seconds to list, so it is only where there
-    # can be something of the track: made before, or left by a writer that was killed.
+    # Listing a directory of 100,000 tracks takes seconds, so do it only if there can be
+    # files of the track, from an earlier run or from a killed writer.
     begun = directory / f".{track_id}.begun"
     if begun.exists() or (directory / f"{track_id}{sign}").exists():
         remove_track(directory, track_id, sign)
@@ -154,7 +153,7 @@ def whole_track(directory, track_id, sign):
 
 
 def remove_track(directory, track_id, sign):
-    """Remove all files of a track, and what killed writers left of it; `sign` first."""
+    """Remove all files of a track, also those of killed writers; `sign` first."""
     (directory / f"{track_id}{sign}").unlink(missing_ok=True)
     name = glob.escape(track_id)
     for stale in (*directory.glob(f"{name}.*"), *directory.glob(f".{name}.*")):
@@ -181,7 +180,7 @@ def read_json(path):
 
 
 def write_json(path, data):
-    """Write `data` as indented JSON; what is not a number in it is an error."""
+    """Write `data` as indented JSON; NaN and infinity are errors."""
     with atomic(path) as temporary:
         text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

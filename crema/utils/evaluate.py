@@ -1,4 +1,4 @@
-"""Stage 3: honest scores, end to end from audio, beside those of a baseline.
+"""Stage 3: score a model and a baseline, end to end from audio.
 
 Each test track goes through :func:`crema.analyze.analyze`, the code behind the
 program ``crema``; no cached feature is read.  A track that fails is recorded with the
@@ -18,14 +18,14 @@ from crema import analyze, models, origin
 from crema.exceptions import CremaError
 from crema.utils import audiofile, cli, disk, hashes, index, jamsfile, rng, version
 
-#: Bins of equal width in which confidence is held against what is correct.
+#: Number of equal-width bins of confidence for the calibration.
 N_BINS = 10
 #: Seconds between frames of :func:`chroma`.
 HOP = 2048 / 22050
 
 
 class NotComparable(CremaError):
-    """A reference cannot be scored against; the message is the reason."""
+    """The reference cannot be scored against; the message says why."""
 
 
 def parser(description):
@@ -56,24 +56,23 @@ def parser(description):
 
 
 class Scoring(NamedTuple):
-    """How an estimator is scored; references and estimates are jams.Annotation."""
+    """How to score an estimator; references and estimates are jams.Annotation."""
 
     score: Callable
-    """``score(reference, *estimates)`` returns a dict of scores in [0, 1], None where
-    one is not comparable, and of measures whose names end in their unit, as in
-    ``offset_seconds``.  It may raise NotComparable."""
+    """``score(reference, *estimates)`` returns a dict of scores in [0, 1], or None if
+    not comparable, and of quantities named with their unit, such as ``offset_seconds``.
+    It can raise NotComparable."""
     baseline: Callable
-    """``baseline(y, sr)`` returns the annotation of a method that needs no training."""
+    """``baseline(y, sr)`` returns the annotation of an untrained method."""
     correct: Callable
-    """``correct(reference, *estimates)`` returns what there is to say about the
-    confidence of the estimates: rows of a confidence, how correct it was, in [0, 1],
-    and its weight."""
+    """``correct(reference, *estimates)`` returns rows for the calibration: the
+    confidence of an estimate, its correctness in [0, 1], and its weight."""
     confused: Callable
-    """``confused(reference, *estimates)`` returns which label each part of the
-    reference has and which one it was given: rows of both and of their weight.
-    Estimates are those of the model, or that of the baseline."""
+    """``confused(reference, *estimates)`` returns rows for the confusion matrix: the
+    reference label, the estimated label, and the weight.  The estimates are those of
+    the model, or that of the baseline."""
     labels: Sequence
-    """The order of these labels in a figure."""
+    """Order of these labels in the figure."""
 
 
 def run(args, estimator, scoring):
@@ -86,12 +85,12 @@ def run(args, estimator, scoring):
     estimator : str
         Name of the module under :mod:`crema.models`.
     scoring : Scoring
-        What the estimator's script defines.
+        Scoring functions of the estimator.
 
     Raises
     ------
     CremaError
-        Index or model cannot be used, or no track at all could be scored.
+        The index or the model cannot be used, or no track could be scored.
     """
     tracks = index.read_index(args.index, args.leave_out)
     if args.train_index:
@@ -136,7 +135,7 @@ def run(args, estimator, scoring):
 
 
 def origin_of(args, model, others, corpus, tracks):
-    """Return what decided the scores, for ``crema info``."""
+    """Return the provenance of the scores, for ``crema info``."""
     pairs = [path(track) for track in tracks for path in (corpus.audio, corpus.jams)]
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     return {
@@ -160,12 +159,11 @@ def evaluate(track, corpus, model, others, scoring, estimates):
     -------
     row : dict
         ``track_id``; ``status``: 'ok', 'not comparable' or 'failed'; ``reason``, None
-        where ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
+        if ok; ``duration`` in seconds; ``scores`` and ``baseline``, dicts.
     said : list
-        What ``scoring.correct`` returned, nothing where the track could not be scored.
+        Rows of ``scoring.correct``; empty if the track could not be scored.
     labelled : dict of list
-        What ``scoring.confused`` returned of the ``model`` and of the ``baseline``,
-        likewise.
+        Rows of ``scoring.confused`` for the ``model`` and the ``baseline``; likewise.
     """
     said, labelled = [], {}
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
@@ -183,7 +181,7 @@ def evaluate(track, corpus, model, others, scoring, estimates):
         simple = scoring.baseline(y, sr)
         jam.annotations.append(simple)
         jamsfile.write(estimates / f"{track}.jams", jam)
-        # The labels that were trained on, whatever the estimate is written as.
+        # In the namespace of the training labels, which the estimate's can differ from.
         reference = reference_of(corpus.jams(track), model.task.namespace)
         scores = {
             "scores": scoring.score(reference, *estimated),
@@ -193,14 +191,14 @@ def evaluate(track, corpus, model, others, scoring, estimates):
             "model": scoring.confused(reference, *estimated),
             "baseline": scoring.confused(reference, simple),
         }
-        # All or nothing: what failed at the last of these counts nowhere.
+        # All or nothing: a track whose last call fails must not count anywhere.
         said, labelled = scoring.correct(reference, *estimated), pairs
         row |= scores
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}
     except CremaError as error:
         row |= {"status": "failed", "reason": str(error)}
-    except Exception as error:  # a defect of ours must not cost the other tracks
+    except Exception as error:  # a bug must not cost the other tracks
         traceback.print_exc()
         reason = f"track {track}: {type(error).__name__}: {error}"
         row |= {"status": "failed", "reason": reason}
@@ -208,11 +206,11 @@ def evaluate(track, corpus, model, others, scoring, estimates):
 
 
 def reference_of(path, namespace):
-    """Return the first annotation in `path` that says something of `namespace`."""
+    """Return the first non-empty annotation in `path`, as `namespace`."""
     import jams
 
     for annotation in jamsfile.read(path).annotations:
-        # As in preparing, an empty annotation says nothing.
+        # As in prepare, an empty annotation counts as missing.
         if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
             return jams.nsconvert.convert(annotation, namespace)
     raise NotComparable(
@@ -222,17 +220,17 @@ def reference_of(path, namespace):
 
 
 def overlaps(reference, estimate):
-    """Yield what two annotations of segments say at the same time.
+    """Yield the overlapping segments of two annotations.
 
     Parameters
     ----------
     reference, estimate : jams.Annotation
-        Segments of `estimate` do not overlap each other.
+        Segments of `estimate` must not overlap each other.
 
     Yields
     ------
     (jams.Observation, jams.Observation, float)
-        One of each, and for how many seconds they overlap.
+        A segment of each, and the duration of their overlap in seconds.
     """
     others, first = list(estimate.data), 0
     for one in reference.data:
@@ -277,20 +275,20 @@ def chroma(y, sr, norm=np.inf):
 
 
 def calibration(said):
-    """Hold confidence against what is correct.
+    """Measure the calibration of confidences.
 
     Parameters
     ----------
     said : list of (float, float, float)
-        A confidence, how correct it was, and its weight.
+        Confidence, correctness in [0, 1], and weight.
 
     Returns
     -------
     dict
-        ``error``, the expected calibration error: confidences lie in ten bins of equal
-        width; it is the mean over bins, by weight, of the distance between the mean
-        confidence and the share that is correct.  ``bins``: ``confidence``, ``correct``
-        and ``share`` of the weight, of each that is not empty.
+        ``error``: expected calibration error, the weighted mean over ten bins of equal
+        width of the distance between the mean confidence and the share that is correct.
+        ``bins``: for each bin that is not empty, the mean ``confidence``, the share
+        ``correct`` and the ``share`` of the weight.
 
     References
     ----------
@@ -315,22 +313,21 @@ def calibration(said):
 
 
 def confusion(given, labels):
-    """Sum up which labels were given in place of which.
+    """Compute the confusion matrices of the model and of the baseline.
 
     Parameters
     ----------
     given : dict of list of (str, str, float)
-        Of the ``model`` and of the ``baseline``: the label of the reference, that of
-        the estimate, and their weight.
+        For the ``model`` and the ``baseline``: reference label, estimated label and
+        weight.
     labels : sequence of str
-        The order of the labels; others come after them.
+        Order of the labels; others follow in alphabetical order.
 
     Returns
     -------
     dict
-        ``labels``, those that occur; ``model`` and ``baseline``, matrices of the sums
-        of weights: a row for each label of the reference, a column for each of the
-        estimate.
+        ``labels``: those that occur.  ``model`` and ``baseline``: matrices of summed
+        weights, with a row per reference label and a column per estimated label.
     """
     found = {label for rows in given.values() for row in rows for label in row[:2]}
     labels = [label for label in labels if label in found]
@@ -351,9 +348,9 @@ def summarise(rows):
     Returns
     -------
     dict of dict
-        Per metric: ``mean`` over tracks, ``weighted`` by their duration, the
-        ``baseline`` weighted likewise on those of the same tracks where it has a value
-        too (None where on none), and how many ``tracks`` had a value.
+        Per metric: the ``mean`` over tracks; the duration-weighted mean, ``weighted``;
+        that of the ``baseline`` over those of the same tracks on which it has a value
+        (None if there are none); the number of ``tracks`` with a value.
     """
     summary = {}
     metrics = dict.fromkeys(name for row in rows for name in row["scores"])
@@ -371,7 +368,7 @@ def summarise(rows):
 
 
 def weighted(rows, kind, name):
-    """Return the mean of a score weighted by duration, None if no track has it."""
+    """Return the duration-weighted mean of a score, None if no track has it."""
     rows = [row for row in rows if row[kind].get(name) is not None]
     if not rows:
         return None

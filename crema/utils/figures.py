@@ -1,4 +1,4 @@
-"""Figures of a report, and a table, each of one file.
+"""Draw the figures of the report, and write its table of scores.
 
 python -m crema.utils.figures curves history.csv curves.svg
 python -m crema.utils.figures scores test_data.json scores.svg
@@ -18,9 +18,9 @@ from crema import exceptions
 from crema.exceptions import DataError
 from crema.utils import cli, disk, index
 
-#: Stages whose jobs are measured; the first two have one for each training track.
+#: Stages with benchmarks; the first two have one job per training track.
 STAGES = ("setup", "prepare", "train", "evaluate")
-#: A page with a table, in the colours of the figures.
+#: HTML page of the table, in the colours of the figures.
 PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <title>{title}</title>
@@ -41,7 +41,7 @@ i {{ color: #ff7f0e; font-style: normal }}
 
 
 def curves(source, path):
-    """Draw what was measured at each epoch, for training and validation.
+    """Plot losses and metrics per epoch, for training and validation.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def curves(source, path):
         raise DataError(f"{source}: holds no epoch; train again")
     epochs = [int(row["epoch"]) for row in rows]
     names = [name for name in rows[0] if f"val_{name}" in rows[0]]
-    # The loss that is minimised comes first and the rest in the order of its parts.
+    # The total loss comes first, then the others in alphabetical order.
     names.sort(key=lambda name: (name != "loss", name))
     columns = min(3, len(names))
     figure, axes = grid(-(-len(names) // columns), columns)
     for axis, name in zip(axes, names, strict=False):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            # Points too, because one epoch makes no line.
+            # With markers, because a single epoch makes no line.
             axis.plot(epochs, [float(row[key]) for row in rows], ".-", label=label)
         axis.set_title(name.replace("_", " "), fontsize=9)
         axis.set_xlabel("epoch")
@@ -73,7 +73,7 @@ def curves(source, path):
 
 
 def scores(source, path):
-    """Draw the distribution of each score over tracks, and that of the baseline.
+    """Plot the distribution of each score over tracks, for model and baseline.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def scores(source, path):
     """
     result = disk.read_json(source)
     names = list(result["summary"])
-    # What is in [0, 1] has one axis, and each measure with a unit its own.
+    # Scores in [0, 1] share an axis; each quantity with a unit has its own.
     panels = [[name for name in names if not has_unit(name)]]
     panels += [[name] for name in names if has_unit(name)]
     panels = [panel for panel in panels if panel]
@@ -123,15 +123,15 @@ def scores(source, path):
 
 
 def spread(axis, values, mean, place, colour):
-    """Draw values as dots and a box around `place` on the vertical axis."""
+    """Draw values as dots, with a box plot and their mean, at the height `place`."""
     if not values:
         return
-    # The fractions of multiples of the golden ratio keep dots apart, and are no chance.
+    # Fractions of multiples of the golden ratio: evenly spread and deterministic.
     jitter = np.arange(1, len(values) + 1) * 0.6180339887 % 1 - 0.5
     dots = {"color": colour, "alpha": 0.35, "markersize": 4, "markeredgewidth": 0}
-    # As pixels, because a file of a hundred thousand dots opens in no browser.
+    # As pixels, because browsers cannot open an SVG of a hundred thousand dots.
     axis.plot(values, place + 0.26 * jitter, "o", rasterized=True, **dots)
-    # Of scores that are all or nothing, the mean says it all.
+    # The mean of a score with only two values says everything.
     if len(set(values)) > 2:
         line = {"color": colour, "linewidth": 1}
         axis.boxplot(
@@ -154,18 +154,18 @@ def spread(axis, values, mean, place, colour):
 
 
 def has_unit(name):
-    """Tell whether a score is a measure in a unit, not a share."""
+    """Return whether a score is a quantity with a unit, not a share."""
     return name.endswith("_seconds")
 
 
 def heading(result):
-    """Say what was scored on what."""
+    """Return the model, its version and the number of scored tracks as a title."""
     scored = sum(row["status"] == "ok" for row in result["tracks"])
     return f"{result['estimator']} {result['version']}, {scored} test tracks"
 
 
 def tracks(source, path):
-    """Write a page with a table of the scores of each track, and of the baseline.
+    """Write an HTML table of the scores per track, for model and baseline.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def tracks(source, path):
     """
     result = disk.read_json(source)
     names = list(result["summary"])
-    # Where a long name may break.
+    # Long names can break here.
     heads = ["track", "seconds", *(name.replace("_", "_<wbr>") for name in names)]
     mean = {
         "scores": {name: result["summary"][name]["weighted"] for name in names},
@@ -197,7 +197,7 @@ def tracks(source, path):
 
 
 def pairs(row, names):
-    """Return the cells of scores, each of the model over that of the baseline."""
+    """Return the table cells of scores, the model's above the baseline's."""
     cells = []
     for name in names:
         values = [row[kind].get(name) for kind in ("scores", "baseline")]
@@ -207,7 +207,7 @@ def pairs(row, names):
 
 
 def confusion(source, path):
-    """Draw what is estimated in place of each label, by the model and the baseline.
+    """Plot the confusion matrices of the model and of the baseline.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def confusion(source, path):
     if "confusion" not in result:
         raise DataError(f"{source}: holds no confusion; evaluate again")
     labels = np.asarray(result["confusion"]["labels"])
-    # Where there is no label, the matrices are empty lists.
+    # Without labels, the matrices are empty lists.
     square = (len(labels), len(labels))
     kinds = {
         kind: np.reshape(result["confusion"][kind], square)
@@ -237,7 +237,7 @@ def confusion(source, path):
     for axis, (kind, matrix), used in zip(axes, kinds.items(), columns, strict=True):
         totals = matrix[rows].sum(axis=1)
         share = matrix[rows][:, used] / np.where(totals, totals, 1)[:, np.newaxis]
-        if not share.size:  # none of the reference can be confused
+        if not share.size:  # there is nothing to compare
             continue
         axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(share):
@@ -260,19 +260,19 @@ def confusion(source, path):
 
 
 def runtimes(source, path, logs, leave_out=()):
-    """Draw what the stages cost, as Snakemake has measured their jobs.
+    """Plot time and memory of the stages, as measured by Snakemake.
 
     Parameters
     ----------
     source : path-like
-        The ``index_train.json``: setup and prepare have one job for each track.
+        The ``index_train.json``: setup and prepare have one job per track.
     path : path-like
         The figure to write, in the format of its suffix.
     logs : path-like
         Directory of ``setup/TRACK.tsv``, ``prepare/TRACK.tsv``, ``train.tsv`` and
         ``evaluate.tsv``.
     leave_out : collection of str
-        Tracks of the index that are not used.
+        Tracks of the index to ignore.
     """
     names = index.read_index(source, leave_out)
     stages, jobs = [], []
@@ -311,16 +311,16 @@ def runtimes(source, path, logs, leave_out=()):
 
 
 def measures(path):
-    """Read seconds, CPU seconds and peak MB out of a benchmark file of Snakemake."""
+    """Read seconds, CPU seconds and peak MB from a benchmark file of Snakemake."""
     with open(path, newline="", encoding="utf-8") as stream:
         row = list(csv.DictReader(stream, delimiter="\t"))[-1]
-    # A job that ends before it is looked at has NA instead of numbers.
+    # A job that ends before its first measurement has NA instead of numbers.
     values = [row["s"], row["cpu_time"], row["max_rss"]]
     return [0.0 if value in ("NA", "-") else float(value) for value in values]
 
 
 def clock(seconds):
-    """Format a time for a label, such as 1:02:03."""
+    """Format seconds as a label such as 1:02:03."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
@@ -328,12 +328,12 @@ def clock(seconds):
 def grid(rows, columns, width=3.4, height=2.6):
     """Return a figure and a flat list of its axes; no display is needed.
 
-    The width of the columns and the height of the rows are one number or a list.
+    `width` of the columns and `height` of the rows are in inches, a number or a list.
     """
     import matplotlib
 
     matplotlib.use("svg")
-    # Text stays text, and ids do not change from run to run.
+    # Text stays text, and ids are the same in each run.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "crema"})
     import matplotlib.pyplot as plt
 
@@ -351,7 +351,7 @@ def grid(rows, columns, width=3.4, height=2.6):
 
 
 def save(figure, path):
-    """Write a figure; the same data give the same bytes."""
+    """Write a figure without its empty axes; the same data give the same bytes."""
     for axis in figure.axes:
         axis.set_visible(axis.has_data())
     with disk.atomic(path) as temporary:

@@ -1,8 +1,8 @@
-"""Fitting a model so that it can be stopped at any moment, and goes on from there.
+"""Resumable fitting of a model.
 
-What is asked to stop (SIGTERM, as a cluster sends before it takes the machine away, or
-Ctrl-C) saves its state after the batch in hand and loses nothing.  What is killed loses
-the epoch that it was in.  Either ends with the weights of an undisturbed training.
+A training that is asked to stop (by Ctrl-C, or by SIGTERM, as clusters send before
+preemption) saves its state after the current batch.  One that is killed loses at most
+the current epoch.  Both end with the weights of an uninterrupted training.
 """
 
 import contextlib
@@ -18,28 +18,28 @@ from crema import backend
 from crema.exceptions import DataError
 from crema.utils import cli, disk
 
-#: Momentum of the mean of the weights, at most.  It grows with the batches, so that at
-#: first the mean spans about the last tenth of them.
+#: Largest momentum of the mean of the weights, and batches of its warm-up.  It grows
+#: with the batches: at first the mean spans about the last tenth of them.
 MOMENTUM, WARM_UP = 0.998, 10
 
 
 def fit(model, patches, excerpts, args, monitor, state):
-    """Fit a compiled model, going on from `state` if a killed training left one.
+    """Fit a compiled model, and resume from `state` if it exists.
 
     Parameters
     ----------
     model : keras.Model
-        Compiled; it ends with the mean weights of the best epoch, see :class:`Average`.
+        Compiled; it gets the mean weights of the best epoch, see :class:`Average`.
     patches : crema.utils.sampling.Patches
-        To train on.
+        Training patches.
     excerpts : crema.utils.sampling.Excerpts
-        To validate on.
+        Validation excerpts.
     args : argparse.Namespace
         The options of :func:`crema.utils.train.parser`.
     monitor : str
-        What is to be minimised.
+        Metric to minimise.
     state : pathlib.Path
-        Directory of the state, which belongs to these settings alone.
+        Directory of the state; it must belong to these settings only.
 
     Returns
     -------
@@ -57,18 +57,18 @@ def fit(model, patches, excerpts, args, monitor, state):
     resume = Resume(
         state / "state.npz", stop, reduce, average, history_file, args.steps_per_epoch
     )
-    # Early stopping keeps the mean weights, which Average then takes out again; Resume
-    # comes last, and sees counters and weights after the others have set them.
+    # Early stopping must see the mean weights before Average swaps them out.  Resume
+    # comes last, to save counters and weights after the others have set them.
     callbacks = [reduce, stop, average, resume]
     epoch, step = resume.load()
-    # Inputs by name are right, for one input too.
+    # Inputs by name are intended, also for a single input.
     warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
     with told_to_stop(resume.stop_after_batch):
         if epoch or step:
             into = f" and {step} batches" if step else ""
             print(f"going on after epoch {epoch}{into}", flush=True)
         while epoch < args.epochs and not resume.finished:
-            # The rest of an epoch is for Keras an epoch of that length.
+            # Keras sees the rest of an interrupted epoch as an epoch of its own.
             until = epoch + 1 if step else args.epochs
             model.fit(
                 patches.batches(epoch, args.steps_per_epoch, step),
@@ -88,7 +88,7 @@ def fit(model, patches, excerpts, args, monitor, state):
 
 @contextlib.contextmanager
 def told_to_stop(stop):
-    """Call `stop` at SIGTERM and SIGINT, instead of what they do; once."""
+    """Call `stop` at the first SIGTERM or SIGINT, instead of its usual handler."""
     signals = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in signals}
 
@@ -97,7 +97,7 @@ def told_to_stop(stop):
             signal.signal(number, handler)
 
     def handle(number, frame):
-        restore()  # who cannot wait says it twice
+        restore()  # a second signal stops at once
         stop()
 
     for number in signals:
@@ -109,7 +109,7 @@ def told_to_stop(stop):
 
 
 class Validation(keras.utils.PyDataset):
-    """The excerpts, finite and the same at every epoch, as Keras wants them."""
+    """The validation excerpts as a Keras data set, the same at every epoch."""
 
     def __init__(self, excerpts):
         super().__init__()
@@ -127,16 +127,16 @@ class Validation(keras.utils.PyDataset):
 class Average(keras.callbacks.Callback):
     """Validate with the running mean of the weights, not with those of the last batch.
 
-    Each batch pulls the weights towards the few tracks that it holds, and with them the
-    loss in validation; their mean lies between, and gets better at once where the
-    others do only when the learning rate is lowered.
+    Each batch pulls the weights towards its few tracks, so that the validation loss
+    fluctuates.  The mean of the weights is better at once; the weights themselves get
+    as good only when the learning rate is lowered.
 
     Attributes
     ----------
     count : int
-        Batches so far.
+        Number of batches so far.
     mean : list of np.ndarray, or None
-        The mean of each weight of the model.
+        Mean of each weight of the model; None before the first batch.
 
     References
     ----------
@@ -149,7 +149,7 @@ class Average(keras.callbacks.Callback):
         self.count, self.mean, self.own = 0, None, None
 
     def on_train_batch_end(self, batch, logs=None):
-        """Go on with the mean."""
+        """Update the mean."""
         weights = weights_of(self.model)
         self.count += 1
         keep = min(MOMENTUM, self.count / (self.count + WARM_UP))
@@ -160,45 +160,45 @@ class Average(keras.callbacks.Callback):
         ]
 
     def on_test_begin(self, logs=None):
-        """Put the mean in, for the validation and for early stopping."""
+        """Swap the mean in, for validation and early stopping."""
         self.own = weights_of(self.model)
         self.model.set_weights(self.mean)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Go on from the weights of the last batch."""
+        """Swap the weights of the last batch in again."""
         self.model.set_weights(self.own)
 
 
 def weights_of(model):
-    """Return the weights of a model that is being trained."""
+    """Return the weights of a model during training."""
     sync(model)
     return model.get_weights()
 
 
 def sync(model):
-    """Bring the variables of a model up to date, within an epoch too."""
+    """Update the variables of a model, also within an epoch."""
     if backend.name() == "jax":
-        model.jax_state_sync()  # it keeps them elsewhere
+        model.jax_state_sync()  # JAX keeps them outside of the model
 
 
 class Resume(keras.callbacks.Callback):
-    """Save the whole state of a training after each epoch or when told, and restore it.
+    """Save the state of a training after each epoch or on request, and restore it.
 
-    Keras' own BackupAndRestore keeps weights, optimiser and epoch, but not the
-    counters of the other callbacks, so that a resumed training would end elsewhere.
+    Keras' own BackupAndRestore saves weights, optimiser and epoch, but not the
+    counters of the other callbacks, so that a resumed training would end differently.
 
     Parameters
     ----------
     path : pathlib.Path
-        The ``.npz`` file of the state.
+        ``.npz`` file of the state.
     stop : keras.callbacks.EarlyStopping
-        Its counters and best weights are part of the state,
+        Its counters and best weights are part of the state.
     reduce : keras.callbacks.ReduceLROnPlateau
-        and so are the counters of this one
+        Its counters are part of the state.
     average : Average
-        and these means.
+        Its count and means are part of the state.
     history_file : pathlib.Path
-        The CSV file for who wants to look on.
+        CSV file that shows the progress.
     n_steps : int
         Batches in an epoch.
 
@@ -207,7 +207,7 @@ class Resume(keras.callbacks.Callback):
     history : list of dict
         One row per finished epoch.
     step : int
-        Batches done of the epoch that is not.
+        Finished batches of the current epoch.
     finished : bool
         Whether early stopping ended the training.
     """
@@ -228,7 +228,7 @@ class Resume(keras.callbacks.Callback):
         self.before = (0, {})
 
     def load(self):
-        """Return the numbers of finished epochs and of batches since; 0 at first."""
+        """Return the numbers of finished epochs and of finished batches of the next."""
         if self.path.is_file():
             with np.load(self.path, allow_pickle=False) as saved:
                 record = json.loads(str(saved["record"]))
@@ -237,35 +237,35 @@ class Resume(keras.callbacks.Callback):
         return len(self.history), self.step
 
     def stop_after_batch(self):
-        """Save the state after this batch, and end the program."""
+        """Request to save the state after the current batch, and to exit."""
         self.told = True
 
     def on_train_begin(self, logs=None):
-        """Restore the state, after the other callbacks have reset theirs."""
+        """Restore the state after the other callbacks have reset theirs."""
         if self.path.is_file():
             self.restore(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Count, and stop if told to."""
+        """Count the batch, and exit if requested."""
         self.step += 1
         left = self.n_steps - self.step
-        # What is stopped in validation, which follows, does the last batch again.
+        # A stop during validation resumes before the last batch of the epoch.
         if left == 1 or (left and self.told):
             self.save(self.means(logs))
         self.leave_if_told()
 
     def on_test_batch_end(self, batch, logs=None):
-        """Stop if told to."""
+        """Exit if requested."""
         self.leave_if_told()
 
     def leave_if_told(self):
-        """End the program, after the state was saved."""
+        """Exit if requested; the state must be saved."""
         if self.told:
             cli.say("stopped; the same command goes on from here")
             raise SystemExit(128 + signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Save the state."""
+        """Save the state and the history, unless the training diverged."""
         row = {"epoch": epoch + 1}
         row.update(sorted(self.means(logs).items()))
         wrong = [name for name, value in row.items() if not np.isfinite(value)]
@@ -282,7 +282,7 @@ class Resume(keras.callbacks.Callback):
         write_history(self.history_file, self.history)
 
     def means(self, logs):
-        """Return means over an epoch, of which Keras may have seen the end only."""
+        """Return means over an epoch, of which Keras saw only the end if it resumed."""
         steps, earlier = self.before
         means = {name: float(value) for name, value in logs.items()}
         for name, value in earlier.items():
@@ -290,7 +290,7 @@ class Resume(keras.callbacks.Callback):
         return means
 
     def save(self, means=None):
-        """Write the state to one file, so that all of it is of the same moment."""
+        """Write the state to one file, so that it is consistent."""
         sync(self.model)
         record = {"history": self.history, "finished": self.finished}
         record |= {"step": self.step, "means": means or {}}
@@ -306,7 +306,7 @@ class Resume(keras.callbacks.Callback):
             np.savez(temporary, **arrays)
 
     def restore(self, model):
-        """Read the state into `model` and the callbacks."""
+        """Load the state into `model` and the callbacks."""
         with np.load(self.path, allow_pickle=False) as saved:
             record = json.loads(str(saved["record"]))
             for name, variable in state_variables(model):
@@ -322,7 +322,7 @@ class Resume(keras.callbacks.Callback):
 
 
 def state_variables(model):
-    """Yield ``(name, variable)`` of a model, seeds included, and of its optimiser."""
+    """Yield ``(name, variable)`` of a model, its seeds and its optimiser."""
     model.optimizer.build(model.trainable_variables)
     yield from numbered("model", model.variables)
     yield from numbered("optimizer", model.optimizer.variables)

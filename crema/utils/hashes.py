@@ -1,11 +1,11 @@
-"""SHA-256 of files, and the list by which a released model is checked."""
+"""SHA-256 of files, and the checksums of a released model."""
 
 import hashlib
 
 from crema.exceptions import ModelError
 
 SUMS = "SHA256SUMS"
-#: Names of the files that a model is loaded from, whatever their suffix.
+#: Names, without suffix, of the files that a model is loaded from.
 LOADED = {"decoder", "model", "pump", "settings", "version"}
 
 
@@ -16,32 +16,32 @@ def of(path):
 
 
 def lines(paths):
-    """Return the hashes of files, as ``sha256sum`` writes them."""
+    """Return the hashes of files in the format of ``sha256sum``."""
     return "".join(f"{of(path)}  {path.name}\n" for path in paths)
 
 
 def of_all(paths):
-    """Return one SHA-256 for the names and contents of files, in their order."""
+    """Return one SHA-256 of the names and contents of files, in the given order."""
     return hashlib.sha256(lines(paths).encode()).hexdigest()
 
 
 def listing(directory):
-    """Return the hashes of the files in `directory`, as ``sha256sum`` writes them."""
+    """Return the hashes of the files in `directory`, in the format of ``sha256sum``."""
     return lines(sorted(path for path in directory.iterdir() if path.name != SUMS))
 
 
 def check(directory):
-    """Check the files of a released model; others may lie beside them.
+    """Check the files of a released model; ignore others beside them.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Without ``SHA256SUMS`` it is no release, and anything is right in it.
+        Without ``SHA256SUMS``, it is not a release and always passes.
 
     Raises
     ------
     ModelError
-        The files are not as they were released.
+        A file of the model is missing, changed, or was not released.
     """
     path = directory / SUMS
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Feature files: what a pump makes of a track, as HDF5."""
+"""Feature files: the output of a pump for one track, as HDF5."""
 
 import contextlib
 import io
@@ -11,20 +11,20 @@ from crema.utils.disk import atomic
 
 
 def write(path, data, attributes):
-    """Write what a pump made of one track as HDF5, compressed patch by patch.
+    """Write the output of a pump for one track as HDF5, compressed in chunks.
 
     Parameters
     ----------
     path : str or path-like
         The ``.h5`` file.
     data : dict of np.ndarray
-        Pump fields; the first axis counts annotations, the second is time.
+        Pump fields; the first axis is annotations, the second is time.
     attributes : dict
-        Attributes of the file (strings and numbers).
+        HDF5 attributes of the file (strings and numbers).
     """
     import h5py
 
-    # HDF5 crashes at exit when a disk was full, so it gets to write to memory only.
+    # HDF5 crashes at exit after a full disk, so it only writes to memory.
     image = io.BytesIO()
     with h5py.File(image, "w") as store:
         store.attrs.update(attributes)
@@ -33,7 +33,7 @@ def write(path, data, attributes):
             if values.ndim < 3 or not values.size:
                 store.create_dataset(field, data=values)
                 continue
-            # One chunk is about one patch: a patch costs two of them, not a file.
+            # Reading a patch decompresses a few chunks, not the whole file.
             store.create_dataset(
                 field,
                 data=values,

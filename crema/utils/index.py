@@ -5,9 +5,9 @@ An index is a JSON list of records, one per track::
 
     [{"track_id": "song_1", "group": "some artist"}, ...]
 
-``pandas.read_json`` parses it.  The ``group`` (artist, album, progression family;
-by default the track itself) is what must never stand on both sides of a split.  A track
-whose group is null is never held out for validation, as one with labels of our own.
+``pandas.read_json`` parses it.  A ``group`` (artist, album, progression family; by
+default the track itself) must never be on both sides of a split.  A track whose group
+is null is never held out for validation: use it for tracks with pseudo-labels.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ def read_index(path, leave_out=()):
     path : str or path-like
         An ``index_train.json`` or ``index_test.json``.
     leave_out : iterable of str
-        Tracks to take out of it.
+        Tracks to exclude.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def read_index(path, leave_out=()):
     Raises
     ------
     CorpusError
-        The file is missing, malformed, empty, names a track twice, or holds a
+        The file is missing, malformed or empty, lists a track twice, or holds a
         ``track_id`` with a dot or a path separator.
     """
     try:
@@ -94,14 +94,14 @@ def check_track_id(track_id, where):
 
 
 def check_groups(train, name):
-    """Raise CorpusError if there is no group to hold out of a training index.
+    """Raise CorpusError if a training index has fewer than two groups.
 
     Parameters
     ----------
     train : dict of str to (str or None)
         An index as :func:`read_index` returns it.
     name : str or path-like
-        What the message calls it.
+        Name of the index in the message.
     """
     if len(set(train.values()) - {None}) < 2:
         raise CorpusError(
@@ -111,14 +111,14 @@ def check_groups(train, name):
 
 
 def check_splits(train, test, names=("the training index", "the test index")):
-    """Raise CorpusError if a track or a group stands on both sides.
+    """Raise CorpusError if a track or a group is on both sides.
 
     Parameters
     ----------
     train, test : dict of str to (str or None)
         Indexes as :func:`read_index` returns them.
     names : pair of str or path-like
-        What the message calls them: their files, where there are any.
+        Names of the indexes in the message: their files, if there are any.
     """
     where = f"in both {names[0]} and {names[1]}"
     both = sorted(set(train) & set(test))
@@ -141,7 +141,7 @@ class Corpus:
     Attributes
     ----------
     directory : pathlib.Path
-        Where the pairs are.
+        Directory of the pairs.
     audio_ext, jams_ext : str
         Their extensions, without a dot.
     """
@@ -151,23 +151,23 @@ class Corpus:
     jams_ext: str = "jams"
 
     def audio(self, track_id):
-        """Path of the audio of `track_id`."""
+        """Return the path of the audio of `track_id`."""
         return pathlib.Path(self.directory, f"{track_id}.{self.audio_ext}")
 
     def jams(self, track_id):
-        """Path of the annotation of `track_id`."""
+        """Return the path of the annotation of `track_id`."""
         return pathlib.Path(self.directory, f"{track_id}.{self.jams_ext}")
 
     def check(self, tracks):
-        """Raise CorpusError unless both files of every track are there.
+        """Raise CorpusError unless both files of every track exist.
 
         Parameters
         ----------
         tracks : iterable of str
-            The track ids that an index names.
+            Track ids of an index.
         """
         try:
-            # One listing, not two look-ups per track: corpora are large and often
+            # One listing instead of two look-ups per track: corpora are large and often
             # on network file systems.
             present = {entry.name for entry in os.scandir(self.directory)}
         except OSError as error:

@@ -1,9 +1,9 @@
-"""Weights to begin a training with: those of earlier trainings, or of released models.
+"""Initial weights of a training, from earlier trainings or released models.
 
-A ``model.h5`` holds the weights as Keras has them.  A released model has none: its
-``model.onnx`` holds them as the constants of operators, where normalisation is folded
-into a factor and a summand.  What went where is found by exporting the network once
-more with a number of its own for each weight.
+A ``model.h5`` holds the weights as Keras stores them.  A released model only has a
+``model.onnx``, which holds them as constants of operators, with batch normalisation
+folded into scale and offset.  To find the constant of each weight, the network is
+exported once more with a distinct number for each weight.
 """
 
 import keras
@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from crema.exceptions import ModelError, first_line
 from crema.export import to_onnx
 
-#: Single precision tells whole numbers apart up to here.
+#: Single precision represents all integers up to here.
 MOST = 2**24
 
 
@@ -26,21 +26,21 @@ def begin_with(paths, model, inputs):
     paths : list of pathlib.Path
         A ``model.h5`` or ``model.onnx`` each.
     model : keras.Model
-        Gets the weights.
+        Receives the weights.
     inputs : callable
-        Returns a batch to train on, a dict of np.ndarray, from which the statistics of
-        normalisation are taken that a ``model.onnx`` does not have.
+        Returns a training batch, a dict of np.ndarray.  It provides the statistics of
+        batch normalisation, which a ``model.onnx`` lacks.
 
     Raises
     ------
     ModelError
-        A file is not there, or does not hold the weights of this network.
+        A file is missing, or does not hold the weights of this network.
 
     References
     ----------
     M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models
-    improves accuracy without increasing inference time", ICML 2022: of trainings that
-    all began with the same one.
+    improves accuracy without increasing inference time", ICML 2022.  Their trainings
+    all began with the same weights.
     """
     each = []
     for path in paths:
@@ -54,7 +54,7 @@ def begin_with(paths, model, inputs):
                 from_onnx(onnx.load(path, load_external_data=False), model)
             else:
                 model.load_weights(path)
-        # Keras, h5py and protobuf raise many kinds for a damaged file.
+        # Keras, h5py and protobuf raise many kinds of errors for a damaged file.
         except Exception as error:
             raise ModelError(
                 f"{path}: does not hold the weights of this network "
@@ -68,21 +68,21 @@ def begin_with(paths, model, inputs):
 
 
 def from_onnx(exported, model):
-    """Give a network the weights of an export of it.
+    """Load the weights of a network from its ONNX export.
 
     Parameters
     ----------
     exported : onnx.ModelProto
-        What :func:`crema.export.to_onnx` made of the same network.
+        The same network, exported by :func:`crema.export.to_onnx`.
     model : keras.Model
-        Computes the same afterwards, but for rounding.  Its normalisation has the
-        statistics 0 and 1, and the factor and summand of the export: to be trained, it
-        needs :func:`normalise`.
+        Receives the weights, and then computes the same up to rounding.  Its batch
+        normalisation has mean 0, variance 1, and the scale and offset of the export:
+        call :func:`normalise` before training.
 
     Raises
     ------
     ModelError
-        It is the export of another network, or one that cannot be taken back.
+        It is the export of another network, or cannot be inverted.
     """
     if not all(layer.scale and layer.center for layer in normalisations(model)):
         raise ModelError(
@@ -120,7 +120,7 @@ def from_onnx(exported, model):
     for place, opposite, values in zip(
         constants(places), opposites, stored, strict=True
     ):
-        # What does not change its sign with the weights is none.
+        # A constant that does not change its sign with the weights is not a weight.
         weights = (place != 0) & (place == -opposite)
         found[np.rint(place[weights]).astype(int) - 1] = values[weights]
     assign(found)
@@ -129,23 +129,22 @@ def from_onnx(exported, model):
 
 
 def normalise(model, inputs):
-    """Give batch normalisation the statistics of a batch, leaving what is computed.
+    """Set the statistics of batch normalisation from a batch; keep the outputs.
 
     Parameters
     ----------
     model : keras.Model
-        Factors and summands are set so that, with the new statistics, each layer
-        computes what it did.
+        Scales and offsets are set so that, with the new statistics, each layer
+        computes the same as before.
     inputs : dict of np.ndarray
-        The batch, which passes as in training: what comes later is filtered, and has
-        values dropped, at random.
+        The batch; it passes in training mode, with random filters and dropout.
     """
     found = normalisations(model)
     if not found:
         return
     into = keras.Model(model.inputs, [layer.input for layer in found])
     for layer in found:
-        layer.trainable = False  # and so does not take the batch's own statistics
+        layer.trainable = False  # so that it uses its stored statistics
     inside = into([inputs[tensor.name] for tensor in model.inputs], training=True)
     for layer in found:
         layer.trainable = True
@@ -163,6 +162,6 @@ def normalise(model, inputs):
 
 
 def normalisations(model):
-    """Return the layers of batch normalisation."""
+    """Return the batch normalisation layers."""
     kind = keras.layers.BatchNormalization
     return [layer for layer in model.layers if isinstance(layer, kind)]

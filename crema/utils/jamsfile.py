@@ -1,4 +1,4 @@
-"""Reading and writing JAMS files, strictly validated."""
+"""Reading and writing JAMS files, with strict validation."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ from crema.utils.disk import atomic
 
 
 def read(path):
-    """Read a JAMS file, strictly validated.
+    """Read a JAMS file, with strict validation.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def read(path):
 
 
 def write(path, jam):
-    """Write a JAMS object, strictly validated; compressed if `path` ends in ``.jamz``.
+    """Write a valid JAMS object, compressed if `path` ends in ``.jamz``.
 
     Raises
     ------
@@ -68,6 +68,6 @@ def write(path, jam):
 
 
 def brief(error):
-    """Return what is wrong with a JAMS, without the schema that says what is right."""
-    # What follows a label is a regular expression of 300 characters.
+    """Return the first line of a validation error, without the schema."""
+    # The message on a label ends with a regular expression of 300 characters.
     return re.sub(" does not match .*", " does not match the schema", first_line(error))

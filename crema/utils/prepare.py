@@ -1,8 +1,8 @@
-"""Stage 1: the pump, and with it the features and labels of each track and copy.
+"""Stage 1: build the pump; compute features and labels of the tracks and copies.
 
 Features are ``feature_dir/track_id.h5`` and ``feature_dir/track_id.augment_id.h5``.
-A track's job owns them all; it writes those of the original last, so that this file
-is the sign that the copies are complete.
+The job of a track owns all of them.  It writes the file of the original last, which
+marks those of the copies as complete.
 """
 
 import functools
@@ -21,7 +21,7 @@ def parser(description):
         The docstring of the script.
     """
     made = cli.parser(description)
-    # --pump-only needs no tracks; run() asks for what else is needed.
+    # --pump-only needs no corpus; otherwise run() requires one.
     cli.corpus_options(made, required=False)
     cli.track_options(made)
     augmented = "where 00-setup.py put the copies"
@@ -52,7 +52,7 @@ def hcqt_options(made):
 
 
 def run(args, build):
-    """Save the pump, or use the saved one on the tracks that `args` names.
+    """Save the pump, unless ``--track`` is given, and process the tracks.
 
     Parameters
     ----------
@@ -60,6 +60,13 @@ def run(args, build):
         From :func:`parser`.
     build : callable
         Takes no argument and returns the :class:`pumpp.Pump` of the estimator.
+
+    Raises
+    ------
+    ConfigError
+        An option that only ``--pump-only`` can omit is missing.
+    CremaError
+        Some tracks failed, see :func:`crema.utils.cli.each_track`.
     """
     from crema import pump
 
@@ -93,20 +100,20 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     track_id : str
         A track of `corpus`.
     corpus : crema.utils.index.Corpus
-        Where the original is.
+        Corpus of the original.
     augmented_dir : pathlib.Path
-        Where the copies and their record are.
+        Directory of the copies and their record.
     augmented_format : str
-        Extension of the audio of the copies.
+        Audio extension of the copies.
     feature_dir : pathlib.Path
-        Where the ``.h5`` files go.
+        Directory of the ``.h5`` files.
     pump_path : pathlib.Path
         The saved pump.
 
     Raises
     ------
     CremaError
-        Audio, annotation, record or pump cannot be read, or fit not together.
+        Audio, annotation, record or pump cannot be read, or do not match.
     """
     from crema import pump
 
@@ -123,8 +130,8 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
     with disk.whole_track(feature_dir, track_id, ".h5"):
-        # The original first: what is wrong in a copy is corrected in the original, so
-        # that an error must name it.  Written last: with it, the others are complete.
+        # Transform the original first: copies inherit its errors, and the message must
+        # name the original.  Write it last, to mark the copies as complete.
         original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
         for name, source in sources:
             data = transform(source.audio(name), source.jams(name), operators)
@@ -138,20 +145,20 @@ def transform(audio, annotation, operators):
     Parameters
     ----------
     audio, annotation : path-like
-        The pair.
+        Paths of the pair.
     operators : pumpp.Pump
-        Every task of it must find an annotation.
+        Each of its tasks must find an annotation.
 
     Returns
     -------
     dict of np.ndarray
-        Pump fields, cropped to their common time.
+        Pump fields, cropped to their common duration.
 
     Raises
     ------
     AudioError, AnnotationError
-        A file cannot be read, or holds nothing for a task, or a label that does not
-        parse.
+        A file cannot be read, the audio is shorter than a frame, a task finds no
+        annotation, or a label does not parse.
     """
     from crema.compiled import pumpp
 
@@ -178,9 +185,9 @@ def transform(audio, annotation, operators):
 
 
 def read_annotations(path, operators):
-    """Read the annotations of a track, of which each task must find one.
+    """Read the annotations of a track; each task must find one.
 
-    pumpp would take a track without one for a track in which nothing happens.
+    pumpp would encode a track without annotation as one in which nothing happens.
 
     Parameters
     ----------
@@ -192,19 +199,19 @@ def read_annotations(path, operators):
     Returns
     -------
     jams.JAMS
-        Without annotations that are empty.
+        Without empty annotations.
 
     Raises
     ------
     AnnotationError
-        The file cannot be read, or lacks an annotation.
+        The file cannot be read, or lacks an annotation for a task.
     """
     import jams
 
     from crema.compiled import pumpp
 
     jam = jamsfile.read(path)
-    # An empty annotation says nothing; pumpp would read in it that nothing sounds.
+    # An empty annotation says nothing; pumpp would encode it as silence.
     jam.annotations = jams.AnnotationArray([a for a in jam.annotations if a.data])
     for operator in operators.ops:
         if not isinstance(operator, pumpp.task.BaseTaskTransformer):

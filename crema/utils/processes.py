@@ -1,4 +1,4 @@
-"""Processes, their threads, and what they write to standard error."""
+"""Process pools, thread limits, and silencing of standard error."""
 
 import collections
 import concurrent.futures
@@ -12,25 +12,25 @@ import traceback
 
 from crema.exceptions import CremaError
 
-#: What the libraries that compute read when they are loaded.
+#: Thread limits that numerical libraries read when they are loaded.
 THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
-#: Held by who has redirected standard error, which all threads share.
+#: Held while standard error, which all threads share, is redirected.
 REDIRECTED = threading.Lock()
 
 
 @contextlib.contextmanager
 def limited(threads):
-    """Limit the threads of the processes that are started within.
+    """Limit the threads of the processes that are started in the block.
 
     Parameters
     ----------
     threads : int or None
-        Of each library in each process, unless the user has set its variable; None
-        leaves everything as it is.
+        Limit per library and process, unless the user has set its variable; None
+        changes nothing.
     """
     names = [name for name in THREADS if threads and name not in os.environ]
     os.environ.update(dict.fromkeys(names, str(threads)))
@@ -42,22 +42,22 @@ def limited(threads):
 
 
 def n_threads():
-    """Return how many threads a library may have, as OpenMP's variable says."""
+    """Return how many threads a library may use: OMP_NUM_THREADS, else all CPUs."""
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(said) if said.isdecimal() and int(said) else n_cpus()
 
 
 def n_cpus():
-    """Return how many processors this process may use."""
+    """Return how many CPUs this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux tells
+    except AttributeError:  # only on Linux
         return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def quiet():
-    """Keep what libraries write to standard error from it, not what they raise."""
+    """Discard what libraries write to standard error; exceptions still propagate."""
     with REDIRECTED, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # there may be no standard error
             kept = os.dup(2)
@@ -69,28 +69,28 @@ def quiet():
 
 
 def attempts(function, tracks, jobs=1):
-    """Call ``function(track)`` for each track, and go on after a bad one.
+    """Call ``function(track)`` for each track, and continue after failures.
 
     Parameters
     ----------
     function : callable
-        Must be picklable where more than one job is asked for.
+        Must be picklable for more than one job.
     tracks : list
-        Track ids, or what else names its track as text.
+        Track ids, or objects whose text names the track.
     jobs : int
-        Number of processes, which share the processors.
+        Number of processes; they share the CPUs.
 
     Yields
     ------
     (object, object, CremaError or None)
-        The track, what `function` returned, and why it failed, as tracks finish.  A
-        track whose process is killed fails; what other processes had in hand then is
-        tried again.
+        The track, its result, and its error, as tracks finish.  After a process is
+        killed, the tracks that were running are retried one by one; a track whose
+        process is killed again fails.
 
     Raises
     ------
     CremaError
-        Processes are killed whatever they have in hand.
+        Processes are killed whichever track they run.
     """
     if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:
@@ -122,11 +122,11 @@ def _together(function, waiting, jobs, suspects):
     Parameters
     ----------
     function, jobs
-        As there.
+        As in :func:`attempts`.
     waiting : collections.deque
-        The tracks; those that are begun are taken out of it.
+        The tracks; started ones are removed.
     suspects : list
-        Gets the tracks that were in hand when a process was killed.
+        Receives the tracks that were running when a process was killed.
     """
     # Forked workers would inherit locks of threads that do not exist in them.
     context = multiprocessing.get_context("spawn")
@@ -138,7 +138,7 @@ def _together(function, waiting, jobs, suspects):
     ):
         try:
             while waiting or running:
-                # No more than there are processes, so that none waits after Ctrl-C.
+                # Submit no more tracks than processes, so that Ctrl-C leaves no queue.
                 while waiting and len(running) < jobs:
                     future = pool.submit(_attempt, function, waiting[0])
                     running[future] = waiting.popleft()
@@ -157,9 +157,9 @@ def _together(function, waiting, jobs, suspects):
 
 
 def _begin():
-    """Prepare a process for its end: it is stopped by its parent, or with it."""
+    """Make a worker end cleanly when its parent terminates it, and with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # An exception rather than death, so that no temporary file stays behind.
+    # Raise an exception, so that temporary files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -174,6 +174,6 @@ def _attempt(function, track):
         return function(track), None
     except CremaError as error:
         return None, error
-    except Exception as error:  # a defect of ours must not cost the other tracks
+    except Exception as error:  # a bug must not cost the other tracks
         traceback.print_exc()
         return None, CremaError(f"{track}: {type(error).__name__}: {error}")

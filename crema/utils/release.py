@@ -1,4 +1,4 @@
-r"""Release an evaluated model: what inference needs of it, and a card.
+r"""Release an evaluated model: the files that inference needs, and a model card.
 
     python -m crema.utils.release --resources training/NAME/resources \
         --index corpora/release/index_train.json \
@@ -6,10 +6,9 @@ r"""Release an evaluated model: what inference needs of it, and a card.
         --corpus corpora/release --notes training/NAME/LIMITS.md \
         --output crema/models/NAME
 
-What is written holds no pickle: ``model.onnx``, ``pump.json``, ``decoder.json``,
-``settings.json``, ``version.txt``; ``card.md`` says in words what the model is and how
-good; ``splits.json`` names the tracks; ``SHA256SUMS`` is checked when the model is
-loaded.
+A release holds no pickle.  Inference uses ``model.onnx``, ``pump.json``,
+``decoder.json``, ``settings.json`` and ``version.txt``; ``card.md`` is the model card;
+``splits.json`` lists the tracks; ``SHA256SUMS`` is checked when the model is loaded.
 """
 
 import argparse
@@ -23,13 +22,13 @@ from crema.utils import cli, disk, hashes, index
 
 
 def release(args):
-    """Write the release of one model; nothing else is left in its directory.
+    """Write the release of one model, and remove everything else in its directory.
 
     Raises
     ------
     ModelError
-        The model is not evaluated, was changed after its evaluation, or was trained
-        with code that no revision holds.
+        The model was trained again after its evaluation, or was trained with
+        uncommitted code.
     """
     from crema import export, models, network
 
@@ -81,7 +80,7 @@ def release(args):
 
 
 def corpus_hash(corpus, splits):
-    """Return one hash for the audio and the annotations of all tracks."""
+    """Return one hash of the audio and the annotations of all tracks."""
     tracks = sorted(track for tracks in splits.values() for track in tracks)
     return hashes.of_all(p for t in tracks for p in (corpus.audio(t), corpus.jams(t)))
 
@@ -97,13 +96,13 @@ def card(settings, scores, splits, notes):
     Parameters
     ----------
     settings : dict
-        ``settings.json``, with the hash of the corpus.
+        ``settings.json``, plus the hash of the corpus.
     scores : dict
         ``test_data.json``.
     splits : dict of str to list of str
         Track ids.
     notes : str
-        Known limits and licence, as ``training/ESTIMATOR/LIMITS.md`` has them.
+        Known limits and licence, from ``training/ESTIMATOR/LIMITS.md``.
 
     Returns
     -------
@@ -167,7 +166,7 @@ def _spread(scores, name):
 
 
 def main(argv=None):
-    """Run the stage with the arguments `argv` (default: of the command line)."""
+    """Run the program with the arguments `argv` (default: of the command line)."""
     parser = argparse.ArgumentParser(
         prog="python -m crema.utils.release",
         description=__doc__,

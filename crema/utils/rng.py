@@ -1,4 +1,4 @@
-"""Random numbers that can be drawn again: each stream is named by what it is for."""
+"""Reproducible random streams, each named by its purpose."""
 
 import hashlib
 import random
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def seed_everything(seed):
-    """Seed Python, NumPy's global state and, where it is imported, Keras.
+    """Seed Python, NumPy's global state and, if it is imported, Keras.
 
     Parameters
     ----------
@@ -23,14 +23,14 @@ def seed_everything(seed):
 
 
 def generator(*key):
-    """Return the random number generator that belongs to `key`.
+    """Return the random number generator of a key.
 
     Parameters
     ----------
     *key : int or str
-        What the numbers are for, such as ``(seed, track_id, visit)``; a number is
-        Python's, for one of NumPy is another key.  Two different keys give independent
-        streams, the same key the same stream, on any machine.
+        Purpose of the numbers, such as ``(seed, track_id, visit)``.  Different keys
+        give independent streams, the same key the same stream on any machine.  Numbers
+        must be Python's: NumPy's make another key.
 
     Returns
     -------

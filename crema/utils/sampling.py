@@ -1,7 +1,7 @@
-"""From an index to batches: random patches to train on, whole tracks to validate.
+"""Batches of training data: random patches to train on, whole tracks to validate.
 
-Memory is bounded by the number of tracks that are open at once, whatever the size of
-the corpus, because a patch is read from its file by itself.
+Each patch is read from its file on its own, so that memory is bounded by the number of
+open tracks, not by the size of the corpus.
 """
 
 import collections
@@ -15,18 +15,18 @@ from crema.utils import hdf5, rng
 
 
 def hold_out(index, fraction, seed, name="the training index"):
-    """Split an index by group.
+    """Split an index by group into training and validation tracks.
 
     Parameters
     ----------
     index : dict of str to (str or None)
-        The group of each track; where it has none, it is kept.
+        The group of each track; tracks without a group are kept.
     fraction : float
-        The share of the groups to hold out, at least one group.
+        Share of the groups to hold out, at least one group.
     seed : int
-        Decides which.
+        Seed of the choice.
     name : str or path-like
-        What the message calls the index: its file, where there is one.
+        Name of the index in the message: its file, if there is one.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def copies(feature_dir, tracks):
     Parameters
     ----------
     feature_dir : path-like
-        Where ``track_id.h5`` and ``track_id.augment_id.h5`` are.
+        Directory of ``track_id.h5`` and ``track_id.augment_id.h5``.
     tracks : iterable of str
         Track ids.
 
@@ -106,11 +106,11 @@ def copies(feature_dir, tracks):
 class Patches:
     """An endless stream of batches of random patches.
 
-    Epoch ``e`` is a function of the seed and of ``e`` alone, so that a training can
-    be taken up at any epoch.  Each visit to a track chooses one of its copies and
-    one annotation, and draws from a random stream of its own: pescador copies the
-    state of a sampler whenever it activates one, and a shared stream would draw the
-    same patches at every visit.
+    Epoch ``e`` depends only on the seed and on ``e``, so that a training can resume
+    at any epoch.  Each visit to a track chooses one of its copies and one annotation,
+    and draws from its own random stream: pescador copies the state of a sampler
+    whenever it activates one, and a shared stream would draw the same patches at every
+    visit.
 
     Parameters
     ----------
@@ -119,13 +119,13 @@ class Patches:
     inputs, targets : list of str
         Pump fields.
     n_frames : int
-        Length of a patch.
+        Length of a patch in frames.
     batch_size : int
         Patches in a batch.
     seed : int
-        Where all draws come from.
+        Seed of all draws.
     n_active : int
-        Tracks open at the same time.
+        Number of tracks open at the same time.
     rate : float
         Mean number of patches per visit to a track.
     """
@@ -140,13 +140,13 @@ class Patches:
         self.seed = seed
         self.n_active = n_active
         self.rate = rate
-        #: Files that were found to be shorter than a patch.
+        #: Files that are shorter than a patch, as far as they were drawn.
         self.short = set()
 
     def batches(self, first_epoch, n_steps, skip=0):
-        """Yield ``(inputs, targets)``, `n_steps` batches per epoch, for ever.
+        """Yield ``(inputs, targets)``, `n_steps` batches per epoch, without end.
 
-        The first epoch goes on after `skip` batches.
+        `skip` batches of the first epoch are left out.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Patches:
                 if step == n_steps:
                     break
             if step < n_steps:
-                # Keras would go on with what it has and report a normal epoch.
+                # Keras would accept the short epoch and report a normal one.
                 raise DataError(
                     f"training ran out of data after {step} of {n_steps} batches: no "
                     f"track is as long as a patch of {self.n_frames} frames; make "
@@ -195,7 +195,7 @@ class Patches:
             )
 
     def patches(self, paths, draw):
-        """Yield patches of one copy of a track; none if it is too short."""
+        """Yield patches of one copy of a track; none if the copy is too short."""
         path = paths[draw.integers(len(paths))]
         names = [*self.inputs, *self.targets]
         with hdf5.opened(path) as store:
@@ -215,7 +215,7 @@ class Patches:
 
 
 class Excerpts:
-    """Whole tracks, in consecutive excerpts of equal length, in a fixed order.
+    """Whole tracks as consecutive excerpts of equal length, in a fixed order.
 
     The last excerpt of a track is padded; sample weights of 0 mark the padding.
 
@@ -226,7 +226,7 @@ class Excerpts:
     inputs, targets : list of str
         Pump fields.
     n_frames : int
-        Length of an excerpt.
+        Length of an excerpt in frames.
     batch_size : int
         Excerpts in a batch.
     """
@@ -257,7 +257,7 @@ class Excerpts:
         batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
         valid = np.asarray([valid for _, valid in rows])
         frames = (np.arange(self.n_frames) < valid[:, np.newaxis]).astype(np.float32)
-        # What is said of a whole track weighs as much as the part that it is said of.
+        # A label of the whole track is weighted by the valid share of the excerpt.
         whole = (valid / self.n_frames).astype(np.float32)
         return (
             {name: batch[name] for name in self.inputs},
@@ -266,7 +266,7 @@ class Excerpts:
         )
 
     def excerpt(self, path, start):
-        """Return the fields of the excerpt at `start`, padded, and its true length."""
+        """Return the padded fields of the excerpt at `start`, and its valid length."""
         row = {}
         with hdf5.opened(path) as store:
             for name in [*self.inputs, *self.targets]:
@@ -280,7 +280,7 @@ class Excerpts:
 
 
 def has_time(field):
-    """Tell whether a stored field varies in time.
+    """Return whether a stored field varies in time.
 
     Its axes are then annotations, frames and values; else annotations and values.
     """
@@ -288,19 +288,19 @@ def has_time(field):
 
 
 def frames_in(fields):
-    """Return the number of frames that all fields that vary in time have."""
+    """Return the number of frames that all time-varying fields share."""
     return min(field.shape[1] for field in fields if has_time(field))
 
 
 def excerpt(field, annotation, start, length):
-    """Return frames of one annotation of a field, or all of it if it has no frames."""
+    """Return frames of one annotation of a field, or its values if it has none."""
     if has_time(field):
         return field[annotation, start : start + length]
     return field[annotation]
 
 
 def spread(files, most):
-    """Return at most so many of a list of files, at equal distances."""
+    """Return at most `most` of a list of files, equally spaced."""
     return files[:: -(-len(files) // most)]
 
 
@@ -312,24 +312,24 @@ def labels(files, field):
 
 
 def self_transition(files, field):
-    """Return the share of frames whose label is that of the frame before, if known.
+    """Estimate the self-transition probability of a field of labels.
 
     Parameters
     ----------
     files : list of path-like
         Feature files.
     field : str
-        Of class indices, in time; below 0 where unknown.
+        Field of class indices over time; negative where unknown.
 
     Returns
     -------
     float
-        In (0, 1).
+        Probability that a frame has the label of the one before, in (0, 1).
     """
     same = total = 0
     for states in labels(files, field):
         before, after = states[:, :-1], states[:, 1:]
         known = (before >= 0) & (after >= 0)
         same, total = same + np.sum(known & (before == after)), total + np.sum(known)
-    # One change more than was seen, so that no change is ever impossible.
+    # Add-one smoothing, so that neither case is impossible.
     return float((same + 1) / (total + 2))

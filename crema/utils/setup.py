@@ -1,8 +1,8 @@
-"""Stage 0: augmented copies of each training track, audio and annotation alike.
+"""Stage 0: make augmented copies of each training track, audio and annotation.
 
-A track's job owns every file ``track_id.*`` of the output directory: it removes what
-an earlier run left, writes ``track_id.0.flac``, ``track_id.0.jams``, ``track_id.1...``
-and last ``track_id.json``, the record that the copies are complete.
+The job of a track owns every file ``track_id.*`` of the output directory.  It removes
+those of an earlier run, writes ``track_id.0.flac``, ``track_id.0.jams``,
+``track_id.1...`` and last ``track_id.json``, the record that the copies are complete.
 """
 
 import functools
@@ -12,11 +12,11 @@ import warnings
 from crema.exceptions import AudioError, ConfigError, CremaError
 from crema.utils import audiofile, cli, disk, jamsfile, rng
 
-# muda asks setuptools where its files are, and setuptools answers with a warning.
+# muda imports pkg_resources of setuptools, which warns about it.
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 FORMATS = ("flac", "ogg", "wav")
-#: Seconds; what is shorter, or silent throughout, is in a corpus by mistake.
+#: Seconds; a track that is shorter, or silent, is in a corpus by mistake.
 SHORTEST = 1.5
 
 
@@ -70,16 +70,16 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
     track_id : str
         A track of `corpus`.
     corpus : crema.utils.index.Corpus
-        Where the track is; its audio keeps its sampling rate, as one channel.
+        Corpus of the track; the copies keep its sampling rate, and are mono.
     directory : pathlib.Path
-        Where the copies go.
+        Directory of the copies.
     audio_format : {'flac', 'ogg', 'wav'}
-        Extension of the audio of the copies.
+        Audio extension of the copies.
     deformer : muda.BaseTransformer or None
         Makes the copies.
     seed : int
-        With the track, decides what a deformer draws at random that was given no
-        generator of its own (``rng=None``).
+        Together with the track id, seeds a deformer without a generator of its own
+        (``rng=None``).
 
     Raises
     ------
@@ -92,7 +92,7 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
         raise ConfigError(
             f"{directory}: is the corpus itself; copies need a directory of their own"
         )
-    # The same copies, whichever tracks the process has worked on before.
+    # The copies must not depend on earlier tracks of the process.
     rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))
     with disk.whole_track(directory, track_id, ".json"):
         copies = make_copies(track_id, corpus, directory, audio_format, deformer)
@@ -101,7 +101,7 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
 
 
 def make_copies(track_id, corpus, directory, audio_format, deformer):
-    """Write the copies of one track; return what its record says of each."""
+    """Write the copies of one track; return their entries for its record."""
     from crema.compiled import muda
 
     y, sample_rate = audiofile.read(corpus.audio(track_id))
@@ -113,7 +113,7 @@ def make_copies(track_id, corpus, directory, audio_format, deformer):
             f"{corpus.audio(track_id)}: is {what}; replace the file or leave it out"
         )
     jam = jamsfile.read(corpus.jams(track_id))
-    # What is written must tell the truth of the audio that it lies beside.
+    # The annotation must state the duration of the audio, even if the file does not.
     jam.file_metadata.duration = seconds
     muda.jam_pack(jam, _audio={"y": y, "sr": sample_rate})
     copies = []
@@ -139,7 +139,7 @@ def make_copies(track_id, corpus, directory, audio_format, deformer):
 
 
 def copies_of(directory, track_id):
-    """Return the augment ids of a track, as its record lists them.
+    """Return the augment ids in the record of a track.
 
     Raises
     ------

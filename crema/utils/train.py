@@ -1,8 +1,8 @@
-"""Stage 2: fit a network to patches of features, validate it on whole tracks.
+"""Stage 2: fit a network to patches of features, and validate it on whole tracks.
 
-Everything about the run lies beside the model: ``history.csv``, ``settings.json``,
-``decoder.json``, ``version.txt``.  A training that is killed goes on from its last
-epoch when it is started again with the same settings, code and data.
+The files that describe the run are beside the model: ``history.csv``,
+``settings.json``, ``decoder.json``, ``version.txt``.  An interrupted training resumes
+when it is started again with the same settings, code and data.
 """
 
 import datetime
@@ -18,10 +18,10 @@ from crema.exceptions import ConfigError, DataError, first_line
 from crema.utils import cli, disk, hashes, hdf5, index, rng, sampling, version
 from crema.version import __version__
 
-#: Length of a validation excerpt: as many frames of context as most tracks need.
+#: Length of a validation excerpt: enough context for most tracks.
 EXCERPT_SECONDS = 60
-#: The code that decides the outcome of a training, with the script and its layers; an
-#: input of its rule, too.
+#: Code that decides the outcome of a training, besides the script and its layers; also
+#: an input of its rule.
 MODULES = (
     "crema/utils/train.py",
     "crema/utils/initial.py",
@@ -30,8 +30,8 @@ MODULES = (
     "crema/utils/rng.py",
     "crema/layers/__init__.py",
 )
-#: Tracks whose annotations tell, say, how long a chord lasts; more tell the same, and
-#: take time to read.
+#: Tracks from which the parameters of the decoder are estimated; more only take time to
+#: read.
 DECODER_TRACKS = 1000
 LIBRARIES = ("numpy", "librosa", "pumpp", "keras", "pescador", "h5py")
 
@@ -105,25 +105,25 @@ def run(args, estimator, network, decoder, monitor):
     estimator : str
         Name of the module under :mod:`crema.models` that uses the model.
     network : callable
-        ``network(pump, args)`` returns a :class:`keras.Model` whose inputs and outputs
-        are named after pump fields, and ``(losses, metrics)``, lists in the order of
-        the outputs.
+        ``network(pump, args)`` returns ``(model, losses, metrics)``: a
+        :class:`keras.Model` whose inputs and outputs are named after pump fields, and
+        lists in the order of the outputs.
     decoder : callable
-        ``decoder(files)`` returns, as a dict, what decoding needs to know of the
-        training annotations; `files` are the feature files of originals, at most of
-        ``DECODER_TRACKS``.
+        ``decoder(files)`` estimates the parameters of the decoder from the training
+        annotations, and returns them as a dict; `files` are the feature files of at
+        most ``DECODER_TRACKS`` originals.
     monitor : str
-        What early stopping and the learning rate follow; it is minimised.
+        Metric to minimise, for early stopping and the learning rate.
 
     Raises
     ------
     ConfigError, CorpusError, DataError
-        Options, index, pump and features do not make a training possible.
+        The options, index, pump or features do not allow a training.
     CremaError
-        Another training writes to the same place.
+        Another training writes to the same directory.
     """
     check(args)
-    # One may have outlived the Snakemake that began it.
+    # A training can outlive the Snakemake process that started it.
     with disk.alone(args.resources):
         train(args, estimator, network, decoder, monitor)
 
@@ -142,7 +142,7 @@ def train(args, estimator, network, decoder, monitor):
     check_pump(files, args.pump)
 
     keras = backend.keras(args.threads)
-    from crema.utils import fit  # uses Keras, which only now is set up
+    from crema.utils import fit  # imports Keras, so only after its setup
 
     rng.seed_everything(args.seed)
     try:
@@ -170,7 +170,7 @@ def train(args, estimator, network, decoder, monitor):
         n_active=args.active_tracks,
     )
     if args.initial:
-        from crema.utils import initial  # uses onnx
+        from crema.utils import initial  # imports onnx
 
         initial.begin_with(args.initial, model, lambda: next(patches.batches(0, 1))[0])
     excerpts = sampling.Excerpts(
@@ -201,29 +201,29 @@ def train(args, estimator, network, decoder, monitor):
 
 
 def save(resources, model, settings, decoded, history, monitor):
-    """Write all that a training leaves, and tell the user of it.
+    """Write the results of a training, and print a summary.
 
     Parameters
     ----------
     resources : pathlib.Path
-        Where to.
+        Directory to write to.
     model : keras.Model
         The network.
     settings : dict
-        What decided the outcome: of :func:`describe`, and the revision of the code.
+        Result of :func:`describe`, plus the revision of the code.
     decoded : dict
-        What decoding needs to know of the training annotations.
+        Parameters of the decoder.
     history : list of dict
         One row per epoch.
     monitor : str
         The column of `history` that was minimised.
     """
-    from crema.utils import fit  # uses Keras, which was set up before
+    from crema.utils import fit  # imports Keras, which is set up by now
 
     disk.write_json(resources / "decoder.json", decoded)
     fit.write_history(resources / "history.csv", history)
     disk.write_json(resources / "settings.json", settings)
-    # What was exported of the last training would be used instead of this one.
+    # An export of the previous model would be used instead of this one.
     (resources / "model.onnx").unlink(missing_ok=True)
     with disk.atomic(resources / "model.h5") as temporary:
         model.save(temporary, include_optimizer=False)
@@ -239,7 +239,7 @@ def save(resources, model, settings, decoded, history, monitor):
             monitor: best[monitor],
         },
     )
-    # Also of what was begun here with other settings, which this model replaces.
+    # Also remove the states of other settings, which this model replaces.
     for begun in resources.glob(".training-*"):
         shutil.rmtree(begun)
     print(
@@ -249,7 +249,7 @@ def save(resources, model, settings, decoded, history, monitor):
 
 
 def check(args):
-    """Raise ConfigError where an option cannot work."""
+    """Raise ConfigError if an option is out of range."""
     for name in ("epochs", "steps_per_epoch", "batch_size", "active_tracks"):
         if getattr(args, name) < 1:
             raise ConfigError(f"{name} must be at least 1, not {getattr(args, name)}")
@@ -279,8 +279,8 @@ def frames_per_second(operators):
 
 
 def describe(args, estimator, model, files, held_out):
-    """Return all that decides the outcome of a training, as a dict."""
-    # As they are written to settings.json, to which a path is text.
+    """Return everything that decides the outcome of a training, as a dict."""
+    # In the form of settings.json, where a path is text.
     options = json.loads(json.dumps(vars(args), default=str, sort_keys=True))
     root = pathlib.Path(__file__).parents[2]
     stats = [
@@ -324,11 +324,10 @@ def describe(args, estimator, model, files, held_out):
 
 
 def digest(settings):
-    """Return a short name for a dict of settings.
+    """Return a short hash of a dict of settings.
 
-    The number of threads is left out: who starts a killed training again on another
-    machine goes on with it.  So is that of epochs: a training can be made longer, or
-    ended with what it has.
+    It ignores the number of threads, so that a training can resume on another machine,
+    and the number of epochs, so that a training can be extended or cut short.
     """
     free = ("threads", "epochs")
     options = {k: v for k, v in settings["options"].items() if k not in free}

@@ -1,8 +1,8 @@
 """The version of a trained model: ``GIT-HASH.ITERATION``.
 
-The iteration counts the trainings at one revision.  The count is kept in a ledger
-beside the model, ``trainings.jsonl``: a workflow deletes the outputs of a job before
-it runs, and ``version.txt`` with them.
+The iteration counts the trainings at one revision.  The ledger ``trainings.jsonl``
+beside the model keeps the count, because a workflow deletes the outputs of a job,
+including ``version.txt``, before it runs.
 """
 
 import json
@@ -15,7 +15,7 @@ LEDGER = "trainings.jsonl"
 
 
 def revision(directory):
-    """Return the git revision of the code that is about to run.
+    """Return the git revision of the code.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def revision(directory):
     commit : str
         The abbreviated hash, or ``0000000`` outside of a git repository.
     dirty : bool
-        Whether files differ from that revision or are unknown to git.
+        Whether files differ from that revision or are untracked.
     """
 
     def git(*args):
@@ -45,22 +45,22 @@ def revision(directory):
 
 
 def advance(directory, commit, dirty, record):
-    """Give the model in `directory` its version.
+    """Assign the next version to the model in `directory`.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Where ``version.txt`` and the ledger are.
+        Directory of ``version.txt`` and the ledger.
     commit, dirty
-        As :func:`revision` returned them when the training began.
+        Result of :func:`revision` when the training began.
     record : dict
-        What else the ledger shall say of this training.
+        Other entries of this training in the ledger.
 
     Returns
     -------
     str
-        ``commit.N``, N counting from 0 the trainings at `commit`; ``+dirty`` follows
-        where the tree differed from that revision.
+        ``commit.N``, where N counts the trainings at `commit` from 0, plus ``+dirty``
+        if the tree differed from that revision.
     """
     directory = pathlib.Path(directory)
     lines = trainings(directory)
@@ -71,7 +71,7 @@ def advance(directory, commit, dirty, record):
     ]
     name = f"{commit}.{max(earlier, default=-1) + 1}{'+dirty' if dirty else ''}"
     lines.append({"version": name, **record})
-    # The ledger first: a crash in between wastes a number and repeats none.
+    # The ledger first: a crash in between skips a number, but repeats none.
     disk.write_text(
         directory / LEDGER, "".join(f"{json.dumps(line)}\n" for line in lines)
     )

@@ -1,10 +1,10 @@
-r"""Stage 0, beat: stretch each training track in time, audio and annotations alike.
+r"""Stage 0, beat: time-stretch each training track, audio and annotations.
 
     python training/beat/00-setup.py --corpus corpora/demo \
         --index training/beat/index_train.json --output-dir work/beat/augmented
 
 writes TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy for each of --rates, and
-TRACK_ID.json, the record of what was made.
+TRACK_ID.json, the record of the copies.
 """
 
 from crema import exceptions

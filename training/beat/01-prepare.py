@@ -1,11 +1,11 @@
-r"""Stage 1, beat: the pump; features and labels of each track and of its copies.
+r"""Stage 1, beat: build the pump; compute features and labels of tracks and copies.
 
     python training/beat/01-prepare.py --corpus corpora/demo \
         --index training/beat/index_train.json --augmented-dir work/beat/augmented \
         --feature-dir work/beat/features --pump training/beat/resources/pump.pkl
 
-The features are a log-mel spectrogram of about 100 frames per second, and a constant-Q
-transform of one bin per semitone at an eighth of that; the labels are beats and
+The features are a log-mel spectrogram at about 100 frames per second, and a constant-Q
+transform with one bin per semitone at an eighth of that rate; the labels are beats and
 downbeats.
 """
 
@@ -19,7 +19,7 @@ def build(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
     """
     from crema import features
     from crema.compiled import pumpp

@@ -4,8 +4,7 @@ r"""Stage 2, beat: train the network.
         --feature-dir work/beat/features --pump training/beat/resources/pump.pkl \
         --resources training/beat/resources
 
-Run again after a kill, it goes on from the last epoch.  README.md describes the
-network.
+An interrupted training resumes if it is run again.  README.md describes the network.
 """
 
 import numpy as np
@@ -22,14 +21,14 @@ def network(operators, args):
     operators : pumpp.Pump
         Names and shapes of inputs and outputs.
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
 
     Returns
     -------
     model : keras.Model
-        From the log-mel spectrogram, shape (batch, frames, bands), and the constant-Q
-        transform, shape (batch, frames, bins, 1), to beat and downbeat, shape
-        (batch, frames, 1) each.
+        Maps the log-mel spectrogram, shape (batch, frames, bands), and the constant-Q
+        transform, shape (batch, frames, bins, 1), to the probabilities of beats and
+        downbeats, shape (batch, frames, 1) each.
     losses, metrics : list
         One entry per output.
     """
@@ -45,10 +44,10 @@ def network(operators, args):
     x = layers.Rescaling(1 / LEVELS)(levels)
     x = layers.Reshape((-1, bands, 1))(x)
     x = layers.BatchNormalization()(x)
-    # Two octaves of pooling leave few enough bands for a filter over all of them.
+    # Pooling twice by 3 leaves few enough bands for a filter over all of them.
     for filters in (args.filters, 2 * args.filters):
         x = layers.Conv2D(filters, 3, padding="same")(x)
-        # What rises everywhere has the same maxima after them, in a third of the time.
+        # ELU is monotonic, so it can follow the pooling, at a third of the cost.
         x = layers.Activation("elu")(layers.MaxPooling2D((1, 3))(x))
     x = layers.SpatialDropout2D(args.dropout)(x)
     x = layers.Conv2D(args.channels, (1, bands // 9), activation="elu")(x)
@@ -56,7 +55,7 @@ def network(operators, args):
     x = layers.Dropout(args.dropout)(x)
     for level in range(args.dilations):
         x = residual(x, args.channels, 2**level, args.dropout)
-    # Bars are heard over many seconds, at a rate that a recurrent network can afford.
+    # Bars need context of many seconds, so the recurrent layer has a lower frame rate.
     field, hold = operators.fields["cqt.mag"], operators["cqt"].hold
     bins = Input(field.shape, dtype=field.dtype.name, name="cqt.mag")
     chords = layers.Rescaling(1 / LEVELS)(layers.Reshape((-1, bins.shape[2]))(bins))
@@ -74,7 +73,7 @@ def network(operators, args):
 
 
 def decoder(files):
-    """Estimate how tempo and meter behave from the training annotations.
+    """Estimate the parameters of the decoder from the training annotations.
 
     Returns
     -------
@@ -87,7 +86,7 @@ def decoder(files):
     from crema.tasks.beat import METERS, WIDTH
 
     ratios, bars = [], np.ones(len(METERS))
-    # One of each more than were seen, so that none is ever impossible.
+    # Add-one smoothing, so that nothing is impossible.
     counts, firsts = np.ones(2), np.ones(2)
     fields = ("beat.beat", "beat.downbeat")
     for both in zip(*(sampling.labels(files, name) for name in fields), strict=True):
@@ -100,14 +99,14 @@ def decoder(files):
             first = np.flatnonzero(position == 1)
             lengths = np.diff(first)
             bars += [np.sum(lengths == meter) for meter in METERS]
-    # Annotators slip; the median is of those who do not.
+    # The median absolute deviation is robust to errors of annotators.
     deviation = 1.4826 * np.median(np.abs(np.concatenate([*ratios, [0.0]])))
-    # A corpus has its fashions; half of what is believed of meters is not from it.
+    # A corpus is biased: mix its meters half and half with a uniform distribution.
     meters = 0.5 * bars / bars.sum() + 0.5 / len(METERS)
     return {
         "beat_prior": float(min(WIDTH * counts[1] / counts.sum(), 0.5)),
         "downbeat_prior": float(firsts[1] / firsts.sum()),
-        # What a sequencer played must not make a model deaf to players.
+        # A corpus of sequenced music must not rule out the tempo of human players.
         "interval_deviation": float(np.clip(deviation, 0.03, 0.2)),
         "meters": meters.tolist(),
     }

@@ -3,8 +3,8 @@ r"""Stage 3, beat: score the model on the test tracks, end to end from audio.
     python training/beat/03-evaluate.py --corpus corpora/demo \
         --index training/beat/index_test.json --resources training/beat/resources
 
-The scores are those of mir_eval.beat.evaluate, which leaves out the first 5 seconds of
-a track, and the F-measure of downbeats; the baseline is librosa's beat tracker, with a
+The scores are those of mir_eval.beat.evaluate, which ignores the first 5 seconds of a
+track, and the F-measure of downbeats.  The baseline is librosa's beat tracker, with a
 downbeat at every fourth beat from the first.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
-#: Seconds between two beats that are one to the F-measure of mir_eval.
+#: Tolerance of mir_eval's F-measure, in seconds.
 WINDOW = 0.07
-#: Positions in the bar, and what has no beat on the other side.
+#: Positions in the bar, and the label of unmatched beats.
 LABELS = (*map(str, range(1, 8)), "no beat")
 
 
@@ -30,9 +30,9 @@ def score(reference, estimate):
     Returns
     -------
     dict of float or None
-        As mir_eval.beat.evaluate; ``downbeat_f_measure``, None where the reference does
-        not tell all positions in the bar; ``offset_seconds``, the median of estimated
-        minus annotated time over the beats that F-measure takes for correct.
+        The scores of mir_eval.beat.evaluate; ``downbeat_f_measure``, None if the
+        reference lacks a position in the bar, or has no downbeat; ``offset_seconds``,
+        the median of estimated minus annotated time over matched beats, None if none.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def score(reference, estimate):
         times = np.asarray([obs.time for obs in order])
         downbeat = np.asarray([obs.value == 1 for obs in order], dtype=bool)
         beats[side] = (
-            # A beat that is annotated twice is one.
+            # A beat that is annotated twice counts once.
             mir_eval.beat.trim_beats(np.unique(times)),
             mir_eval.beat.trim_beats(np.unique(times[downbeat])),
             all(obs.value is not None for obs in order),
@@ -75,15 +75,15 @@ def score(reference, estimate):
 
 
 def correct(reference, estimate):
-    """Return the confidence of each beat, whether it is one, and the weight 1."""
+    """Return the confidence of each beat, whether it is correct, and the weight 1."""
     hits = matched(reference, estimate).values()
     return [(obs.confidence, j in hits, 1) for j, obs in enumerate(estimate.data)]
 
 
 def confused(reference, estimate):
-    """Return the position of each beat, that of the beat estimated there, and 1.
+    """Return the position of each beat, that of its estimate, and the weight 1.
 
-    Beats of one side alone stand against ``no beat``.
+    Unmatched beats of either side are paired with ``no beat``.
     """
     expected, found = (
         ["beat" if obs.value is None else f"{obs.value:g}" for obs in annotation.data]
@@ -99,7 +99,7 @@ def confused(reference, estimate):
 
 
 def matched(reference, estimate):
-    """Return which beat of the estimate is which of the reference, as a dict."""
+    """Return a dict from each matched beat of the reference to that of the estimate."""
     import mir_eval
 
     expected, found = (
@@ -110,7 +110,7 @@ def matched(reference, estimate):
 
 
 def baseline(y, sr):
-    """Track beats with librosa, from onsets and one tempo.
+    """Track beats with librosa, from onsets and a single tempo.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def baseline(y, sr):
     Returns
     -------
     jams.Annotation
-        Every fourth beat is a downbeat, from the first.
+        Every fourth beat, from the first, is a downbeat.
 
     References
     ----------

@@ -1,10 +1,10 @@
-r"""Stage 0, chord: transpose each training track, audio and annotations alike.
+r"""Stage 0, chord: transpose each training track, audio and annotations.
 
     python training/chord/00-setup.py --corpus corpora/demo \
         --index training/chord/index_train.json --output-dir work/chord/augmented
 
 writes TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy for each of --semitones,
-and TRACK_ID.json, the record of what was made.
+and TRACK_ID.json, the record of the copies.
 """
 
 from crema import exceptions

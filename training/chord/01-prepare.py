@@ -1,4 +1,4 @@
-r"""Stage 1, chord: the pump; features and labels of each track and of its copies.
+r"""Stage 1, chord: build the pump; compute features and labels of tracks and copies.
 
     python training/chord/01-prepare.py --corpus corpora/demo \
         --index training/chord/index_train.json --augmented-dir work/chord/augmented \
@@ -18,7 +18,7 @@ def build(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
     """
     from crema import features
     from crema.compiled import pumpp

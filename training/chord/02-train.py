@@ -6,8 +6,7 @@ r"""Stage 2, chord: train the structured convolutional-recurrent network.
 
 The network has the stages and the structured heads of B. McFee and J. P. Bello,
 "Structured training for large-vocabulary chord recognition", ISMIR 2017; unlike theirs,
-it learns its weights for one root, and applies them to all twelve.  README.md describes
-it.
+it shares its weights among all twelve roots.  README.md describes it.
 """
 
 from crema import exceptions
@@ -23,13 +22,13 @@ def network(operators, args):
     operators : pumpp.Pump
         Names and shapes of inputs and outputs.
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
 
     Returns
     -------
     model : keras.Model
-        From the HCQT, shape (batch, frames, bins, harmonics), to the chord tag, and
-        to pitch classes, root and bass, on whose estimates the tag builds.
+        Maps the HCQT, shape (batch, frames, bins, harmonics), to the chord tag, pitch
+        classes, root and bass; the tag also depends on the other three.
     losses, metrics : list
         One entry per output.
     """
@@ -71,7 +70,7 @@ def network(operators, args):
     x = layers.Concatenate()([layers.Dense(args.channels // 2)(x), pitch, root, bass])
     x = around(x, 2 * args.channels)
     x = layers.Activation("relu")(x)
-    # The tags of a root stand together, the roots in the order of pumpp's labels.
+    # Tags are grouped by root; the roots are in the order of pumpp's labels.
     tags = operators["chord_tag"].labels
     qualities = layers.Dense(tags.index("N") // 12)(x)
     roots = [split(tag)[0] for tag in tags[: tags.index("N") : tags.index("N") // 12]]
@@ -80,7 +79,7 @@ def network(operators, args):
     tag = layers.Softmax(name="chord_tag.chord")(tag)
     pitch = layers.Reshape((-1, 12), name="chord_struct.pitch")(pitch)
 
-    # Padding of validation excerpts has weight 0 and must not thin out their mean.
+    # Padding of validation excerpts has weight 0 and must not count in the mean.
     mean = {"reduction": "mean_with_sample_weight"}
     one_of = losses.SparseCategoricalCrossentropy(**mean)
     return (
@@ -91,20 +90,19 @@ def network(operators, args):
 
 
 def flat(x):
-    """Return one row per frame."""
+    """Flatten the last two axes, to one row per frame."""
     from keras import layers
 
     return layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
 
 
 def decoder(files):
-    """Estimate how long chords last from the training annotations.
+    """Estimate the parameters of the decoder from the training annotations.
 
     Returns
     -------
     dict
-        The probability that the tag, and that the bass, stays the same from one frame
-        to the next.
+        Self-transition probabilities of the tag and of the bass, per frame.
     """
     return {
         "tag_self_transition": sampling.self_transition(files, "chord_tag.chord"),

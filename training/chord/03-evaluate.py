@@ -14,7 +14,7 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
-#: Qualities, as in the vocabulary; no chord; one outside of the vocabulary.
+#: Qualities of the vocabulary; no chord; outside of the vocabulary; wrong root.
 LABELS = (
     *("maj", "min", "7", "maj7", "min7", "minmaj7", "maj6", "min6"),
     *("dim", "dim7", "hdim7", "aug", "sus2", "sus4", "N", "X", "other root"),
@@ -32,7 +32,7 @@ def score(reference, estimate):
     Returns
     -------
     dict of float or None
-        As mir_eval.chord.evaluate; None where no chord of the reference is comparable.
+        The scores of mir_eval.chord.evaluate; None if no chord is comparable.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def score(reference, estimate):
 
     expected = intervals_of(reference)
     scores = chord.evaluate(*expected, *intervals_of(estimate))
-    # mir_eval gives 0 where nothing is comparable; there the reference too scores 0
+    # mir_eval returns 0 if nothing is comparable; the reference then also scores 0
     # against itself.
     perfect = chord.evaluate(*expected, *expected)
     return {
@@ -53,7 +53,7 @@ def score(reference, estimate):
 
 
 def intervals_of(annotation):
-    """Return intervals and labels without gaps; what has no label is X, unscored."""
+    """Return intervals and labels; a gap is filled with X, which is not scored."""
     from mir_eval import chord
 
     intervals, labels = [], []
@@ -83,7 +83,7 @@ def intervals_of(annotation):
 
 
 def correct(reference, estimate):
-    """Return confidence, whether root and all chord tones are right, and seconds."""
+    """Return confidence, whether root and chord tones are correct, and seconds."""
     from mir_eval import chord
 
     rows = []
@@ -95,7 +95,7 @@ def correct(reference, estimate):
 
 
 def confused(reference, estimate):
-    """Return the quality, that of the estimate if it has the same root, and seconds."""
+    """Return both qualities, or ``other root`` as the estimate's, and seconds."""
     from crema.tasks.chord import ChordTags
 
     simplify = ChordTags().simplify
@@ -105,7 +105,7 @@ def confused(reference, estimate):
         other, _, answer = simplify(found.value).partition(":")
         if answer and other != root:
             answer = "other root"
-        # What is outside of the vocabulary cannot be right.
+        # A chord outside of the vocabulary cannot be estimated correctly.
         if root != "X":
             rows.append((quality or root, answer or other, seconds))
     return rows
@@ -124,7 +124,7 @@ def baseline(y, sr):
     Returns
     -------
     jams.Annotation
-        The Viterbi path with a self-transition of 0.9.
+        The Viterbi path with a self-transition probability of 0.9.
     """
     from crema import segments
     from crema.compiled import librosa
@@ -134,7 +134,7 @@ def baseline(y, sr):
     triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
     templates = np.asarray([np.roll(t, k) for k in range(12) for t in triads], float)
     likeness = (templates / np.sqrt(3)) @ librosa.util.normalize(chroma, norm=2, axis=0)
-    # What is 34 dB below the loudest frame is taken for silence, and so for no chord.
+    # A frame 34 dB below the loudest counts as silence, which is no chord.
     loudness = chroma.max(axis=0)
     silent = loudness <= 0.02 * loudness.max()
     likeness = np.vstack([np.where(silent, 0, likeness), silent])
@@ -145,7 +145,7 @@ def baseline(y, sr):
         "chord",
         probability,
         [f"{root}:{quality}" for root, quality in qualities] + ["N"],
-        0.9,  # that a chord goes on
+        0.9,  # self-transition probability
         evaluate.HOP,
         len(y) / sr,
     )

@@ -1,10 +1,10 @@
-r"""Stage 0, key: transpose each training track, audio and annotations alike.
+r"""Stage 0, key: transpose each training track, audio and annotations.
 
     python training/key/00-setup.py --corpus corpora/demo \
         --index training/key/index_train.json --output-dir work/key/augmented
 
 writes TRACK_ID.0.flac and .jams, TRACK_ID.1..., one copy for each of --semitones,
-and TRACK_ID.json, the record of what was made.
+and TRACK_ID.json, the record of the copies.
 """
 
 from crema import exceptions

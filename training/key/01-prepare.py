@@ -1,12 +1,12 @@
-r"""Stage 1, key: the pump; features and labels of each track and of its copies.
+r"""Stage 1, key: build the pump; compute features and labels of tracks and copies.
 
     python training/key/01-prepare.py --corpus corpora/demo \
         --index training/key/index_train.json --augmented-dir work/key/augmented \
         --feature-dir work/key/features --pump training/key/resources/pump.pkl
 
-The features are a harmonic constant-Q transform, by default the one that the chord
-estimator uses, so that who wants both computes it once; the labels are the key of each
-frame and that of the whole track.
+The features are a harmonic constant-Q transform, by default that of the chord
+estimator, so that both can share it; the labels are the key of each frame and of the
+whole track.
 """
 
 from crema import exceptions
@@ -19,7 +19,7 @@ def build(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
     """
     from crema import features
     from crema.compiled import pumpp

@@ -4,8 +4,7 @@ r"""Stage 2, key: train the network.
         --feature-dir work/key/features --pump training/key/resources/pump.pkl \
         --resources training/key/resources
 
-Run again after a kill, it goes on from the last epoch.  README.md describes the
-network.
+An interrupted training resumes if it is run again.  README.md describes the network.
 """
 
 from crema import exceptions
@@ -20,12 +19,12 @@ def network(operators, args):
     operators : pumpp.Pump
         Names and shapes of inputs and outputs.
     args : argparse.Namespace
-        With the options of this script.
+        Options of this script.
 
     Returns
     -------
     model : keras.Model
-        From the HCQT, shape (batch, frames, bins, harmonics), to the key of the whole,
+        Maps the HCQT, shape (batch, frames, bins, harmonics), to the key of the whole,
         shape (batch, 24), and of each frame, shape (batch, frames, 24).
     losses, metrics : list
         One entry per output.
@@ -41,7 +40,7 @@ def network(operators, args):
     x = layers.Rescaling(1 / LEVELS)(levels)
     filters = args.local_filters, args.semitone_filters
     x = frames = pitch_classes(x, hcqt, *filters, activation="elu")
-    # A key is a matter of seconds.
+    # Keys last many seconds, so a low frame rate is enough.
     n = x.shape[3]
     x = Downsample(args.pooling)(layers.Reshape((-1, 12 * n))(x))
     x = layers.Reshape((-1, 12, n))(x)
@@ -53,15 +52,15 @@ def network(operators, args):
     local = by_tonic(x)
     frames = layers.Reshape((-1, 12 * n))(frames)
     local = Upsample(args.pooling, name="key.local")([local, frames])
-    # Not every second tells as much about the key of the whole as another.
+    # Some steps tell more about the key of the whole than others.
     attention = layers.Dense(1)(layers.AveragePooling2D((1, 12))(x))
     attention = layers.Softmax(axis=1)(layers.Reshape((-1, 1))(attention))
     whole = layers.Dot(axes=1)([attention, layers.Reshape((-1, 12 * args.channels))(x)])
     whole = by_tonic(layers.Reshape((1, 12, args.channels))(whole))
     overall = layers.Flatten(name="key.overall")(whole)
 
-    # Padding of validation excerpts has weight 0 and must not thin out their mean;
-    # what has no key does not count.
+    # Padding of validation excerpts has weight 0 and must not count in the mean; frames
+    # without a key are ignored.
     loss = losses.SparseCategoricalCrossentropy(
         ignore_class=-1, reduction="mean_with_sample_weight"
     )
@@ -69,7 +68,7 @@ def network(operators, args):
 
 
 def residual(x, channels, dilation, dropout):
-    """Add what a convolution sees around each step and each pitch class."""
+    """Apply a residual block with a convolution around each step and pitch class."""
     from keras import layers
 
     from crema.layers import around
@@ -82,7 +81,7 @@ def residual(x, channels, dilation, dropout):
 
 
 def by_tonic(x):
-    """Return the probabilities of the keys: for each tonic those of its modes."""
+    """Return the probabilities of the keys, with the same weights for each tonic."""
     from keras import layers
 
     from crema.tasks.key import KEYS
@@ -93,12 +92,12 @@ def by_tonic(x):
 
 
 def decoder(files):
-    """Estimate how long keys last from the training annotations.
+    """Estimate the parameters of the decoder from the training annotations.
 
     Returns
     -------
     dict
-        The probability that the key stays the same from one frame to the next.
+        Self-transition probability of the key, per frame.
     """
     return {"self_transition": sampling.self_transition(files, "key.local")}
 

@@ -4,7 +4,7 @@ r"""Stage 3, key: score the model on the test tracks, end to end from audio.
         --index training/key/index_test.json --resources training/key/resources
 
 The scores are the weighted score of mir_eval.key for the key of the whole track, the
-shares of the kinds of errors, and the share of time in which the local key is right.
+share of each kind of error, and the share of time in which the local key is correct.
 The baseline is a correlation of chroma with key profiles.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
-#: How often listeners found that each tone fits after a context in C major or C minor;
+#: Listeners' ratings of how well each tone fits a context in C major or C minor;
 #: C. Krumhansl, "Cognitive foundations of musical pitch", 1990, table 2.1.
 PROFILES = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -30,9 +30,9 @@ def score(reference, overall, local=None):
     Parameters
     ----------
     reference, overall : jams.Annotation
-        Namespace key_mode; what counts is the key that lasts longest.
+        Namespace key_mode; the key that lasts longest counts.
     local : jams.Annotation, optional
-        The keys that follow each other; by default `overall`.
+        Local keys; by default `overall`.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def score(reference, overall, local=None):
 
 
 def relation(reference, estimate):
-    """Name the relation of two classes of keys: how an estimate errs, if it does."""
+    """Return the relation of an estimated key class to that of the reference."""
     steps = (estimate - reference) % 12
     if estimate // 12 == reference // 12:
         return {0: "correct", 5: "fifth", 7: "fifth"}.get(steps, "other")
@@ -81,7 +81,7 @@ def relation(reference, estimate):
 
 
 def encoded(annotation):
-    """Return intervals and classes of an annotation of keys."""
+    """Return the intervals and key classes of an annotation."""
     from crema.tasks import key
 
     intervals, labels = annotation.to_interval_values()
@@ -92,7 +92,7 @@ def encoded(annotation):
 
 
 def correct(reference, *estimates):
-    """Return confidence, whether the key is right, and seconds, of both estimates."""
+    """Return confidence, whether the key is correct, and seconds, of all estimates."""
     from crema.tasks import key
 
     return [
@@ -117,7 +117,7 @@ def confused(reference, *estimates):
 
 
 def baseline(y, sr):
-    """Correlate the chroma of the whole track with key profiles.
+    """Correlate the mean chroma of the track with key profiles.
 
     Parameters
     ----------
