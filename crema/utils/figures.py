@@ -131,7 +131,7 @@ def spread(axis, values, mean, place, colour):
     dots = {"color": colour, "alpha": 0.35, "markersize": 4, "markeredgewidth": 0}
     # As pixels, because browsers cannot open an SVG of a hundred thousand dots.
     axis.plot(values, place + 0.26 * jitter, "o", rasterized=True, **dots)
-    # The mean of a score with only two values says everything.
+    # The mean of a score with at most two values says everything.
     if len(set(values)) > 2:
         line = {"color": colour, "linewidth": 1}
         axis.boxplot(

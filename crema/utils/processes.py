@@ -51,7 +51,7 @@ def n_cpus():
     """Return how many CPUs this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only on Linux
+    except AttributeError:  # only Linux has it
         return os.cpu_count() or 1
 
 
@@ -90,7 +90,7 @@ def attempts(function, tracks, jobs=1):
     Raises
     ------
     CremaError
-        Processes are killed whichever track they run.
+        Processes were killed, and no track finished.
     """
     if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:

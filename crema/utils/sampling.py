@@ -140,7 +140,7 @@ class Patches:
         self.seed = seed
         self.n_active = n_active
         self.rate = rate
-        #: Files that are shorter than a patch, as far as they were drawn.
+        #: Drawn files that are shorter than a patch.
         self.short = set()
 
     def batches(self, first_epoch, n_steps, skip=0):
