@@ -96,7 +96,7 @@ def check_ogg(path):
     ----------
     RFC 3533, sections 4 and 6.
     """
-    last, ended, whole, begun = {}, set(), True, False
+    numbers, ended, intact, has_content = {}, set(), True, False
     with open(path, "rb") as stream:
         while len(header := stream.read(27)) == 27 and header[:4] == b"OggS":
             flags, serial, number, checksum = struct.unpack_from(
@@ -106,19 +106,19 @@ def check_ogg(path):
             body = stream.read(sum(sizes))
             page = header[:22] + bytes(4) + header[26:] + sizes + body
             # The checksum of a truncated page is wrong, too.
-            whole &= checksum == ogg_checksum(page)
+            intact &= checksum == ogg_checksum(page)
             begins, ends = flags & 2, flags & 4
-            if begins and begun:
+            if begins and has_content:
                 raise AudioError(
                     f"{path}: holds several pieces, one after the other; take them "
                     "apart or convert it"
                 )
             if not begins:
-                whole &= number == last.get(serial, -1) + 1
-            last[serial], begun = number, begun or not begins
+                intact &= number == numbers.get(serial, -1) + 1
+            numbers[serial], has_content = number, has_content or not begins
             if ends:
                 ended.add(serial)
-    if not whole or ended != set(last):
+    if not intact or ended != set(numbers):
         raise AudioError(
             f"{path}: truncated or damaged; replace the file or leave it out"
         )

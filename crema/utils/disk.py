@@ -33,19 +33,19 @@ def atomic(path):
     CremaError
         The file cannot be written (disk full, no permission, ...).
     """
-    given = pathlib.Path(path)
+    requested = pathlib.Path(path)
     # Replace the target of a symbolic link, not the link.
-    path = pathlib.Path(os.path.realpath(given))
+    path = pathlib.Path(os.path.realpath(requested))
     # The leading dot hides it from globs over the copies of a track.
-    end = f".{os.getpid()}{path.suffix}"
+    ending = f".{os.getpid()}{path.suffix}"
     # A name has at most 255 bytes; no character is cut in half.
-    start = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(end))]
-    temporary = path.with_name(start.decode(errors="ignore") + end)
+    beginning = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(ending))]
+    temporary = path.with_name(beginning.decode(errors="ignore") + ending)
     try:
         # /dev/null, /dev/stdout or a pipe to another program cannot be replaced.
-        system = os.path.abspath(given).startswith(("/dev/", "/proc/"))
-        if system or given.is_fifo() or given.is_char_device():
-            path = given
+        special = os.path.abspath(requested).startswith(("/dev/", "/proc/"))
+        if special or requested.is_fifo() or requested.is_char_device():
+            path = requested
             yield path
             return
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -363,16 +363,16 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     figures = parser.add_subparsers(dest="figure", required=True)
     for draw in (curves, scores, tracks, confusion, runtimes):
-        made = figures.add_parser(draw.__name__)
-        made.add_argument("source", type=pathlib.Path)
-        made.add_argument("path", type=pathlib.Path)
-        made.set_defaults(draw=draw)
+        subparser = figures.add_parser(draw.__name__)
+        subparser.add_argument("source", type=pathlib.Path)
+        subparser.add_argument("path", type=pathlib.Path)
+        subparser.set_defaults(draw=draw)
         if draw is runtimes:
-            made.add_argument("--logs", type=pathlib.Path, required=True)
-            cli.leave_out_option(made)
-    given = vars(parser.parse_args(argv))
-    del given["figure"]
-    given.pop("draw")(**given)
+            subparser.add_argument("--logs", type=pathlib.Path, required=True)
+            cli.leave_out_option(subparser)
+    options = vars(parser.parse_args(argv))
+    del options["figure"]
+    options.pop("draw")(**options)
 
 
 if __name__ == "__main__":

@@ -48,15 +48,15 @@ def check(directory):
         return
     text = path.read_text(encoding="utf-8")
     listed = {line.partition("  ")[2] for line in text.splitlines()}
-    found = sorted(
+    files = sorted(
         file
         for file in directory.iterdir()
         if file.name in listed or file.stem in LOADED
     )
-    if text != lines(found):
-        missing = sorted(listed - {file.name for file in found})
-        what = f" ({missing[0]} is missing)" if missing else ""
+    if text != lines(files):
+        missing = sorted(listed - {file.name for file in files})
+        detail = f" ({missing[0]} is missing)" if missing else ""
         raise ModelError(
-            f"{directory}: its files are not those that were released{what}; install "
+            f"{directory}: its files are not those that were released{detail}; install "
             "crema again, or name another model"
         )

@@ -42,7 +42,7 @@ def begin_with(paths, model, inputs):
     improves accuracy without increasing inference time", ICML 2022.  Their trainings
     all began with the same weights.
     """
-    each = []
+    all_weights = []
     for path in paths:
         if not path.is_file():
             raise ModelError(
@@ -63,8 +63,10 @@ def begin_with(paths, model, inputs):
             ) from error
         if path.suffix == ".onnx":
             normalise(model, inputs())
-        each.append(model.get_weights())
-    model.set_weights([np.mean(alike, axis=0) for alike in zip(*each, strict=True)])
+        all_weights.append(model.get_weights())
+    model.set_weights(
+        [np.mean(alike, axis=0) for alike in zip(*all_weights, strict=True)]
+    )
 
 
 def from_onnx(exported, model):
@@ -95,7 +97,7 @@ def from_onnx(exported, model):
     if ends[-1] >= MOST:
         raise ModelError(f"only a model.h5 keeps more than {MOST:,} weights")
     numbers = np.arange(1, ends[-1] + 1, dtype=np.float32)
-    found = np.full(len(numbers), np.nan, np.float32)
+    recovered = np.full(len(numbers), np.nan, np.float32)
 
     def assign(values):
         parts = np.split(values, ends[:-1])
@@ -122,8 +124,8 @@ def from_onnx(exported, model):
     ):
         # A constant that does not change its sign with the weights is not a weight.
         weights = (place != 0) & (place == -opposite)
-        found[np.rint(place[weights]).astype(int) - 1] = values[weights]
-    assign(found)
+        recovered[np.rint(place[weights]).astype(int) - 1] = values[weights]
+    assign(recovered)
     if any(np.isnan(weight).any() for weight in model.get_weights()):
         raise ModelError("some weights are not in it")
 
@@ -139,16 +141,18 @@ def normalise(model, inputs):
     inputs : dict of np.ndarray
         The batch; it passes in training mode, with random filters and dropout.
     """
-    found = normalisations(model)
-    if not found:
+    layers = normalisations(model)
+    if not layers:
         return
-    into = keras.Model(model.inputs, [layer.input for layer in found])
-    for layer in found:
+    to_inputs = keras.Model(model.inputs, [layer.input for layer in layers])
+    for layer in layers:
         layer.trainable = False  # so that it uses its stored statistics
-    inside = into([inputs[tensor.name] for tensor in model.inputs], training=True)
-    for layer in found:
+    layer_inputs = to_inputs(
+        [inputs[tensor.name] for tensor in model.inputs], training=True
+    )
+    for layer in layers:
         layer.trainable = True
-    for layer, x in zip(found, inside, strict=True):
+    for layer, x in zip(layers, layer_inputs, strict=True):
         x = np.asarray(x, dtype=np.float64)
         axes = tuple(axis for axis in range(x.ndim) if axis != layer.axis % x.ndim)
         mean, variance = x.mean(axes), x.var(axes)

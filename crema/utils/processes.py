@@ -43,8 +43,8 @@ def limited(threads):
 
 def n_threads():
     """Return how many threads a library may use: OMP_NUM_THREADS, else all CPUs."""
-    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(said) if said.isdecimal() and int(said) else n_cpus()
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(limit) if limit.isdecimal() and int(limit) else n_cpus()
 
 
 def n_cpus():

@@ -57,24 +57,24 @@ def release(args):
     splits = {"train": kept, "validation": held_out, "test": list(splits["test"])}
     settings["hashes"]["corpus"] = corpus_hash(cli.corpus(args), splits)
 
-    made, old = (output.with_name(f".{output.name}.{name}") for name in ("new", "old"))
-    for left in (made, old):
-        shutil.rmtree(left, ignore_errors=True)
-    made.mkdir(parents=True)
+    new, old = (output.with_name(f".{output.name}.{name}") for name in ("new", "old"))
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
     exported = export.to_onnx(network.load(resources / "model.h5").model)
-    with disk.atomic(made / "model.onnx") as temporary:
+    with disk.atomic(new / "model.onnx") as temporary:
         temporary.write_bytes(exported.SerializeToString())
-    disk.write_json(made / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
-    disk.write_json(made / "settings.json", settings)
-    disk.write_json(made / "splits.json", splits)
+    disk.write_json(new / "pump.json", pump.to_json(pump.load(resources / "pump.pkl")))
+    disk.write_json(new / "settings.json", settings)
+    disk.write_json(new / "splits.json", splits)
     for name in ("decoder.json", "version.txt"):
-        disk.write_text(made / name, (resources / name).read_text(encoding="utf-8"))
-    disk.write_text(made / "card.md", card(settings, scores, splits, args.notes))
-    disk.write_text(made / hashes.SUMS, hashes.listing(made))
-    models.load(made)
+        disk.write_text(new / name, (resources / name).read_text(encoding="utf-8"))
+    disk.write_text(new / "card.md", card(settings, scores, splits, args.notes))
+    disk.write_text(new / hashes.SUMS, hashes.listing(new))
+    models.load(new)
     if output.exists():
         output.rename(old)
-    made.rename(output)
+    new.rename(output)
     shutil.rmtree(old, ignore_errors=True)
     print(f"{output}: version {version}, {size(output) / 1e6:.1f} MB")
 

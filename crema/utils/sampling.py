@@ -72,7 +72,7 @@ def copies(feature_dir, tracks):
     DataError
         A track has no features, or fewer copies than another.
     """
-    found = collections.defaultdict(list)
+    files = collections.defaultdict(list)
     # One listing for all: a glob per track would read the directory each time.
     try:
         names = [entry.name for entry in os.scandir(feature_dir)]
@@ -84,14 +84,14 @@ def copies(feature_dir, tracks):
         if name.endswith(".h5") and not name.startswith("."):
             track, _, copy = name[: -len(".h5")].partition(".")
             order = (int(copy) if copy.isdecimal() else -1, copy)
-            found[track].append((order, pathlib.Path(feature_dir, name)))
+            files[track].append((order, pathlib.Path(feature_dir, name)))
     listed = {}
     for track in tracks:
-        if not any(not copy for (_, copy), _ in found[track]):
+        if not any(not copy for (_, copy), _ in files[track]):
             raise DataError(
                 f"{feature_dir}: track {track} has no features; run prepare on it"
             )
-        listed[track] = [path for _, path in sorted(found[track])]
+        listed[track] = [path for _, path in sorted(files[track])]
     counts = {len(paths) for paths in listed.values()}
     if len(counts) > 1:
         short = min(listed, key=lambda track: len(listed[track]))

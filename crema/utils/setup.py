@@ -108,9 +108,9 @@ def make_copies(track_id, corpus, directory, audio_format, deformer):
     seconds = len(y) / sample_rate
     if seconds < SHORTEST or not y.any():
         short = f"{seconds:.2f} s long, less than {SHORTEST} s"
-        what = short if seconds < SHORTEST else "silent throughout"
+        fault = short if seconds < SHORTEST else "silent throughout"
         raise AudioError(
-            f"{corpus.audio(track_id)}: is {what}; replace the file or leave it out"
+            f"{corpus.audio(track_id)}: is {fault}; replace the file or leave it out"
         )
     jam = jamsfile.read(corpus.jams(track_id))
     # The annotation must state the duration of the audio, even if the file does not.

@@ -19,7 +19,7 @@ def main(argv=None):
         type=float,
         nargs="*",
         default=[0.794, 0.891, 1.122, 1.26],
-        help="one copy each, so many times as fast",
+        help="one copy each, faster by this factor",
     )
     args = parser.parse_args(argv)
 

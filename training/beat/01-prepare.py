@@ -50,16 +50,19 @@ def main(argv=None):
         "--hop-length", type=int, default=220, help="samples from frame to frame"
     )
     parser.add_argument(
-        "--window", type=int, default=1024, help="samples that a frame looks at"
+        "--window", type=int, default=1024, help="samples in an analysis window"
     )
     parser.add_argument(
-        "--mel-bands", type=int, default=81, help="a multiple of 9: they are pooled"
+        "--mel-bands", type=int, default=81, help="a multiple of 9, because of pooling"
     )
     parser.add_argument(
         "--octaves", type=int, default=6, help="of the constant-Q transform, up from C1"
     )
     parser.add_argument(
-        "--hold", type=int, default=8, help="frames that each value of it is held for"
+        "--hold",
+        type=int,
+        default=8,
+        help="frames per value of the constant-Q transform",
     )
     args = parser.parse_args(argv)
     prepare.run(args, lambda: build(args))

@@ -87,25 +87,25 @@ def decoder(files):
 
     ratios, bars = [], np.ones(len(METERS))
     # Add-one smoothing, so that nothing is impossible.
-    counts, firsts = np.ones(2), np.ones(2)
+    beat_counts, downbeat_counts = np.ones(2), np.ones(2)
     fields = ("beat.beat", "beat.downbeat")
-    for both in zip(*(sampling.labels(files, name) for name in fields), strict=True):
-        for beat, downbeat in zip(*both, strict=True):
-            counts += np.bincount(beat[beat >= 0], minlength=2)
+    for arrays in zip(*(sampling.labels(files, name) for name in fields), strict=True):
+        for beat, downbeat in zip(*arrays, strict=True):
+            beat_counts += np.bincount(beat[beat >= 0], minlength=2)
             frames = np.flatnonzero(beat[:, 0] == 1)
             ratios.append(np.diff(np.log(np.diff(frames))))
             position = downbeat[frames, 0]
-            firsts += np.bincount(position[position >= 0], minlength=2)
-            first = np.flatnonzero(position == 1)
-            lengths = np.diff(first)
+            downbeat_counts += np.bincount(position[position >= 0], minlength=2)
+            starts = np.flatnonzero(position == 1)
+            lengths = np.diff(starts)
             bars += [np.sum(lengths == meter) for meter in METERS]
     # The median absolute deviation is robust to errors of annotators.
     deviation = 1.4826 * np.median(np.abs(np.concatenate([*ratios, [0.0]])))
     # A corpus is biased: mix its meters half and half with a uniform distribution.
     meters = 0.5 * bars / bars.sum() + 0.5 / len(METERS)
     return {
-        "beat_prior": float(min(WIDTH * counts[1] / counts.sum(), 0.5)),
-        "downbeat_prior": float(firsts[1] / firsts.sum()),
+        "beat_prior": float(min(WIDTH * beat_counts[1] / beat_counts.sum(), 0.5)),
+        "downbeat_prior": float(downbeat_counts[1] / downbeat_counts.sum()),
         # A corpus of sequenced music must not rule out the tempo of human players.
         "interval_deviation": float(np.clip(deviation, 0.03, 0.2)),
         "meters": meters.tolist(),
@@ -117,12 +117,19 @@ def main(argv=None):
     parser = train.parser(__doc__)
     parser.set_defaults(patch_duration=20.0, batch_size=12)
     option = parser.add_argument_group("network").add_argument
-    option("--filters", type=int, default=8, help="3 x 3, then twice as many")
-    option("--channels", type=int, default=32, help="of each frame, after them")
-    option("--harmony-filters", type=int, default=16, help="of each pitch class")
-    option("--dilations", type=int, default=8, help="layers, each twice as wide")
-    option("--recurrent-units", type=int, default=64, help="per direction")
-    option("--dropout", type=float, default=0.1, help="share of activations")
+    option(
+        "--filters",
+        type=int,
+        default=8,
+        help="of 3 x 3; the second layer has twice as many",
+    )
+    option("--channels", type=int, default=32, help="per frame, after the filters")
+    option("--harmony-filters", type=int, default=16, help="per pitch class")
+    option(
+        "--dilations", type=int, default=8, help="layers, each with twice the dilation"
+    )
+    option("--recurrent-units", type=int, default=64, help="of the GRU, per direction")
+    option("--dropout", type=float, default=0.1, help="share of activations to drop")
     args = parser.parse_args(argv)
     train.run(args, "beat", network, decoder, monitor="val_loss")
 

@@ -57,13 +57,13 @@ def network(operators, args):
         x = layers.Bidirectional(gru)(x)
     x = AllPitchClasses()(x)
 
-    everywhere = layers.AveragePooling2D((1, 12))(x)
+    pooled = layers.AveragePooling2D((1, 12))(x)
     pitch = layers.Dense(1, activation="sigmoid")(x)
     root = layers.Dense(1)(x)
     bass = layers.Dense(1)(x)
-    one = [
+    root_and_bass = [
         layers.Softmax(name=f"chord_struct.{name}")(
-            layers.Concatenate()([flat(logit), flat(layers.Dense(1)(everywhere))])
+            layers.Concatenate()([flat(logit), flat(layers.Dense(1)(pooled))])
         )
         for name, logit in (("root", root), ("bass", bass))
     ]
@@ -74,17 +74,17 @@ def network(operators, args):
     tags = operators["chord_tag"].labels
     qualities = layers.Dense(tags.index("N") // 12)(x)
     roots = [split(tag)[0] for tag in tags[: tags.index("N") : tags.index("N") // 12]]
-    rest = layers.Dense(len(tags) - tags.index("N"))(everywhere)
-    tag = layers.Concatenate()([flat(Order(roots)(qualities)), flat(rest)])
+    other_tags = layers.Dense(len(tags) - tags.index("N"))(pooled)
+    tag = layers.Concatenate()([flat(Order(roots)(qualities)), flat(other_tags)])
     tag = layers.Softmax(name="chord_tag.chord")(tag)
     pitch = layers.Reshape((-1, 12), name="chord_struct.pitch")(pitch)
 
     # Padding of validation excerpts has weight 0 and must not count in the mean.
     mean = {"reduction": "mean_with_sample_weight"}
-    one_of = losses.SparseCategoricalCrossentropy(**mean)
+    crossentropy = losses.SparseCategoricalCrossentropy(**mean)
     return (
-        Model(levels, [tag, pitch, *one]),
-        [one_of, losses.BinaryCrossentropy(**mean), one_of, one_of],
+        Model(levels, [tag, pitch, *root_and_bass]),
+        [crossentropy, losses.BinaryCrossentropy(**mean), crossentropy, crossentropy],
         [["sparse_categorical_accuracy"], [], [], []],
     )
 
@@ -114,12 +114,16 @@ def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
     option = parser.add_argument_group("network").add_argument
-    option("--local-filters", type=int, default=8, help="of 5 x 5")
-    option("--semitone-filters", type=int, default=8, help="of a semitone")
-    option("--channels", type=int, default=20, help="of each pitch class, after them")
-    option("--layers", type=int, default=2, help="over all pitch classes")
+    option("--local-filters", type=int, default=8, help="of 5 x 5 frames and bins")
+    option(
+        "--semitone-filters", type=int, default=8, help="over the bins of a semitone"
+    )
+    option(
+        "--channels", type=int, default=20, help="per pitch class, after the filters"
+    )
+    option("--layers", type=int, default=2, help="convolutions over all pitch classes")
     option("--recurrent-units", type=int, default=32, help="per GRU and direction")
-    option("--dropout", type=float, default=0.1, help="share of the channels")
+    option("--dropout", type=float, default=0.1, help="share of channels to drop")
     option("--colour", type=float, default=12.0, help="of random filters, in dB")
     args = parser.parse_args(argv)
     train.run(args, "chord", network, decoder, monitor="val_chord_tag.chord_loss")

@@ -19,7 +19,7 @@ def main(argv=None):
         type=int,
         nargs="*",
         default=[-4, -2, 2, 4],
-        help="one copy each, transposed by so many semitones",
+        help="semitones to transpose by, one copy each",
     )
     args = parser.parse_args(argv)
 

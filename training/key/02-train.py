@@ -107,12 +107,16 @@ def main(argv=None):
     parser = train.parser(__doc__)
     parser.set_defaults(patch_duration=30.0, batch_size=16, learning_rate=2e-3)
     option = parser.add_argument_group("network").add_argument
-    option("--local-filters", type=int, default=4, help="of 5 x 5")
-    option("--semitone-filters", type=int, default=4, help="of a semitone")
-    option("--pooling", type=int, default=10, help="frames per step after them")
-    option("--channels", type=int, default=8, help="of each pitch class")
-    option("--dilations", type=int, default=3, help="layers, each twice as wide")
-    option("--dropout", type=float, default=0.4, help="share of activations")
+    option("--local-filters", type=int, default=4, help="of 5 x 5 frames and bins")
+    option(
+        "--semitone-filters", type=int, default=4, help="over the bins of a semitone"
+    )
+    option("--pooling", type=int, default=10, help="frames per step, after the filters")
+    option("--channels", type=int, default=8, help="per pitch class")
+    option(
+        "--dilations", type=int, default=3, help="layers, each with twice the dilation"
+    )
+    option("--dropout", type=float, default=0.4, help="share of activations to drop")
     args = parser.parse_args(argv)
     train.run(args, "key", network, decoder, monitor="val_loss")
 
