@@ -168,10 +168,10 @@ def check_indexes():
 
 
 def model_in(path):
-    """The estimator whose model a directory holds, None if none, and its version file.
+    """Return the estimator of the model in a directory, or None, and its version file.
 
-    The resources of an estimator, which may have no model yet, are named as by the rule
-    that trains it, however the path names them.
+    The resources of an estimator, which need not hold a model yet, get the path that
+    the rule train declares, however `path` spells it.
     """
     for name in ESTIMATORS:
         own = f"training/{name}/resources"

@@ -564,7 +564,7 @@ def test_a_bad_model_ends_it(batches, monkeypatch):
 
 @pytest.fixture
 def annotated(tmp_path, monkeypatch):
-    """A function that runs the program on song.wav, with models that tell one chord."""
+    """A function that runs the program on song.wav, with a stub model."""
 
     class Model:
         names = ("chord", "key")
@@ -609,12 +609,12 @@ def test_what_crema_wrote_is_written_over(annotated):
     for label in ("C:maj", "D:maj", "C:maj"):
         annotated(label=label)
         assert label in path.read_text()
-        os.utime(path, (1, 1))  # as that of a copy
+        os.utime(path, (1, 1))  # a new time, as after copying
     annotated("--posteriors", "--plot")
     assert (annotated.out / "song.npz").exists() and (
         annotated.out / "song.png"
     ).exists()
-    # One of another song of this name is crema's own, too.
+    # A file of another song of the same name is crema's own, too.
     other = annotated.out.with_name("elsewhere") / "song.wav"
     other.parent.mkdir()
     annotated.audio.rename(other)
@@ -622,7 +622,7 @@ def test_what_crema_wrote_is_written_over(annotated):
 
 
 def test_what_others_wrote_stays(annotated, capsys):
-    """As a reference beside its audio."""
+    """For example, a reference beside its audio."""
     annotated.out.mkdir()
     path = annotated.out / "song.jams"
     path.write_text("mine")

@@ -179,7 +179,7 @@ def test_chords_are_written_as_over_staves(label, name):
             ("D:minor", True),
             ("Db:minor", False),
         ],
-        # As in F, A flat, E, G, B flat and F sharp.
+        # Spelt as F, A flat, E, G, B flat and F sharp major.
         *[("G:dorian", True), ("C:phrygian", True), ("A:lydian", False)],
         *[("D:mixolydian", False), ("G:aeolian", True), ("F:locrian", False)],
         ("N", False),
