@@ -309,6 +309,48 @@ def test_the_length_of_an_mp3_counts_where_it_is_told(tmp_path, tag):
     assert len(audiofile.read(path)[0]) > 24000
 
 
+@pytest.mark.parametrize(
+    "rate", [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]
+)
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("mode", ["CONSTANT", "AVERAGE", "VARIABLE"])
+def test_the_frames_of_an_mp3_tell_its_duration(tmp_path, rate, channels, mode):
+    path = tmp_path / "a.mp3"
+    draw = np.random.default_rng(0)
+    y = tone(3, rate) * draw.uniform(0, 1, 3 * rate)
+    y = np.stack([y, -0.5 * y], axis=1)[:, :channels]
+    soundfile.write(path, y, rate, bitrate_mode=mode)
+    whole = path.read_bytes()
+    # An ID3v2 tag with a picture; an ID3v1 tag, text, and what only looks like a frame.
+    before = b"ID3\3\0\0\0\1\0\0" + draw.bytes(1 << 14)
+    after = b"TAG".ljust(128, b"\0") + b"free text" + b"\xff\xfb\x90\0" * 9999
+    for tagged in (whole, before + whole + after):
+        path.write_bytes(tagged)
+        assert abs(len(audiofile.read(path)[0]) - len(y)) < 2400
+        assert 3 <= containers.mp3_duration(path) < 3.4
+
+
+def test_an_mp3_of_which_only_the_beginning_is_read_is_refused(tmp_path):
+    path = tmp_path / "a.mp3"
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 8 * 24000)
+    y[24000:] *= 1e-3
+    soundfile.write(path, y, 24000, bitrate_mode="VARIABLE")
+    whole = path.read_bytes()
+    first, _ = containers.MP3_FRAMES[whole[:3]]
+    # libsndfile guesses its length by frames that are larger than most.
+    path.write_bytes(whole[first:])
+    assert not containers.tells_length(path)
+    with pytest.raises(AudioError, match=r"only the first [1-6] of 8 s could be read"):
+        audiofile.read(path)
+    # Of several pieces, it reads the first.
+    for between in (b"", b"TAG".ljust(128, b"\0") + b"ID3\3\0\0\0\0\0\0"):
+        path.write_bytes(whole + between + whole)
+        with pytest.raises(AudioError) as caught:
+            audiofile.read(path)
+        line = one_line(caught, path)
+        assert "only the first 8 of 16 s" in line and "convert it to FLAC" in line
+
+
 def test_the_name_of_an_audio_file_need_not_be_text(tmp_path):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav")
     with open(path, "wb") as stream:

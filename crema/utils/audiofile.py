@@ -39,8 +39,8 @@ def read(path, sample_rate=None):
     Raises
     ------
     AudioError
-        The file is missing, unreadable, not audio, truncated or empty, or holds
-        samples that are not finite.
+        The file is missing, unreadable, not audio, truncated or empty, holds samples
+        that are not finite, or is an MP3 of which libsndfile reads only a part.
     """
     import soundfile
 
@@ -60,6 +60,7 @@ def read(path, sample_rate=None):
             expected, rate = stream.frames, stream.samplerate
             missing = containers.missing(path, stream)
             y = mixed_down(path, stream)
+            form = stream.format
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise unreadable(path, error, opened) from error
     if not len(y):
@@ -69,6 +70,8 @@ def read(path, sample_rate=None):
             f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
             "read; replace the file or leave it out"
         )
+    if form == "MP3":
+        containers.check_mp3(path, len(y) / rate)
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate

@@ -1,6 +1,8 @@
 """Checks of the length that an audio file declares, which libsndfile lacks."""
 
+import itertools
 import math
+import mmap
 import os
 import re
 import struct
@@ -13,6 +15,12 @@ MP3_PADDING = 2400
 #: Headers that declare the length of an MP3 in its first frame, and the number of bytes
 #: to search for them.
 MP3_HEADERS, MP3_FRAME = (b"Xing", b"Info", b"VBRI"), 4096
+#: Seconds of an MP3 that need not be read: padding, and damaged frames at its end.
+MP3_UNREAD = 1.0
+#: Bitrates in kbit/s of MPEG-1 Layer III, and of MPEG-2 and 2.5, in the order of their
+#: index in the header of a frame.
+BITRATES_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+BITRATES_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 #: Number of frames that libsndfile reports for a FLAC of undeclared length.
 UNKNOWN = 2**63 - 1
 #: Log of libsndfile on a WAV, AIFF, W64, RF64 or AU: bytes declared and present.
@@ -71,14 +79,104 @@ def tagged(path, stream):
 def tells_length(path):
     """Return whether an MP3 declares its length, which libsndfile else guesses."""
     with open(path, "rb") as file:
-        tag = file.read(10)
-        if tag[:3] == b"ID3" and len(tag) == 10:
-            a, b, c, d = tag[6:]  # length of the tag, 7 bits in each byte
-            file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
-        else:
-            file.seek(0)
+        skip_id3(file)
         frame = file.read(MP3_FRAME)
     return any(header in frame for header in MP3_HEADERS)
+
+
+def skip_id3(file):
+    """Go to the end of the ID3v2 tag at the beginning of a file, if it has one."""
+    tag = file.read(10)
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        a, b, c, d = tag[6:]  # its length, 7 bits in each byte
+        file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
+    else:
+        file.seek(0)
+
+
+def mp3_frames():
+    """Return the size and the duration of the frames of an MP3, by their header.
+
+    Returns
+    -------
+    dict of bytes to (int, float)
+        Bytes and seconds of a frame of Layer III, by its first three bytes.  Frames of
+        free format, whose headers do not hold a bitrate, are left out.
+
+    References
+    ----------
+    ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3; ISO/IEC 13818-3, 2.4.2.3.
+    """
+    frames = {}
+    # MPEG-1, MPEG-2, and MPEG-2.5 (not standardised).
+    for version, divisor in ((0xFA, 1), (0xF2, 2), (0xE2, 4)):
+        n_samples, bitrates = (1152, BITRATES_1) if divisor == 1 else (576, BITRATES_2)
+        for unprotected, third in itertools.product((0, 1), range(0x10, 0xF0)):
+            if third >> 2 & 3 == 3:
+                continue  # a reserved sampling rate
+            rate = (44100, 48000, 32000)[third >> 2 & 3] // divisor
+            bitrate, padding = 1000 * bitrates[(third >> 4) - 1], third >> 1 & 1
+            size = n_samples // 8 * bitrate // rate + padding
+            frames[bytes([0xFF, version | unprotected, third])] = size, n_samples / rate
+    return frames
+
+
+MP3_FRAMES = mp3_frames()
+#: Any of these headers.
+MP3_SYNC = re.compile(
+    b"\xff[%s][%s]"
+    % tuple(re.escape(bytes({h[i] for h in MP3_FRAMES})) for i in (1, 2))
+)
+
+
+def check_mp3(path, seconds):
+    """Check that all of an MP3 was read, by the number of its frames.
+
+    libsndfile guesses the length of an MP3 that does not tell it, and reads only the
+    first of several that were put together.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    seconds : float
+        Duration of the audio that was read.
+
+    Raises
+    ------
+    AudioError
+        There is more.
+    """
+    duration = mp3_duration(path)
+    if duration > seconds + MP3_UNREAD:
+        raise AudioError(
+            f"{path}: only the first {seconds:.0f} of {duration:.0f} s could be read; "
+            "convert it to FLAC, for example with ffmpeg"
+        )
+
+
+def mp3_duration(path):
+    """Return the total duration in seconds of the frames of an MP3.
+
+    The first header, and the first after anything that is not a frame, such as a tag,
+    counts only if a frame of the same duration follows.
+    """
+    with open(path, "rb") as file:
+        skip_id3(file)
+        at = file.tell()
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    duration = 0.0
+    while sync := MP3_SYNC.search(data, at):
+        at = sync.start()
+        size, seconds = MP3_FRAMES[sync[0]]
+        _, following = MP3_FRAMES.get(data[at + size : at + size + 3], (0, 0))
+        if following != seconds:
+            at += 1
+            continue
+        while frame := MP3_FRAMES.get(data[at : at + 3]):
+            at += frame[0]
+            duration += frame[1]
+    return duration
 
 
 def check_ogg(path):
