@@ -72,6 +72,13 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 
 def annotate_all(songs, record, model, tasks, form, jobs):
     """Annotate the files that a record does not hold; see :func:`run`."""
+    for song in songs:
+        other = record.other(song.audio)
+        if other:
+            raise CremaError(
+                f"{song.audio}: {record.path.parent} holds the annotation of {other}, "
+                "which has the same name; rename one or use two directories"
+            )
     waiting = [
         song._replace(written=record.written(song.annotation))
         for song in songs
@@ -228,6 +235,34 @@ class Record:
             lines[key] = entry
             owners |= claimed
         return lines
+
+    @functools.cached_property
+    def named(self):
+        """The newest entry of the record for each stem of an audio file."""
+        return {pathlib.Path(entry["audio"]).stem: entry for entry in self.entries}
+
+    def other(self, audio):
+        """Return another audio file of the same stem whose annotation is here.
+
+        Parameters
+        ----------
+        audio : str
+            The audio file that is to be annotated.
+
+        Returns
+        -------
+        str or None
+            None as well if the other file no longer exists: it was moved, or its
+            outputs were.
+        """
+        entry = self.named.get(pathlib.Path(audio).stem)
+        if not entry or entry["audio"] == os.path.abspath(audio):
+            return None
+        outputs = [self.path.parent / name for name in entry["files"]]
+        if not os.path.exists(entry["audio"]) or not any(map(os.path.exists, outputs)):
+            return None
+        linked = os.path.exists(audio) and os.path.samefile(audio, entry["audio"])
+        return None if linked else entry["audio"]
 
     @functools.cached_property
     def sums(self):

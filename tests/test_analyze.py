@@ -15,7 +15,7 @@ import jams
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT, annotate
+from conftest import ROOT, annotate, one_line
 
 from crema import (
     analyze,
@@ -619,6 +619,24 @@ def test_what_crema_wrote_is_written_over(annotated):
     other.parent.mkdir()
     annotated.audio.rename(other)
     assert program.main([str(other), "--output-dir", str(annotated.out)]) == 0
+
+
+def test_a_song_of_the_same_name_is_not_written_over(annotated):
+    annotated()
+    path, options = annotated.out / "song.jams", ["--output-dir", str(annotated.out)]
+    before = path.read_bytes()
+    other, link = (annotated.out.parent / name / "song.wav" for name in ("b", "c"))
+    audiofile.write(other, tone(1), RATE)
+    link.parent.symlink_to(annotated.audio.parent)
+    assert program.main([str(link), *options]) == 0
+    for form in ("jams", "lab"):
+        with pytest.raises(CremaError) as caught:
+            program.main([str(other), *options, "--format", form])
+        line = one_line(caught, other)
+        assert "song.wav, which has the same name; rename one" in line
+    assert path.read_bytes() == before
+    path.unlink()
+    assert program.main([str(other), *options]) == 0
 
 
 def test_what_others_wrote_stays(annotated, capsys):
