@@ -17,7 +17,7 @@ import sys
 from crema import batch, exceptions, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError
-from crema.utils import cli, jamsfile
+from crema.utils import cli, disk, jamsfile
 from crema.version import __version__
 
 
@@ -135,7 +135,7 @@ def destinations(args):
     ------
     CremaError
         The options contradict each other, two files would share an output, or an
-        output is the audio.
+        output is the audio or cannot be written.
     """
     output, directory = args.output, args.output_dir
     extras = {"posteriors": args.posteriors, "plot": args.plot}
@@ -153,6 +153,8 @@ def destinations(args):
                 raise CremaError(f"--{option} needs the name of a file")
         song = batch.Song(args.audio[0], output, **extras)
         keep_audio(song)
+        for path in filter(None, (output, *extras.values())):
+            disk.check_writable(path)
         return form, [song]
     for option, value in extras.items():
         if isinstance(value, pathlib.Path):

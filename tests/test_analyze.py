@@ -359,6 +359,22 @@ def test_the_audio_is_not_written_over(option, tmp_path):
         program.main([str(audio), *options])
 
 
+@pytest.mark.parametrize("option", ["-o", "--posteriors", "--plot"])
+def test_where_nothing_can_be_written_is_told_at_the_start(
+    option, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(batch, "run", None)
+    name = {"-o": "a.json", "--posteriors": "a.npz", "--plot": "a.png"}[option]
+    (tmp_path / "file").touch()
+    (tmp_path / name).mkdir()
+    for output in (tmp_path / "file" / "new" / name, tmp_path / name):
+        with pytest.raises(CremaError) as caught:
+            program.main([str(tmp_path / "a.wav"), option, str(output)])
+        line = one_line(caught, output)
+        assert "irectory; name another output" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "file"]
+
+
 def test_whoever_reads_the_annotation_may_stop_before_the_end(tmp_path, monkeypatch):
     class Closed:
         def write(self, text):

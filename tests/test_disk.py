@@ -65,6 +65,18 @@ def test_a_pipe_without_a_name_is_written_to():
     assert os.read(reader, 9) == b"text"
 
 
+def test_whether_a_file_could_be_written(tmp_path):
+    reader, writer = os.pipe()
+    for path in (f"/dev/fd/{writer}", os.devnull, tmp_path / "a" / "b" / "x.txt"):
+        disk.check_writable(path)
+    (tmp_path / "x.txt").touch()
+    disk.check_writable(tmp_path / "x.txt")
+    assert names(tmp_path) == ["x.txt"]
+    for path in (tmp_path, tmp_path / "x.txt" / "y.txt"):
+        with pytest.raises(CremaError, match="cannot write .*name another"):
+            disk.check_writable(path)
+
+
 @pytest.mark.parametrize("letter", ["a", "é", "夜"])
 def test_a_name_may_be_as_long_as_any(tmp_path, letter):
     path = tmp_path / f"{letter * (250 // len(letter.encode()))}.txt"

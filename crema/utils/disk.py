@@ -4,10 +4,12 @@ Every writer uses :func:`atomic`: a file is either complete or not there.
 """
 
 import contextlib
+import errno
 import glob
 import json
 import os
 import pathlib
+import tempfile
 
 from crema.exceptions import CremaError, first_line
 
@@ -42,9 +44,7 @@ def atomic(path):
     beginning = os.fsencode(f".{path.name}")[: 255 - len(os.fsencode(ending))]
     temporary = path.with_name(beginning.decode(errors="ignore") + ending)
     try:
-        # /dev/null, /dev/stdout or a pipe to another program cannot be replaced.
-        special = os.path.abspath(requested).startswith(("/dev/", "/proc/"))
-        if special or requested.is_fifo() or requested.is_char_device():
+        if written_directly(requested):
             path = requested
             yield path
             return
@@ -57,6 +57,36 @@ def atomic(path):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def written_directly(path):
+    """Return whether a path is a pipe or a device, which cannot be replaced."""
+    # /dev/null, /dev/stdout or a pipe to another program.
+    system = os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    return system or path.is_fifo() or path.is_char_device()
+
+
+def check_writable(path):
+    """Check that :func:`atomic` could write a file now.
+
+    Raises
+    ------
+    CremaError
+        It could not.
+    """
+    path = pathlib.Path(path)
+    try:
+        if written_directly(path):
+            return
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        parents = pathlib.Path(os.path.realpath(path)).parents
+        existing = next(parent for parent in parents if parent.exists())
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise CremaError(
+            f"cannot write {path}: {error.strerror}; name another output"
+        ) from error
 
 
 def lock(stream, wait=False):
