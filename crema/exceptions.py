@@ -43,6 +43,14 @@ def first_line(error):
     return lines[0]
 
 
+def how_to_install(package):
+    """Return how to install a package of the extras, for an error message."""
+    # For training, pip alone would not do: see README.md.
+    if package in {"matplotlib", "midirenderer", "mido", "pretty_midi"}:
+        return f"install it: python -m pip install {package}"
+    return "install crema with make or conda, as README.md says"
+
+
 def program(main):
     """Run the ``main`` of a command-line program and exit with its status.
 
@@ -54,9 +62,9 @@ def program(main):
     Raises
     ------
     SystemExit
-        Always, with the status of `main`, 1 after a :class:`CremaError` or an
-        operating-system error, or 130 after an interrupt.  Errors go to standard error
-        as one line.
+        Always, with the status of `main`, 1 after a :class:`CremaError`, an
+        operating-system error or the import of a package that is not installed, or 130
+        after an interrupt.  Errors go to standard error as one line.
     """
     # UTF-8, as in files: a terminal's encoding may lack characters of an annotation.
     if "PYTHONIOENCODING" not in os.environ and hasattr(sys.stdout, "reconfigure"):
@@ -67,6 +75,11 @@ def program(main):
             sys.stdout.flush()
     except CremaError as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "crema").partition(".")[0]
+        if package == "crema":  # a defect, not a missing package
+            raise
+        sys.exit(f"error: {package} is not installed; {how_to_install(package)}")
     except BrokenPipeError:
         # The reader closed the pipe; Python must not flush to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

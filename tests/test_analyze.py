@@ -1,5 +1,6 @@
 """The program crema and crema.analyze.analyze, on every kind of audio."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -701,6 +702,13 @@ def test_a_track_whose_process_is_killed_costs_no_other():
     found = {track: error for track, _, error in processes.attempts(exec, tracks, 2)}
     assert set(found) == set(tracks)
     assert bad in str(found.pop(bad)) and set(found.values()) == {None}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_package_that_is_missing_ends_all_tracks(jobs):
+    with pytest.raises(ModuleNotFoundError) as caught:
+        list(processes.attempts(importlib.import_module, ["no_such", "no_such"], jobs))
+    assert caught.value.name == "no_such"
 
 
 SLOW = """\

@@ -1,11 +1,14 @@
 """Charts of rhythm games: beats, audio, and rejected charts."""
 
+import sys
+
 import jams
 import mido
 import numpy as np
 import pytest
 import soundfile
 
+from crema import exceptions
 from crema.corpus import charts
 from crema.exceptions import AnnotationError, CorpusError
 
@@ -99,6 +102,17 @@ def test_bad_charts_are_named_and_lose_no_other(tmp_path, capsys):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("songs_good.flac", "songs_good.jams")
     }
+
+
+def test_without_mido_it_says_what_to_install(tmp_path, monkeypatch, capsys):
+    for name in ("a", "b"):
+        write_chart(tmp_path / "band" / name, {"PART GUITAR": quarters(0, 4)})
+    monkeypatch.setitem(sys.modules, "mido", None)
+    with pytest.raises(SystemExit) as caught:
+        exceptions.program(lambda: charts.main([str(tmp_path), str(tmp_path / "out")]))
+    advice = "error: mido is not installed; install it: python -m pip install mido"
+    assert caught.value.code == advice
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_to_convert(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import run_script
 
 from crema.corpus import agreement, heard, pair
 from crema.corpus.hearings import CHANGES
@@ -175,6 +176,19 @@ def made(tmp_path_factory):
     absent = str(directory / "absent.flac")
     words = ["beat", str(output), *files, absent, "--versions", "3"]
     return words, heard.main(words), output
+
+
+@pytest.mark.parametrize("package", ["pedalboard", "muda"])
+def test_without_the_extra_it_says_what_to_install(tmp_path, package):
+    audiofile.write(tmp_path / "song.flac", np.zeros(RATE, np.float32), RATE)
+    words = ["heard", "beat", str(tmp_path / "out"), str(tmp_path / "song.flac")]
+    code = f"import runpy, sys; sys.modules[{package!r}] = None; sys.argv = {words}\n"
+    code += "runpy.run_module('crema.corpus.heard', run_name='__main__')"
+    done = run_script("-c", code)
+    advice = "install crema with make or conda, as README.md says"
+    assert (done.returncode, done.stderr.splitlines()) == (
+        *(1, [f"error: {package} is not installed; {advice}"]),
+    )
 
 
 def test_the_corpus_must_be_in_flac(tmp_path):

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pedalboard
 
-from crema import analyze, deformers, formats
+from crema import analyze, formats
 from crema.notes import transpose
 from crema.utils import audiofile
 
@@ -33,20 +32,34 @@ class Change(NamedTuple):
     rate: float = 1.0
 
 
+# The changes import what only the extra `training` installs, so that without it a
+# program can say so.
 def _pitch(semitones):
-    moved = int(semitones)
-    return Change(lambda y, sr: deformers.shift_pitch(y, sr, semitones), moved)
+    def change(y, sample_rate):
+        from crema import deformers
+
+        return deformers.shift_pitch(y, sample_rate, semitones)
+
+    return Change(change, int(semitones))
 
 
 def _tempo(rate):
-    return Change(lambda y, sr: deformers.stretch_time(y, sr, rate), rate=rate)
-
-
-def _effect(*plugins):
     def change(y, sample_rate):
+        from crema import deformers
+
+        return deformers.stretch_time(y, sample_rate, rate)
+
+    return Change(change, rate=rate)
+
+
+def _effect(name, *args, **options):
+    def change(y, sample_rate):
+        import pedalboard
+
+        plugin = getattr(pedalboard, name)(*args, **options)
         # MP3 supports no higher sampling rate.
         rate = min(sample_rate, 48000)
-        processed = pedalboard.Pedalboard(list(plugins))(
+        processed = pedalboard.Pedalboard([plugin])(
             audiofile.resample(y, sample_rate, rate), rate
         )
         processed = audiofile.resample(processed, rate, sample_rate)
@@ -62,9 +75,9 @@ CHANGES = {
     "30 cents up": _pitch(0.3),
     "1.12 times as fast": _tempo(1.12),
     "0.89 times as fast": _tempo(0.89),
-    "MP3, lowest quality": _effect(pedalboard.MP3Compressor(9.9)),
-    "dull": _effect(pedalboard.HighShelfFilter(1000, gain_db=-24)),
-    "in a hall": _effect(pedalboard.Reverb(0.8, wet_level=0.3)),
+    "MP3, lowest quality": _effect("MP3Compressor", 9.9),
+    "dull": _effect("HighShelfFilter", 1000, gain_db=-24),
+    "in a hall": _effect("Reverb", 0.8, wet_level=0.3),
 }
 #: No change.
 AS_IT_IS = Change(lambda y, sample_rate: y)

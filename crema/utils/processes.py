@@ -91,6 +91,8 @@ def attempts(function, tracks, jobs=1):
     ------
     CremaError
         Processes were killed, and no track finished.
+    ModuleNotFoundError
+        A package that `function` imports is not installed.
     """
     if jobs <= 1 or len(tracks) <= 1:
         for track in tracks:
@@ -174,6 +176,8 @@ def _attempt(function, track):
         return function(track), None
     except CremaError as error:
         return None, error
+    except ModuleNotFoundError:  # no other track would fare better
+        raise
     except Exception as error:  # a bug must not cost the other tracks
         traceback.print_exc()
         return None, CremaError(f"{track}: {type(error).__name__}: {error}")
