@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from crema import backend
-from crema.exceptions import ModelError, first_line
+from crema.exceptions import ModelError, first_line, how_to_install
 from crema.utils import processes
 
 #: Longest track, in seconds, that is computed as a whole.
@@ -55,7 +55,7 @@ def load(path):
     except ImportError as error:
         raise ModelError(
             f"{path}: needs {error.name}, which is not installed; "
-            "pip install crema[training]"
+            f"{how_to_install(error.name)}"
         ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise ModelError(

@@ -153,5 +153,5 @@ def test_a_process_keeps_to_its_share_of_threads(said, threads, monkeypatch):
 
 def test_a_model_of_keras_without_keras_says_what_to_install(directory, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(ModelError, match=r"model\.h5: needs keras.*crema\[training\]"):
+    with pytest.raises(ModelError, match=r"model\.h5: needs keras.*make or conda"):
         network.load(directory / "model.h5")
