@@ -112,6 +112,10 @@ def load(path):
         return from_json(disk.read_json(path), path)
     try:
         content = pathlib.Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path}: no such file; 01-prepare.py --pump-only makes it"
+        ) from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     if last := re.search(rb"crema format (\d{1,9})\n\Z", content):

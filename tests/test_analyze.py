@@ -294,7 +294,7 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
             ["x/a.wav", "y/a.wav", "--output-dir", "out"],
             "x/a.wav and y/a.wav would both be",
         ),
-        (["a.wav", "--model", "nowhere"], "nowhere: holds no trained model"),
+        (["a.wav", "--model", "nowhere"], "nowhere: no such directory; train"),
         (["a.wav", "--posteriors"], "--posteriors needs the name of a file"),
         (["a.wav", "--output-dir", "out", "--plot", "a.png"], "--plot takes no name"),
     ],

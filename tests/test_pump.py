@@ -481,7 +481,8 @@ def refused(path):
 
 
 def test_files_that_are_no_pump(tmp_path, saved):
-    assert "cannot be read" in refused(tmp_path / "missing.pkl")
+    assert "01-prepare.py --pump-only makes it" in refused(tmp_path / "missing.pkl")
+    assert "cannot be read" in refused(tmp_path)
     whole = saved.read_bytes()
     for content in (b"", b"text", whole[:60], whole[:-1], whole[len(whole) // 2 :]):
         saved.write_bytes(content)

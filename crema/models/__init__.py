@@ -31,10 +31,7 @@ def load(directory):
     """
     settings = pathlib.Path(directory, "settings.json")
     if not settings.is_file():
-        raise ModelError(
-            f"{directory}: holds no trained model (no settings.json); train one with "
-            "snakemake, or name another directory"
-        )
+        raise _none(directory)
     return estimator(name_of(settings))(directory)
 
 
@@ -106,11 +103,18 @@ def find(directory):
                 )
             directories[name] = settings.parent
     if not directories:
-        raise ModelError(
-            f"{directory}: holds no trained model (no settings.json); train one with "
-            "snakemake, or name another directory"
-        )
+        raise _none(directory)
     return dict(sorted(directories.items()))
+
+
+def _none(directory):
+    """Return the error about a directory without a model."""
+    why = "holds no trained model (no settings.json)"
+    if not pathlib.Path(directory).is_dir():
+        why = "no such directory"
+    return ModelError(
+        f"{directory}: {why}; train a model with snakemake, or name another directory"
+    )
 
 
 def name_of(settings):
