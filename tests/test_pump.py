@@ -1,16 +1,19 @@
 """The pump: features, decoding of outputs, and safe loading of its file."""
 
+import argparse
 import hashlib
 import itertools
 import os
 import pickle
 
 import jams
+import jsonschema
 import librosa
 import numpy as np
 import pumpp
 import pytest
-from conftest import annotate
+import yaml
+from conftest import ROOT, annotate
 from scipy.stats import norm
 
 from crema import features, pump, segments, stored
@@ -195,6 +198,26 @@ def test_settings_that_cannot_work(option, message):
     with pytest.raises(ConfigError, match=message) as caught:
         features.HCQT(**option)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["training/chord", "training/key", "templates/estimator"]
+)
+def test_settings_that_pass_the_schema_work(path):
+    schema = yaml.safe_load((ROOT / path / "config.schema.yaml").read_text())
+    check = jsonschema.Draft202012Validator(schema["properties"]["prepare"])
+    accepted = []
+    for octaves, hop, rate in itertools.product(
+        range(1, 9),
+        (64, 100, 128, 256, 384, 512, 1984, 2048),
+        (8000, 8800, 11025, 16000, 17600, 22050, 32000, 35200, 44100),
+    ):
+        settings = {"octaves": octaves, "hop_length": hop, "sample_rate": rate}
+        if check.is_valid(settings):
+            accepted.append(octaves)
+            args = argparse.Namespace(**settings, bins_per_semitone=3)
+            features.HCQT.of(args)
+    assert set(accepted) == set(range(1, 9))
 
 
 @pytest.mark.parametrize(("octaves", "hop"), [(6, 64), (6, 192), (4, 16)])

@@ -561,6 +561,14 @@ def configured(directory, settings):
             "chord: {prepare: {hop_lenght: 1024}}",
             "chord.prepare: unknown key 'hop_lenght'; known: .*hop_length.*",
         ),
+        (
+            "chord: {prepare: {hop_length: 1984}}",
+            "chord.prepare.hop_length: 1984 is not a multiple of 128",
+        ),
+        (
+            "key: {prepare: {octaves: 8}}",
+            "key.prepare.sample_rate: 22050 is not at least 35200 for 8 octaves",
+        ),
         ("chord: {prepare: }", "chord.prepare: is empty; .*"),
         ("chord: {prepare: 5}", "chord.prepare: 5 is not of type 'object'"),
         (
