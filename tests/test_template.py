@@ -2,16 +2,26 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, load_script, run_script, settings, snakemake
+from conftest import (
+    ROOT,
+    load_script,
+    remove_estimator,
+    run_script,
+    settings,
+    snakemake,
+)
+from test_contract import FILES
 
 from crema.exceptions import ConfigError
 
 new = load_script(ROOT / "templates" / "new.py")
 NAME = "root"
+NOT_COPIED = shutil.ignore_patterns(".snakemake", "work", "logs", "resources")
 #: Tests of the contract that need no build.
 STATIC = "files or explains or config or short or indexes or requirements or module"
 
@@ -47,6 +57,31 @@ def test_it_keeps_the_contract(checkout):
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "passed" in done.stdout
+
+
+def test_labels_of_its_own_need_a_corpus_of_its_own(checkout, tmp_path):
+    """What the tiny corpus cannot train is not built, and keeps no other from it."""
+    own = shutil.copytree(checkout, tmp_path / "own", ignore=NOT_COPIED)
+    tasks = own / "crema" / "tasks" / f"{NAME}.py"
+    text = tasks.read_text()
+    assert 'namespace="chord"' in text
+    tasks.write_text(text.replace('namespace="chord"', 'namespace="segment_open"'))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+        + ["tests/test_contract.py", "-k", f"{NAME} and (second_run or files)"],
+        cwd=own,
+        env={**os.environ, "PYTHONPATH": str(own)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "the tiny corpus has no segment_open annotations" in done.stdout
+    assert f"{len(FILES)} passed, 1 skipped" in done.stdout
+    remove_estimator(own, NAME)
+    (own / "config" / "tiny.yaml").write_text(settings(own))
+    done = snakemake(own, "-n", target="all")
+    assert done.returncode == 0, done.stderr
+    assert "training/chord" in done.stdout and f"training/{NAME}" not in done.stdout
 
 
 def test_it_is_formatted(checkout):
