@@ -17,6 +17,7 @@ import sys
 from crema import batch, exceptions, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError
+from crema.record import Record
 from crema.utils import cli, disk, jamsfile
 from crema.version import __version__
 
@@ -263,7 +264,7 @@ def find_audio(path):
             named = audio.stem == path.stem and audio.suffix.lower() == suffix
             if named and audio.is_file():
                 return audio
-    for entry in batch.Record(path.parent, {}).lines.values():
+    for entry in Record(path.parent, {}).valid.values():
         if path.name in entry["files"] and pathlib.Path(entry["audio"]).is_file():
             return entry["audio"]
     return None

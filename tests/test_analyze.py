@@ -1,7 +1,6 @@
 """The program crema and crema.analyze.analyze, on every kind of audio."""
 
 import importlib
-import json
 import os
 import pathlib
 import pickle
@@ -30,6 +29,7 @@ from crema import (
 from crema.audio import Audio, as_mono
 from crema.exceptions import AudioError, CremaError, ModelError
 from crema.models import chord
+from crema.record import RECORD, Record, state
 from crema.utils import audiofile, disk, jamsfile, processes
 
 RATE = 22050
@@ -503,7 +503,7 @@ def test_other_models_or_formats_do_it_again(batches):
 
 def test_one_process_at_a_time_writes_to_a_directory(batches):
     out = batches.directory / "out"
-    with batch.Record(out, {}), pytest.raises(CremaError, match="another crema"):
+    with Record(out, {}), pytest.raises(CremaError, match="another crema"):
         batches("a.wav")
     assert batches("a.wav") == ["a.wav"]
 
@@ -512,50 +512,50 @@ def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
     out = tmp_path / "out"
     here, there = (tmp_path / place / "song.wav" for place in ("a", "b"))
     disk.write_text(here, "audio")
-    with batch.Record(out, {}) as record:
+    with Record(out, {}) as record:
         (out / "song.jams").touch()
-        record.add(here, [out / "song.jams"], batch.state(here))
-    assert batch.Record(out, {}).holds(here)
+        record.add(here, [out / "song.jams"], state(here))
+    assert Record(out, {}).holds(here)
     there.parent.mkdir()
     os.rename(here, there)
-    assert not batch.Record(out, {}).holds(there)
+    assert not Record(out, {}).holds(there)
 
 
 def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
     out, song = tmp_path / "out", tmp_path / "song.wav"
     disk.write_text(song, "audio")
     for form in ("lab", "csv"):
-        with batch.Record(out, {"made": [form]}) as record:
+        with Record(out, {"made": [form]}) as record:
             assert not record.holds(song)
             (out / f"song.{form}").touch()
-            record.add(song, [out / f"song.{form}"], batch.state(song))
+            record.add(song, [out / f"song.{form}"], state(song))
     for form in ("lab", "csv"):
-        record = batch.Record(out, {"made": [form]})
+        record = Record(out, {"made": [form]})
         assert record.holds(song, None, None)
         assert not record.holds(song, None, out / "song.png")
     # Another model writes to the same files.
-    with batch.Record(out, {"made": ["csv"], "models": {}}) as record:
-        record.add(song, [out / "song.csv"], batch.state(song))
-    assert not batch.Record(out, {"made": ["csv"]}).holds(song)
-    assert batch.Record(out, {"made": ["lab"]}).holds(song)
+    with Record(out, {"made": ["csv"], "models": {}}) as record:
+        record.add(song, [out / "song.csv"], state(song))
+    assert not Record(out, {"made": ["csv"]}).holds(song)
+    assert Record(out, {"made": ["lab"]}).holds(song)
 
 
 def test_what_was_written_over_is_not_done(tmp_path):
     out = tmp_path / "out"
     songs = [tmp_path / place / "song.wav" for place in ("a", "b")]
-    with batch.Record(out, {}) as record:
+    with Record(out, {}) as record:
         (out / "song.jams").touch()
         for song in songs:
             disk.write_text(song, "audio")
-            record.add(song, [out / "song.jams"], batch.state(song))
-    record = batch.Record(out, {})
+            record.add(song, [out / "song.jams"], state(song))
+    record = Record(out, {})
     assert [record.holds(song) for song in songs] == [False, True]
     assert program.find_audio(out / "song.jams") == str(songs[1])
 
 
 def test_a_record_that_was_cut_off_is_read(batches):
     batches("a.wav", "b.wav")
-    record = batches.directory / "out" / batch.RECORD
+    record = batches.directory / "out" / RECORD
     record.write_text(record.read_text()[:-20])
     assert batches("a.wav", "b.wav") == ["b.wav"]
     assert batches("a.wav", "b.wav") == []
@@ -664,16 +664,6 @@ def test_what_others_wrote_stays(annotated, capsys):
     annotated(status=1)
     assert f"{path}: was changed, or not written" in capsys.readouterr().err
     assert path.read_text() == "mine"
-
-
-def test_the_record_of_an_older_crema_knows_what_is_done(annotated):
-    annotated()
-    record = annotated.out / batch.RECORD
-    entry = json.loads(record.read_text())
-    del entry["sha256"]
-    record.write_text(json.dumps(entry))
-    annotated()
-    annotated("--posteriors", status=1)
 
 
 # --- processes ------------------------------------------------------------------------

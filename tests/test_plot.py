@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import SAMPLE_RATE, annotate, synthesise, write_pair
 
-from crema import batch, exceptions, plot, program
+from crema import exceptions, plot, program
 from crema.audio import Audio
 from crema.exceptions import CremaError
 from crema.program import main
+from crema.record import Record
 
 LABELS = ["C:maj", "A:min7/b3", "N", "Gb:maj"]
 
@@ -250,7 +251,7 @@ def test_the_audio_is_found_by_the_record(tmp_path):
     out.mkdir()
     write_pair(tmp_path, "song")
     assert program.find_audio(out / "song.jams") is None
-    with batch.Record(out, {}) as record:
+    with Record(out, {}) as record:
         record.add(str(tmp_path / "song.flac"), [out / "song.jams"], None)
     assert program.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
     assert program.find_audio(out / "other.jams") is None

@@ -1,0 +1,198 @@
+"""The record of an output directory: what was annotated, from what, and by what.
+
+It is a file of JSON lines, one per annotated audio file, that only grows.  It tells
+which files are done, and which annotations somebody else wrote or corrected.
+"""
+
+import functools
+import json
+import os
+import pathlib
+
+from crema.exceptions import CremaError
+from crema.utils import disk, hashes
+
+#: Name of the file in the output directory.
+RECORD = "crema.jsonl"
+
+
+class Record:
+    """Record of the annotated files in an output directory, locked by one process.
+
+    Parameters
+    ----------
+    directory : path-like or None
+        The output directory; with None, nothing is recorded and no file counts as done.
+    maker : dict
+        Version of the program, hashes of the models, and output format.
+    """
+
+    def __init__(self, directory, maker):
+        self.path = directory and pathlib.Path(directory, RECORD)
+        self.maker = maker
+        self.stream = None
+
+    @functools.cached_property
+    def entries(self):
+        """The entries of the record, the oldest first."""
+        if not self.path or not self.path.is_file():
+            return []
+        entries = []
+        for line in self.path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+                entry["audio"], entry["by"], entry["state"], entry["files"].items()
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue  # truncated, for example by a power failure
+            entries.append(entry)
+        return entries
+
+    @functools.cached_property
+    def valid(self):
+        """The entries whose outputs no later entry has replaced, by audio and maker."""
+        valid, owners = {}, {}
+        for entry in self.entries:
+            key = self.key(entry["audio"], entry["by"])
+            for name in entry["files"]:
+                valid.pop(owners.get(name), None)
+            valid[key] = entry
+            owners |= dict.fromkeys(entry["files"], key)
+        return valid
+
+    @functools.cached_property
+    def songs(self):
+        """By the stem of an audio file, its last path and the hashes of its outputs."""
+        songs = {}
+        for entry in self.entries:
+            _, files = songs.get(stem(entry["audio"]), (None, {}))
+            songs[stem(entry["audio"])] = entry["audio"], files | entry["files"]
+        return songs
+
+    @staticmethod
+    def key(audio, maker):
+        """Return the key of an entry of the record."""
+        return os.path.abspath(audio), json.dumps(maker, sort_keys=True)
+
+    def holds(self, audio, *extras):
+        """Return whether this maker has annotated a file, unchanged since.
+
+        Parameters
+        ----------
+        audio : str
+            The audio file.
+        *extras : pathlib.Path or None
+            Other outputs that must exist.
+        """
+        entry = self.valid.get(self.key(audio, self.maker))
+        now = state(audio)
+        if not entry or not now or entry["state"] != now:
+            return False
+        names = {*entry["files"], *(extra.name for extra in extras if extra)}
+        return names == entry["files"].keys() and all(
+            (self.path.parent / name).is_file() for name in names
+        )
+
+    def written(self, audio):
+        """Return the hashes of the outputs of a song as crema wrote them.
+
+        Parameters
+        ----------
+        audio : str
+            The audio file.
+
+        Returns
+        -------
+        dict of str to str, or None
+            By file name; None if there is no output directory.
+        """
+        return self.songs.get(stem(audio), (None, {}))[1] if self.path else None
+
+    def other(self, audio):
+        """Return another audio file of the same stem whose annotation is here.
+
+        Parameters
+        ----------
+        audio : str
+            The audio file that is to be annotated.
+
+        Returns
+        -------
+        str or None
+            None as well if the other file no longer exists (it was moved), or if none
+            of its outputs does.
+        """
+        other, files = self.songs.get(stem(audio), (None, {}))
+        if other in (None, os.path.abspath(audio)) or not os.path.exists(other):
+            return None
+        if not any((self.path.parent / name).exists() for name in files):
+            return None
+        same = os.path.exists(audio) and os.path.samefile(audio, other)
+        return None if same else other
+
+    def add(self, audio, files, state):
+        """Record that a file is done, with its :func:`state` before annotation."""
+        if self.stream:
+            entry = {
+                "audio": os.path.abspath(audio),
+                "state": state,
+                "files": {file.name: sha256(file) for file in files},
+                "by": self.maker,
+            }
+            try:
+                self.stream.write(f"{json.dumps(entry)}\n")
+                self.stream.flush()
+            except OSError as error:
+                why = f"cannot write {self.path}: {error.strerror}"
+                raise CremaError(why) from error
+
+    def __enter__(self):
+        """Lock the record.
+
+        Raises
+        ------
+        CremaError
+            Another process holds the lock, or the record cannot be written.
+        """
+        if self.path:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.stream = open(self.path, "a", encoding="utf-8")
+            except OSError as error:
+                why = f"cannot write {self.path}: {error.strerror}"
+                raise CremaError(why) from error
+            if not disk.lock(self.stream):
+                self.stream.close()
+                raise CremaError(
+                    f"{self.path.parent}: another crema is writing there; wait for it, "
+                    "or name another --output-dir"
+                )
+            if self.path.read_bytes()[-1:] not in (b"", b"\n"):
+                self.stream.write("\n")
+        return self
+
+    def __exit__(self, *_):
+        """Release the lock."""
+        if self.stream:
+            self.stream.close()
+
+
+def stem(audio):
+    """Return the name of an audio file without its extension, shared by its outputs."""
+    return pathlib.Path(audio).stem
+
+
+def state(audio):
+    """Return a file's modification time in ns and its size; None if it is missing."""
+    try:
+        status = os.stat(audio)
+    except OSError:
+        return None
+    return [status.st_mtime_ns, status.st_size]
+
+
+def sha256(path):
+    """Return the hash of a file, None if it cannot be read."""
+    try:
+        return hashes.of(path)
+    except OSError:
+        return None
