@@ -156,13 +156,17 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("corpus", type=pathlib.Path, help="*.flac and *.jams")
-    parser.add_argument("--tracks", type=int, default=8, help="the first so many")
+    parser.add_argument(
+        "corpus", type=pathlib.Path, help="directory of *.flac and *.jams"
+    )
+    parser.add_argument("--tracks", type=int, default=8, help="number of tracks to use")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--keep", type=pathlib.Path, help="leave the files here")
+    parser.add_argument(
+        "--keep", type=pathlib.Path, help="directory to keep the files in"
+    )
     args = parser.parse_args()
     if not shutil.which("rubberband"):
-        sys.exit("no program rubberband: apt-get install rubberband-cli")
+        sys.exit("rubberband is not installed: apt-get install rubberband-cli")
     # This must precede the import of NumPy, here and in the worker processes.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -218,8 +222,8 @@ def measure(args, work):
     )
     files, arrays = stored(work / "features")
     print(
-        f"features: {files / 1e6:.1f} MB, in 32 bits {arrays / 1e6:.1f} MB, ratio "
-        f"{files / arrays:.3f} (target 1/3: {files / arrays <= 1 / 3})"
+        f"features: {files / 1e6:.1f} MB, as 32-bit floats {arrays / 1e6:.1f} MB, "
+        f"ratio {files / arrays:.3f} (target 1/3: {files / arrays <= 1 / 3})"
     )
 
 

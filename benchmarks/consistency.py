@@ -47,7 +47,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("audio", nargs="+", metavar="FILE")
-    length = "of the middle of each piece; 0 for all"
+    length = "seconds from the middle of each piece; 0 for all"
     parser.add_argument("--seconds", type=float, default=60, help=length)
     parser.add_argument("--model", action="append", default=[], metavar="DIR")
     args = parser.parse_args()
@@ -70,7 +70,10 @@ def main():
             second = hear(changed, sample_rate, estimators, change)
             for measure, score in agreement(first, second).items():
                 rows[name][measure].append(score)
-    print(f"{heard} pieces: means, and below them the lowest quarter")
+    print(
+        f"{heard} {'piece' if heard == 1 else 'pieces'}: means, and the lower "
+        "quartile of all"
+    )
     shown = [name for name in MEASURES if any(row[name] for row in rows.values())]
     print(f"{'':22}" + "".join(f"{name:>12}" for name in shown))
     every = {name: np.concatenate([r[name] for r in rows.values()]) for name in shown}
@@ -78,7 +81,7 @@ def main():
         means = (np.nanmean(row[name]) for name in shown)
         print(f"{title:22}" + "".join(f"{mean:12.3f}" for mean in means))
     quarter = (np.nanquantile(every[name], 0.25) for name in shown)
-    print(f"{'lowest quarter':22}" + "".join(f"{value:12.3f}" for value in quarter))
+    print(f"{'lower quartile':22}" + "".join(f"{value:12.3f}" for value in quarter))
 
 
 if __name__ == "__main__":

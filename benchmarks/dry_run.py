@@ -77,8 +77,12 @@ def main():
     )
     parser.add_argument("--tracks", type=int, default=5000, help="to train on")
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--batch", metavar="I/N", help="a part of them, as docs tell")
-    only.add_argument("--job", action="store_true", help="one job, as its node sees it")
+    only.add_argument(
+        "--batch", metavar="I/N", help="a batch of the jobs, as in docs/cluster.md"
+    )
+    only.add_argument(
+        "--job", action="store_true", help="one job, as a cluster node runs it"
+    )
     args, others = parser.parse_known_args()
     what, seconds, megabytes = ["--", EVALUATED], 90, 1000
     if args.batch:

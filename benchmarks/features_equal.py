@@ -90,7 +90,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("audio", nargs="*", help="files that libsndfile reads")
+    parser.add_argument("audio", nargs="*", help="files that libsndfile can read")
     args = parser.parse_args()
     exact, stored = features.HCQT(dtype="float32"), features.HCQT()
     good = True

@@ -61,7 +61,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=pathlib.Path, help="holds labels/*.json")
+    parser.add_argument(
+        "source", type=pathlib.Path, help="directory that contains labels/*.json"
+    )
     source = parser.parse_args().source
     songs, minor = [], []
     for path in sorted((source / "labels").glob("*.json")):
@@ -75,9 +77,9 @@ def main():
     found = cross_val_predict(forest, np.asarray(songs), minor, cv=10)
     right = np.mean(found == minor)
     print(f"{len(songs)} songs, {np.mean(minor):.3f} of them in minor")
-    print(f"found from the chords: {right:.3f}")
+    print(f"mode predicted correctly from the chords: {right:.3f}")
     # A relative key scores .3 in the weighted score of mir_eval.
-    print(f"weighted score if nothing else is wrong: {right + 0.3 * (1 - right):.3f}")
+    print(f"weighted score if all else is right: {right + 0.3 * (1 - right):.3f}")
 
 
 if __name__ == "__main__":

@@ -110,8 +110,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=pathlib.Path, help="holds tracks.tsv")
-    parser.add_argument("--songs", type=int, default=300, help="how many to read")
+    parser.add_argument(
+        "source", type=pathlib.Path, help="directory that contains tracks.tsv"
+    )
+    parser.add_argument(
+        "--songs", type=int, default=300, help="number of songs to read"
+    )
     args = parser.parse_args()
     with open(args.source / "tracks.tsv", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))

@@ -159,8 +159,13 @@ def main():
     """Run the benchmark."""
     parser = training.parser(__doc__)
     parser.add_argument("--tracks", type=int, nargs="+", default=[40, 400, 10000])
-    parser.add_argument("--rounds", type=int, default=5, help="of each stream")
-    beside = "for the links, on the same file system; beside the features by default"
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="measurements of each stream"
+    )
+    beside = (
+        "directory for the links, on the file system of the features (default: "
+        "beside them)"
+    )
     parser.add_argument("--directory", type=pathlib.Path, help=beside)
     args = parser.parse_args()
     settings = training.chord_settings()

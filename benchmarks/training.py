@@ -97,7 +97,7 @@ def waiting(args, settings):
     print(f"share of time waiting for data: {share:.1%} (target 10%: {share <= 0.1})")
     print(
         f"sampler alone: {count / alone:.0f} patches/s ({count / processor:.0f} per "
-        f"second of processor); training takes {needed:.0f}"
+        f"CPU second); training needs {needed:.0f}"
     )
     return share
 
@@ -124,9 +124,11 @@ def parser(description):
     made.add_argument("features", type=pathlib.Path, metavar="FEATURE_DIR")
     made.add_argument("index", type=pathlib.Path, metavar="INDEX")
     made.add_argument("pump", type=pathlib.Path, metavar="PUMP")
-    made.add_argument("--epochs", type=int, default=5, help="of each kind of training")
-    made.add_argument("--steps", type=int, default=64, help="batches in an epoch")
-    made.add_argument("--threads", type=int, default=0, help="0 for all cores")
+    made.add_argument(
+        "--epochs", type=int, default=5, help="epochs of each kind of training"
+    )
+    made.add_argument("--steps", type=int, default=64, help="batches per epoch")
+    made.add_argument("--threads", type=int, default=0, help="threads, 0 for all cores")
     return made
 
 

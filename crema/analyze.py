@@ -129,16 +129,17 @@ def choose(model, tasks=None):
         directory = isinstance(one, (str, os.PathLike))
         for name, place in (models.find(one) if directory else {one.name: one}).items():
             if name in chosen:
-                raise ModelError(f"two models of {name} are given; leave out one")
+                raise ModelError(f"two models are given for {name}; leave out one")
             chosen[name] = place
     if not chosen:
         chosen = models.find(models.RELEASED)
     if tasks is not None and not tasks:
-        raise ModelError(f"no task is named; here are {', '.join(chosen)}")
+        raise ModelError(f"no task is named; choose from {', '.join(chosen)}")
     for task in tasks or ():
         if task not in chosen:
             raise ModelError(
-                f"no model of the task {task!r} is here, only of {', '.join(chosen)}"
+                f"there is no model for the task {task!r}; choose from "
+                f"{', '.join(chosen)}"
             )
     return {
         name: place for name, place in chosen.items() if tasks is None or name in tasks

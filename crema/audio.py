@@ -118,7 +118,10 @@ def check(y, sr, name):
         The sampling rate, the duration or the samples are out of range.
     """
     if not LOWEST <= sr < np.inf:
-        raise AudioError(f"{name}: {sr} Hz is no sampling rate of music")
+        raise AudioError(
+            f"{name}: a sampling rate of {sr} Hz is not usable; resample to "
+            f"{LOWEST} Hz or more"
+        )
     duration = len(y) / sr
     if duration > LONGEST:
         raise AudioError(
@@ -128,7 +131,8 @@ def check(y, sr, name):
     peak = max(y.max(), -y.min())
     if peak > LOUDEST:
         raise AudioError(
-            f"{name}: holds samples of {peak:.0e}, where 1 is full scale; normalise it"
+            f"{name}: has samples as large as {peak:.0e}, but full scale is 1; "
+            "normalise it"
         )
     return duration
 
@@ -138,8 +142,8 @@ def as_mono(y):
     y = np.asarray(y)
     if np.issubdtype(y.dtype, np.integer) and y.dtype.itemsize > 4:
         raise AudioError(
-            f"audio in {y.dtype} has no full scale that is known; give int16 or int32, "
-            "as it was recorded, or floating point within [-1, 1]"
+            f"audio of type {y.dtype} has no defined full scale; give int16 or int32 "
+            "as recorded, or floating point within [-1, 1]"
         )
     if np.issubdtype(y.dtype, np.unsignedinteger):
         middle = np.iinfo(y.dtype).max // 2 + 1
@@ -151,16 +155,16 @@ def as_mono(y):
     if y.ndim == 2:
         if y.shape[0] > y.shape[1] > 0:
             raise AudioError(
-                f"audio of the shape {y.shape} has more channels than samples; give "
-                "y.T if its channels come last, as those of soundfile do"
+                f"audio of shape {y.shape} has more channels than samples; give y.T if "
+                "its channels come last, as in soundfile"
             )
         y = y.mean(axis=0)
     if y.ndim != 1 or not y.size:
         raise AudioError(
-            f"audio must have the shape (n_samples,) or (n_channels, n_samples) and "
-            f"not be empty, not {y.shape}"
+            "audio must have the shape (n_samples,) or (n_channels, n_samples) and "
+            f"not be empty; its shape is {y.shape}"
         )
     y = y.astype(np.float32, copy=False)
     if not np.isfinite(y).all():
-        raise AudioError("audio holds samples that are not finite numbers")
+        raise AudioError("audio contains samples that are not finite numbers")
     return y

@@ -71,8 +71,8 @@ def annotate_all(songs, record, model, tasks, form, jobs):
         other = record.other(song.audio)
         if other:
             raise CremaError(
-                f"{song.audio}: {record.path.parent} holds the annotation of {other}, "
-                "which has the same name; rename one or use two directories"
+                f"{song.audio}: {record.path.parent} already holds the annotation of "
+                f"{other}, which has the same name; rename one or use two directories"
             )
     waiting = [
         song._replace(written=record.written(song.audio))
@@ -81,7 +81,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     ]
     skipped = len(songs) - len(waiting)
     if skipped:
-        cli.say(f"{skipped} of {len(songs)} files are done already")
+        cli.say(f"{skipped} of {len(songs)} files are already done")
     function = functools.partial(
         annotate,
         tuple(map(str, model)),
@@ -149,15 +149,16 @@ def annotate(model, tasks, form, song):
     if printed and apart and len(names) > 1:
         fewer = ", or choose one with --tasks" if len(estimators) > 1 else ""
         raise CremaError(
-            f"{form} is one file for each of {', '.join(names)}: name the output "
+            f"{form} writes one file for each of {', '.join(names)}: name the output "
             f"with -o or --output-dir{fewer}"
         )
     if song.annotation and song.written is not None:
         for path in formats.paths(song.annotation, names if apart else [""]):
             if path.exists() and sha256(path) != song.written.get(path.name):
                 raise CremaError(
-                    f"{path}: was changed, or not written by crema, and is kept; move "
-                    "it away to annotate again, or name another --output-dir"
+                    f"{path}: was edited, or not written by crema, and is not "
+                    "overwritten; move it away to annotate again, or name another "
+                    "--output-dir"
                 )
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
     files = []

@@ -151,8 +151,8 @@ def main(argv=None):
     print(f"{args.audio}: {duration:.1f} s of audio, {len(runs)} runs")
     print(table({"loading": loading, "each piece": best}, duration / 60))
     cold = loading.total()[0] + first
-    print(f"\nin a new process {cold:.2f} s, in a warm one {warm:.2f} s")
-    print(f"at most {peak() / 2**20:.0f} MB of memory")
+    print(f"\nin a new process {cold:.2f} s, in a warm process {warm:.2f} s")
+    print(f"peak memory {peak() / 2**20:.0f} MB")
 
 
 def peak():

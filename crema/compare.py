@@ -51,8 +51,8 @@ def compare(before, after):
     names = [evaluation["estimator"] for evaluation in evaluations]
     if names[0] != names[1]:
         raise CremaError(
-            f"{before} is of the estimator {names[0]} and {after} of {names[1]}; "
-            "compare two evaluations of one estimator"
+            f"{before} evaluates the estimator {names[0]} and {after} {names[1]}; "
+            "compare two evaluations of the same estimator"
         )
     tracks = [
         {row["track_id"]: row for row in evaluation["tracks"]}
@@ -70,7 +70,10 @@ def compare(before, after):
         if pairs:
             comparison[metric] = interval(*np.asarray(pairs, dtype=float).T)
     if not comparison:
-        raise CremaError(f"{before} and {after} have no scored track in common")
+        raise CremaError(
+            f"{before} and {after} share no scored track; compare evaluations on "
+            "the same test tracks"
+        )
     return comparison
 
 
@@ -134,7 +137,7 @@ def read(path):
             row["track_id"], row["scores"].get, row["duration"]
     except (TypeError, KeyError, AttributeError) as error:
         raise CremaError(
-            f"{path}: is no test_data.json, which 03-evaluate.py writes"
+            f"{path}: is not a test_data.json; give one that 03-evaluate.py wrote"
         ) from error
     return result
 
@@ -158,5 +161,5 @@ def table(found):
             f"{line['difference']:+12.3f}{f'{low:+.3f} to {high:+.3f}':>20}"
             f"{line['tracks']:8}{note}"
         )
-    lines.append("means are weighted by duration, over tracks with a score in both")
+    lines.append("means are weighted by duration, over the tracks with a score in both")
     return "\n".join(lines)

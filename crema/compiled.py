@@ -93,7 +93,7 @@ def cache():
                 return pathlib.Path(place)
     place = tempfile.mkdtemp(prefix="crema-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    why = "cannot be written to; NUMBA_CACHE_DIR=DIR keeps what is compiled"
+    why = "is not writable; set NUMBA_CACHE_DIR=DIR to cache compiled code"
     cli.say(f"{pycache}: {why}")
     os.environ["NUMBA_CACHE_DIR"] = place
     return pathlib.Path(place)

@@ -177,7 +177,7 @@ def unsupported(layer, what):
     """Return the error that a part of a layer cannot be exported."""
     return ModelError(
         f"layer {layer.name} ({type(layer).__name__}): {what} cannot be exported to "
-        "ONNX; use other layers, or give it a method to_onnx (crema/export.py)"
+        "ONNX; use other layers, or give the layer a method to_onnx (crema/export.py)"
     )
 
 
@@ -388,7 +388,7 @@ LAYERS |= {
 def _merging(kind):
     def merge(op, layer, *inputs):
         if len({len(op.shapes[x]) for x in inputs}) > 1:
-            raise unsupported(layer, "inputs that differ in their number of axes")
+            raise unsupported(layer, "inputs with different numbers of axes")
         return functools.reduce(functools.partial(op, kind), inputs)
 
     return merge
@@ -465,7 +465,7 @@ def recurrent(op, layer, x, *states):
         or [one.go_backwards for one in cells] != backwards[: len(cells)]
         or (states or layer.return_state or layer.stateful)
     ):
-        raise unsupported(layer, "such a use of cells, states or directions")
+        raise unsupported(layer, "this use of cells, states or directions")
     kind, order, names = RECURRENT[type(first)]
     functions = [getattr(one, name) for one in cells for name in names]
     if not set(functions) <= set(GATES):

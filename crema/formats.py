@@ -35,8 +35,7 @@ def infer(path):
     form = SUFFIXES.get(pathlib.Path(path).suffix.lower())
     if form is None:
         raise CremaError(
-            f"{path}: the name of the output must end in .jams, .jamz, .lab, .csv or "
-            ".json"
+            f"{path}: the output name must end in .jams, .jamz, .lab, .csv or .json"
         )
     return form
 

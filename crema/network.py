@@ -59,8 +59,7 @@ def load(path):
         ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise ModelError(
-            f"{path}: is not a model that can be used ({first_line(error)}); train it "
-            "again"
+            f"{path}: is not a usable model ({first_line(error)}); train it again"
         ) from error
 
 

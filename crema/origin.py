@@ -53,8 +53,8 @@ def info(path):
     result = disk.read_json(path) if path.suffix.lower() == ".json" else None
     if not isinstance(result, dict) or "origin" not in result:
         raise CremaError(
-            f"{path}: does not say where it comes from; give a JAMS file that crema "
-            "wrote, a test_data.json, or the directory of a model"
+            f"{path}: has no record of its origin; give a JAMS file that crema wrote, "
+            "a test_data.json, or the directory of a model"
         )
     known = {name: result.get(name) for name in ("estimator", "version")}
     return known | result["origin"]
@@ -77,19 +77,19 @@ def of_jams(path):
         entry, origin = f"{number} {name}", getattr(annotation.sandbox, "model", None)
         if not is_ours(origin):
             tools = annotation.annotation_metadata.annotation_tools
-            known[entry] = {"made by": tools or "unknown, not by crema"}
+            known[entry] = {"made by": tools or "unknown tool, not crema"}
             continue
         beats = getattr(annotation.sandbox, "beats", None)
-        by = {"boundaries on the beats of": beats["version"]} if beats else {}
+        by = {"boundaries aligned to the beats of": beats["version"]} if beats else {}
         first = told.setdefault(origin["sha256"], entry)
         if first == entry:
             known[entry] = dict(origin) | by | released(origin)
         else:
-            known[entry] = {"by the model of": first} | by
+            known[entry] = {"same model as": first} | by
     if not told:
         raise CremaError(
-            f"{path}: no annotation says which model it comes from; crema has not "
-            "written it, or a crema before 0.1"
+            f"{path}: no annotation names its model; give a JAMS file written by crema "
+            "0.1 or later"
         )
     return known
 

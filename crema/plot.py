@@ -48,7 +48,7 @@ LONGEST_TITLE, LONGEST_NAME = 50, 12
 #: Seconds of audio whose chroma is computed at once, in half a gigabyte.
 BLOCK = 300
 #: Legend of the picture.
-LEGEND = "red: downbeats    pale: less sure    bar below: key"
+LEGEND = "red: downbeats    pale: low confidence    bar below: key"
 
 
 def draw(path, jam, audio=None):
@@ -71,7 +71,7 @@ def draw(path, jam, audio=None):
     form = pathlib.Path(path).suffix.lower().lstrip(".")
     if form not in drawn.canvas.get_supported_filetypes():
         raise CremaError(
-            f"{path}: cannot be written as a picture; name it .png, .svg or .pdf"
+            f"{path}: matplotlib cannot write this format; name it .png, .svg or .pdf"
         )
     with disk.atomic(path) as temporary, warnings.catch_warnings():
         # matplotlib warns of each character of a title that the font lacks.
@@ -105,7 +105,7 @@ def picture(jam, audio=None):
         name: other for name, other in formats.named(jam).items() if is_bar(other)
     }
     if not (chords or beats or keys or others):
-        raise CremaError("there is nothing annotated that can be drawn")
+        raise CremaError("there are no annotations to draw")
     duration = length(jam, audio)
     seconds = max(ROW, duration / MOST_ROWS)
     n_rows = max(1, int(np.ceil(duration / seconds)))
@@ -162,7 +162,7 @@ def library():
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise CremaError(
-            "a plot needs matplotlib, which is not here: pip install matplotlib"
+            "plotting needs matplotlib, which is not installed: pip install matplotlib"
         ) from error
     return Figure
 

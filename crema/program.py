@@ -42,8 +42,9 @@ def parser():
     parser = argparse.ArgumentParser(
         prog="crema",
         description="Annotate music: audio files in, JAMS or label files out.",
-        epilog="Other commands: crema plot draws what was found; crema info tells "
-        "where it comes from; crema compare compares two evaluations. Each has --help.",
+        epilog="Other commands: crema plot draws the annotations; crema info prints "
+        "the origin of a file; crema compare compares two evaluations. Each "
+        "has --help.",
     )
     parser.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
     where = parser.add_mutually_exclusive_group()
@@ -59,17 +60,17 @@ def parser():
         "--output-dir",
         type=pathlib.Path,
         metavar="DIR",
-        help="where to write one NAME.jams per audio file; files that are done by the "
-        "same models are left out",
+        help="where to write one NAME.jams per audio file; files that the same "
+        "models have already annotated are skipped",
     )
     parser.add_argument(
         "--format",
         choices=formats.FORMATS,
-        help="jams; lab (Audacity) or csv (Sonic Visualiser), one file per task as in "
-        "NAME.chord.lab; json (default: what -o ends in, else jams)",
+        help="jams; lab (Audacity) or csv (Sonic Visualiser), one file per task as "
+        "in NAME.chord.lab; json (default: by the suffix of -o, else jams)",
     )
     for option, suffix, content in (
-        ("--posteriors", ".npz", "the posteriors of each frame"),
+        ("--posteriors", ".npz", "the frame-wise posteriors"),
         ("--plot", ".png", "a picture of the annotations over the audio"),
     ):
         parser.add_argument(
@@ -78,15 +79,16 @@ def parser():
             const=True,
             type=file_option(suffix),
             metavar=f"FILE{suffix}",
-            help=f"also write {content}; with --output-dir, no name: NAME{suffix}",
+            help=f"also write {content}; with --output-dir, without a name: "
+            f"NAME{suffix}",
         )
     parser.add_argument(
         "--model",
         action="append",
         default=[],
         metavar="DIR",
-        help="resources of a trained estimator, or a directory of several such as "
-        "training (may be repeated; default: the models that crema comes with)",
+        help="directory of a trained model, or of several such as training (may be "
+        "repeated; default: the released models)",
     )
     parser.add_argument(
         "--tasks",
@@ -99,7 +101,7 @@ def parser():
         type=cli.jobs,
         default=1,
         metavar="N",
-        help="processes that share the files and the cores (default: 1)",
+        help="processes, which divide the files and the cores among them (default: 1)",
     )
     parser.add_argument("--version", action="version", version=f"crema {__version__}")
     return parser
@@ -143,7 +145,7 @@ def destinations(args):
     form = args.format or (formats.infer(output) if output else "jams")
     if output and formats.SUFFIXES.get(output.suffix.lower(), form) != form:
         raise CremaError(
-            f"{output}: is no name for --format {form}; name it .{form}, or leave out "
+            f"{output}: does not match --format {form}; name it .{form}, or leave out "
             "--format"
         )
     if directory is None:
@@ -151,7 +153,7 @@ def destinations(args):
             raise CremaError("several audio files need --output-dir instead of -o")
         for option, value in extras.items():
             if value is True:
-                raise CremaError(f"--{option} needs the name of a file")
+                raise CremaError(f"--{option} needs a file name")
         song = batch.Song(args.audio[0], output, **extras)
         keep_audio(song)
         for path in filter(None, (output, *extras.values())):
@@ -160,7 +162,8 @@ def destinations(args):
     for option, value in extras.items():
         if isinstance(value, pathlib.Path):
             raise CremaError(
-                f"--{option} takes no name with --output-dir; the audio names the file"
+                f"--{option} takes no name with --output-dir, where files are named "
+                "after the audio"
             )
     songs = []
     # A file can be named twice, also by different paths.
@@ -202,19 +205,19 @@ def keep_audio(song):
             and os.path.exists(song.audio)
             and os.path.samefile(output, song.audio)
         ):
-            raise CremaError(f"{output}: is the audio itself; name another output")
+            raise CremaError(f"{output}: is the audio file itself; name another output")
 
 
 def draw(argv):
     """Run ``crema plot`` with the arguments `argv`; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="crema plot", description="Draw what a JAMS file says of the music."
+        prog="crema plot", description="Draw the annotations of a JAMS file."
     )
     parser.add_argument("jams", type=pathlib.Path, help="a .jams or .jamz file")
     parser.add_argument(
         "--audio",
-        help="its music (default: found beside the JAMS, or where it was when crema "
-        "wrote to --output-dir)",
+        help="the audio (default: the file beside the JAMS, or where it was when "
+        "crema wrote to --output-dir)",
     )
     parser.add_argument(
         "-o",
@@ -234,15 +237,17 @@ def draw(argv):
         annotated = plot.length(jam, None)
         if annotated > audio.duration + 2:
             cli.say(
-                f"{where}: lasts {audio.duration:.0f} s, what is annotated "
+                f"{where}: lasts {audio.duration:.0f} s, but the annotations "
                 f"{annotated:.0f} s; the rest is not drawn"
             )
     else:
         audio = None
-        cli.say(f"{args.jams}: no audio is found, so no chroma is drawn; name --audio")
+        cli.say(
+            f"{args.jams}: audio not found, so no chroma is drawn; name it with --audio"
+        )
     output = args.output or args.jams.with_suffix(".png")
     plot.draw(output, jam, audio)
-    cli.say(f"{output} is drawn")
+    cli.say(f"wrote {output}")
     return 0
 
 
@@ -274,18 +279,22 @@ def compare(argv):
     """Run ``crema compare`` with the arguments `argv`; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="crema compare",
-        description="Tell whether a model is better than another on the same tracks: "
-        "the mean difference of each score, and an interval that holds it with a "
-        "probability of 95 % (bootstrap over the tracks).",
+        description="Test whether one model is better than another on the same tracks: "
+        "the mean difference of each score and its 95 % confidence interval "
+        "(bootstrap over the tracks).",
     )
-    parser.add_argument("before", type=pathlib.Path, help="a test_data.json")
-    parser.add_argument("after", type=pathlib.Path, help="another")
+    parser.add_argument(
+        "before", type=pathlib.Path, help="test_data.json of the first model"
+    )
+    parser.add_argument(
+        "after", type=pathlib.Path, help="test_data.json of the second model"
+    )
     args = parser.parse_args(argv)
     from crema import compare
 
     print(compare.table(compare.compare(args.before, args.after)))
     if compare.differ(args.before, args.after):
-        print("test tracks, their audio or their annotations are not the same in both")
+        print("the evaluations differ in test tracks, their audio or their annotations")
     return 0
 
 
@@ -293,7 +302,7 @@ def info(argv):
     """Run ``crema info`` with the arguments `argv`; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="crema info",
-        description="Tell where a file comes from: model, data, code and settings.",
+        description="Print the origin of a file: model, data, code and settings.",
     )
     parser.add_argument(
         "file", help="a JAMS file, a test_data.json, or the directory of a model"

@@ -114,7 +114,7 @@ def load(path):
         content = pathlib.Path(path).read_bytes()
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path}: no such file; 01-prepare.py --pump-only makes it"
+            f"{path}: no such file; make it with 01-prepare.py --pump-only"
         ) from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
@@ -125,13 +125,13 @@ def load(path):
     try:
         pump = _Unpickler(stream).load()
         if stream.read(1):
-            raise ValueError("it goes on after its end")
+            raise ValueError("data after the end of the pickle")
     except Exception as error:  # a damaged pickle can raise almost anything
         raise ModelError(
-            f"{path}: is not a pump that can be used ({error}); run prepare again"
+            f"{path}: is not a usable pump ({error}); run prepare again"
         ) from error
     if not isinstance(pump, pumpp.Pump):
-        raise ModelError(f"{path}: holds no pump; run prepare again")
+        raise ModelError(f"{path}: does not contain a pump; run prepare again")
     return pump
 
 
@@ -184,6 +184,6 @@ def from_json(description, path):
         return pumpp.Pump(*operators)
     except Exception as error:  # a damaged description can be wrong in any way
         raise ModelError(
-            f"{path}: is not a pump that can be used ({error}); install crema again, "
-            "or name another model"
+            f"{path}: is not a usable pump ({error}); install crema again, or name "
+            "another model"
         ) from error

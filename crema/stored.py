@@ -36,6 +36,6 @@ def check(found, path, remedy):
     else:
         remedy = "update crema"
     raise ModelError(
-        f"{path}: was made by {age} crema (its format is {found!r}, that of this crema "
+        f"{path}: was made by {age} version of crema (format {found!r}, this crema has "
         f"{FORMAT}); {remedy}"
     )

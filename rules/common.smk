@@ -60,7 +60,7 @@ def check_config(section, settings, schema):
             cause.instance
         ):
             reason = (
-                f"{cause.instance!r} is text to YAML; write {float(cause.instance)}"
+                f"{cause.instance!r} is a string in YAML; write {float(cause.instance)}"
             )
         else:
             reason = cause.message
@@ -164,7 +164,7 @@ def check_indexes():
         names = set(itertools.chain(*files))
         listed = {track for name in names for track in index.read_index(name)}
         for unknown in sorted(set(LEAVE_OUT) - listed):
-            raise WorkflowError(f"config: index: leave_out: no index lists {unknown!r}")
+            raise WorkflowError(f"config: index: leave_out: {unknown!r} is in no index")
 
 
 def model_in(path):
@@ -194,15 +194,17 @@ def check_models():
                 raise WorkflowError(f"{where}: no such file")
             if os.path.dirname(os.path.realpath(path)) == own:
                 raise WorkflowError(
-                    f"{where}: would be replaced by what is trained; copy it elsewhere"
+                    f"{where}: training would overwrite it; name a copy elsewhere"
                 )
         for path in config[estimator]["evaluate"].get("beside", []):
             where = f"config: {estimator}: evaluate: beside: {path}"
             name, _ = model_in(path)
             if name is None:
-                raise WorkflowError(f"{where}: holds no model")
+                raise WorkflowError(f"{where}: contains no trained model")
             if name == estimator:
-                raise WorkflowError(f"{where}: is the estimator itself; name others")
+                raise WorkflowError(
+                    f"{where}: is the estimator itself; name models of others"
+                )
 
 
 # A job on a cluster parses these rules in a process of its own.  The process that

@@ -40,7 +40,7 @@ rule scores:
         report(
             "training/{estimator}/resources/scores.svg",
             category="{estimator}",
-            labels={"what": "distribution of scores, beside the baseline"},
+            labels={"what": "distribution of scores, with the baseline"},
         ),
     log:
         "logs/{estimator}/scores.log",
@@ -73,7 +73,7 @@ use rule scores as confusion with:
         report(
             "training/{estimator}/resources/confusion.svg",
             category="{estimator}",
-            labels={"what": "confusion, beside the baseline"},
+            labels={"what": "confusion matrix, with the baseline"},
         ),
     log:
         "logs/{estimator}/confusion.log",

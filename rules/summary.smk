@@ -56,7 +56,7 @@ onerror:
         print(
             f"{len(unwritten)} file(s) could not be written, such as:",
             f"  {unwritten[0]}",
-            "Make room, or get permission, and give the same command again.",
+            "Free disk space or fix the permissions, and run the same command again.",
             sep="\n",
             file=sys.stderr,
         )
@@ -65,8 +65,8 @@ onerror:
         print(
             f"{len(unusable)} track(s) cannot be used:",
             *(f"  {track}: {unusable[track]}" for track in sorted(unusable)),
-            "Mend them, or leave them out by this line under index: in the configuration,",
-            "and give the same command again, which makes only what is missing:",
+            "Fix them, or leave them out with this line under index: in the configuration,",
+            "and run the same command again, which makes only what is missing:",
             f"  leave_out: {tracks}",
             sep="\n",
             file=sys.stderr,

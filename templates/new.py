@@ -46,8 +46,9 @@ def instantiate(name, root):
     taken = {*keyword.kwlist, *keys}
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in taken:
         raise ConfigError(
-            f"{name!r} cannot name an estimator: take lower-case letters, digits and "
-            "_, and nothing that is a word of Python or a key of config/config.yaml"
+            f"{name!r} cannot name an estimator: use lower-case letters, digits and _, "
+            "starting with a letter, and no Python keyword or key of "
+            "config/config.yaml"
         )
     targets = {
         source: root / ELSEWHERE[source.name] / f"{name}.py"
@@ -58,7 +59,7 @@ def instantiate(name, root):
     }
     for target in targets.values():
         if target.exists():
-            raise ConfigError(f"{target}: is there already; choose another name")
+            raise ConfigError(f"{target}: already exists; choose another name")
     for source, target in targets.items():
         text = source.read_text(encoding="utf-8").replace("NAME", name)
         if source.name == "config.yaml":
@@ -74,7 +75,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", help="of the estimator, such as meter")
+    parser.add_argument("name", help="name of the estimator, such as meter")
     args = parser.parse_args(argv)
     for path in instantiate(args.name, pathlib.Path(__file__).resolve().parents[1]):
         print(path)

@@ -218,7 +218,7 @@ def test_a_training_that_loses_its_node_goes_on(fresh, local, how):
     finally:
         run.kill()
     assert run.returncode == 0, said[-3000:]
-    assert "going on after epoch" in log.read_text()
+    assert "resuming after epoch" in log.read_text()
     assert_same_weights(local / RESOURCES, directory / RESOURCES)
 
 

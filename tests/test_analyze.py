@@ -175,7 +175,7 @@ def test_a_glitch_of_the_bass_is_smoothed_away():
 
 def test_without_a_model_crema_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(models, "RELEASED", tmp_path)
-    with pytest.raises(ModelError, match="holds no trained model"):
+    with pytest.raises(ModelError, match="contains no trained model"):
         analyze.analyze(y=tone(1), sr=RATE)
 
 
@@ -198,10 +198,13 @@ def test_damaged_models_name_the_file(trained, tmp_path, name, damage):
 @pytest.mark.parametrize(
     ("known", "message"),
     [
-        ({}, "an older crema .*; train it again, or use that crema"),
-        ({"format": 1}, "an older crema .*; train it again, or use that crema"),
-        ({"format": 3}, "a newer crema .*; update crema"),
-        ({"format": "x"}, "a newer crema .*; update crema"),
+        ({}, "an older version .*; train it again, or use that version of crema"),
+        (
+            {"format": 1},
+            "an older version .*; train it again, or use that version of crema",
+        ),
+        ({"format": 3}, "a newer version .*; update crema"),
+        ({"format": "x"}, "a newer version .*; update crema"),
     ],
 )
 def test_models_of_another_format_say_so(
@@ -288,14 +291,14 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
     ("args", "message"),
     [
         (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
-        (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: is no name for --format"),
+        (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: does not match --format"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
         (
             ["x/a.wav", "y/a.wav", "--output-dir", "out"],
             "x/a.wav and y/a.wav would both be",
         ),
         (["a.wav", "--model", "nowhere"], "nowhere: no such directory; train"),
-        (["a.wav", "--posteriors"], "--posteriors needs the name of a file"),
+        (["a.wav", "--posteriors"], "--posteriors needs a file name"),
         (["a.wav", "--output-dir", "out", "--plot", "a.png"], "--plot takes no name"),
     ],
 )
@@ -353,10 +356,10 @@ def test_the_audio_is_not_written_over(option, tmp_path):
     for name in ("a.json", "a.npz", "a.png"):
         (tmp_path / name).symlink_to(audio)
     output = {"-o": "a.json", "--posteriors": "a.npz", "--plot": "a.png"}[option]
-    with pytest.raises(CremaError, match=f"{output}: is the audio itself"):
+    with pytest.raises(CremaError, match=f"{output}: is the audio file itself"):
         program.main([str(audio), option, str(tmp_path / output)])
     options = ["--output-dir", str(tmp_path), "--format", "json"]
-    with pytest.raises(CremaError, match="a.json: is the audio itself"):
+    with pytest.raises(CremaError, match="a.json: is the audio file itself"):
         program.main([str(audio), *options])
 
 
@@ -398,7 +401,7 @@ def test_wrong_options_are_refused(args, capsys):
 
 
 def test_two_models_of_one_estimator_are_refused(trained):
-    with pytest.raises(ModelError, match="two models of chord"):
+    with pytest.raises(ModelError, match="two models are given for chord"):
         analyze.load_models([trained, trained])
 
 
@@ -456,7 +459,7 @@ def batches(tmp_path, monkeypatch):
 def test_what_is_done_is_left_out(batches, capsys):
     assert batches("a.wav") == ["a.wav"]
     assert batches("a.wav", "b.wav") == ["b.wav"]
-    assert "1 of 2 files are done already\n[2/2]" in capsys.readouterr().err
+    assert "1 of 2 files are already done\n[2/2]" in capsys.readouterr().err
     assert batches("a.wav", "b.wav") == []
 
 
@@ -608,11 +611,11 @@ def test_what_was_corrected_stays(annotated, capsys, form):
     mine = path.read_text().replace("C:maj", "C:min")
     path.write_text(mine)
     annotated("--format", form)
-    assert "1 of 1 files are done" in capsys.readouterr().err
+    assert "1 of 1 files are already done" in capsys.readouterr().err
     for options, label in ((["--posteriors"], "C:maj"), ([], "D:maj")):
         annotated("--format", form, *options, label=label, status=1)
         text = capsys.readouterr().err
-        assert f"error: {path}: was changed, or not written by crema, and is" in text
+        assert f"error: {path}: was edited, or not written by crema, and is" in text
     os.utime(annotated.audio, (1, 1))
     annotated("--format", form, status=1)
     assert path.read_text() == mine
@@ -662,7 +665,7 @@ def test_what_others_wrote_stays(annotated, capsys):
     path = annotated.out / "song.jams"
     path.write_text("mine")
     annotated(status=1)
-    assert f"{path}: was changed, or not written" in capsys.readouterr().err
+    assert f"{path}: was edited, or not written" in capsys.readouterr().err
     assert path.read_text() == "mine"
 
 
@@ -681,7 +684,7 @@ def test_each_process_has_its_share_of_threads(monkeypatch):
 
 
 def test_where_all_processes_are_killed_is_one_line():
-    with pytest.raises(CremaError, match="a process was killed.*1, 2; ask for fewer"):
+    with pytest.raises(CremaError, match="a process was killed.*1, 2; use fewer"):
         list(processes.attempts(os._exit, [1, 2, 3], 2))
 
 
@@ -755,9 +758,9 @@ def within(seconds, condition):
 @pytest.mark.parametrize(
     ("factor", "sr", "message"),
     [
-        (1e30, 22050, "holds samples of 1e\\+30, where 1 is full scale"),
-        (-1e30, 22050, "holds samples of 1e\\+30"),
-        (1, 1, "1 Hz is no sampling rate of music"),
+        (1e30, 22050, "samples as large as 1e\\+30, but full scale is 1"),
+        (-1e30, 22050, "samples as large as 1e\\+30"),
+        (1, 1, "rate of 1 Hz is not usable"),
         (1, True, "a number, sr=44100"),
     ],
 )
@@ -781,5 +784,5 @@ def test_models_go_to_other_processes():
 
 
 def test_no_task_is_an_error():
-    with pytest.raises(ModelError, match="no task is named; here are beat, chord"):
+    with pytest.raises(ModelError, match="no task is named; choose from beat, chord"):
         analyze.load_models(tasks=[])

@@ -95,7 +95,7 @@ def test_nothing_to_analyse():
     ("sr", "message"),
     [
         *((sr, "needs its sampling rate") for sr in (None, "44100", [SR], True)),
-        *((sr, "is no sampling rate of music") for sr in (0, -1, 100, np.nan, np.inf)),
+        *((sr, "Hz is not usable") for sr in (0, -1, 100, np.nan, np.inf)),
     ],
 )
 def test_a_sampling_rate_is_a_number(sr, message):

@@ -20,7 +20,7 @@ def test_stages(trained, tmp_path, capsys):
     total = sum(float(rows[stage]) for stage in stages)
     assert abs(float(rows["each piece"]) - total) < 0.005
     assert "3.0 s of audio, 2 runs" in text and "in a new process" in text
-    assert 50 < int(re.search(r"at most (\d+) MB of memory", text)[1]) < 5000
+    assert 50 < int(re.search(r"peak memory (\d+) MB", text)[1]) < 5000
 
 
 def test_a_clock_adds_up():

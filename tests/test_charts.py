@@ -120,7 +120,7 @@ def test_nothing_to_convert(tmp_path):
         charts.find(tmp_path)
     for name in ("a b", "a_b"):
         write_chart(tmp_path / "band" / name, {"PART GUITAR": quarters(0)})
-    with pytest.raises(CorpusError, match="would be named band_a_b"):
+    with pytest.raises(CorpusError, match="would get the track id band_a_b"):
         charts.find(tmp_path)
 
 

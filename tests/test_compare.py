@@ -59,13 +59,13 @@ def test_tracks_without_a_score_and_weights(tmp_path):
 
 def test_what_cannot_be_compared(tmp_path):
     a = write(tmp_path / "a.json", [0.5])
-    with pytest.raises(CremaError, match="of the estimator chord and .* of key"):
+    with pytest.raises(CremaError, match="evaluates the estimator chord and .* key"):
         compare.compare(a, write(tmp_path / "b.json", [0.5], "key"))
-    with pytest.raises(CremaError, match="no scored track in common"):
+    with pytest.raises(CremaError, match="share no scored track"):
         compare.compare(a, write(tmp_path / "b.json", [None]))
     for content in ("[]", '{"estimator": "chord"}', '{"tracks": 1}'):
         (tmp_path / "c.json").write_text(content)
-        with pytest.raises(CremaError, match="c.json: is no test_data.json"):
+        with pytest.raises(CremaError, match="c.json: is not a test_data.json"):
             compare.compare(a, tmp_path / "c.json")
     with pytest.raises(CremaError, match="no such file"):
         compare.compare(a, tmp_path / "gone.json")

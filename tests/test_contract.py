@@ -312,5 +312,5 @@ def test_one_jams_holds_the_annotations_of_all(built, tmp_path):
         jam = analyze.analyze(filename=audio, model=loaded, tasks=[task])
         found = {annotation.namespace for annotation in jam.annotations}
         assert found == {model.task.namespace}
-    with pytest.raises(models.ModelError, match="no model of the task 'melody'"):
+    with pytest.raises(models.ModelError, match="no model for the task 'melody'"):
         analyze.load_models(built / "training", ["melody"])

@@ -52,13 +52,13 @@ def test_gaps_and_rounding_of_chords_stay(tmp_path):
         ("0 1 C\n1 nan D\n", 2, "'nan' is not a time"),
         ("inf inf C\n", 1, "'inf' is not a time"),
         ("0 1 C\n2 1.5 D\n", 2, "before its start"),
-        ("0 1 C\n0.9 2 D\n", 2, "starts at 0.9 s, before the end"),
-        ("1 2 C\n0 1 D\n", 2, "starts at 0 s, before the end"),
-        ("0 1 H:maj\n", 1, "'H:maj' is no chord"),
-        ("0 1 C:mayor\n", 1, "'C:mayor' is no chord"),
-        ("0 1 C:aug7\n", 1, "'C:aug7' is no chord"),
-        ("0 1 C maj\n", 1, "'C maj' is no chord"),
-        ("0 1 Am\n", 1, "'Am' is no chord"),
+        ("0 1 C\n0.9 2 D\n", 2, "starts at 0.9 s, before the preceding"),
+        ("1 2 C\n0 1 D\n", 2, "starts at 0 s, before the preceding"),
+        ("0 1 H:maj\n", 1, "'H:maj' is not a chord"),
+        ("0 1 C:mayor\n", 1, "'C:mayor' is not a chord"),
+        ("0 1 C:aug7\n", 1, "'C:aug7' is not a chord"),
+        ("0 1 C maj\n", 1, "'C maj' is not a chord"),
+        ("0 1 Am\n", 1, "'Am' is not a chord"),
     ],
 )
 def test_malformed_chords_are_named_by_file_and_line(tmp_path, text, line, reason):
@@ -74,7 +74,7 @@ def test_malformed_chords_are_named_by_file_and_line(tmp_path, text, line, reaso
 def test_files_that_cannot_be_read(tmp_path, function):
     for text in ("", "\n# nothing\n", "time,label,confidence\n"):
         assert read(function, tmp_path, text) == []
-    with pytest.raises(AnnotationError, match=r"labels\.txt: is not text in UTF-8"):
+    with pytest.raises(AnnotationError, match=r"labels\.txt: is not UTF-8 text"):
         read(function, tmp_path, "é".encode("latin-1"))
     with pytest.raises(AnnotationError, match=r"none\.lab: cannot be read"):
         function(tmp_path / "none.lab")
@@ -110,15 +110,15 @@ def test_beats(tmp_path, text, positions):
     [
         ("0.5 1\nx 2\n", 2, "'x' is not a time"),
         ("time position\n0.5 1\n", 1, "'time' is not a time"),
-        ("0.5 1\n0.5 2\n", 2, "0.5 s is not after the beat above"),
-        ("0.5 1\n0.4 2\n", 2, "0.4 s is not after the beat above"),
-        ("0.5 0\n", 1, "'0' is no position in the bar, counted from 1"),
-        ("0.5 -1\n", 1, "'-1' is no position"),
-        ("0.5 one\n", 1, "'one' is no position"),
-        ("0.5 1 2\n", 1, "'1 2' is no position"),
-        ("0.5\t0.7\t2\n", 1, "'0.7 2' is no position"),
-        ("time,label,confidence\n0.5,1,1\n1,one,1\n", 3, "'one' is no position"),
-        ("".join(f"{i} {i}\n" for i in range(1, 40)), 33, "'33' is no position"),
+        ("0.5 1\n0.5 2\n", 2, "0.5 s is not later than"),
+        ("0.5 1\n0.4 2\n", 2, "0.4 s is not later than"),
+        ("0.5 0\n", 1, "'0' is not a position in the bar, counted from 1"),
+        ("0.5 -1\n", 1, "'-1' is not a position"),
+        ("0.5 one\n", 1, "'one' is not a position"),
+        ("0.5 1 2\n", 1, "'1 2' is not a position"),
+        ("0.5\t0.7\t2\n", 1, "'0.7 2' is not a position"),
+        ("time,label,confidence\n0.5,1,1\n1,one,1\n", 3, "'one' is not a position"),
+        ("".join(f"{i} {i}\n" for i in range(1, 40)), 33, "'33' is not a position"),
         ("0.5 1\n1 1.5\n1.5 2\n", 1, "'1' is neither"),
         ("0 1.0\n1 1.5\n", 1, "'1.0' is neither"),
         ("0 1.1\n1 1.5\n2 1.2\n", 3, "'1.2' is neither"),
@@ -165,7 +165,7 @@ def test_keys_of_whole_tracks(tmp_path, text, key):
     "text", ["", "H major", "c", "C modal", "C:maj7", "C##", "C major | A minor", "8B"]
 )
 def test_what_is_no_key(tmp_path, text):
-    with pytest.raises(ValueError, match="is no key"):
+    with pytest.raises(ValueError, match="is not a key"):
         labels.key_mode(text)
     if text:
         with pytest.raises(AnnotationError, match=r"labels\.txt, line 1: "):
@@ -275,7 +275,7 @@ def test_one_jams_per_track(run, material, capsys):
 
     errors = capsys.readouterr().err
     assert "1 audio files without labels, such as bare" in errors
-    assert "song: its labels went on for 5.0 s after the audio" in errors
+    assert "song: its labels extended 5.0 s past the end" in errors
     assert "other: its labels" not in errors
 
 
@@ -359,7 +359,7 @@ def test_an_empty_file_annotates_nothing(run, material, capsys):
     assert [a.namespace for a in jam.annotations] == ["chord", "key_mode"]
     assert not (material / "audio" / "bare.jams").exists()
     (line,) = (x for x in capsys.readouterr().err.splitlines() if " left out: " in x)
-    assert "bare.flac: its label files hold no known label" in line
+    assert "bare.flac: its label files contain no known label" in line
 
 
 def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):
@@ -387,8 +387,8 @@ def test_bad_tracks_are_listed_and_lose_no_other(run, material, capsys):
             "track_id 'a.dot' cannot be used",
             "bare.flac: cannot be read as audio",
             "late.flac: no label lies within its 1.0 s",
-            "song.lab, line 2: 'H' is no chord",
-            "unknown.flac: its label files hold no known label",
+            "song.lab, line 2: 'H' is not a chord",
+            "unknown.flac: its label files contain no known label",
         ],
         strict=True,
     ):
@@ -401,7 +401,7 @@ def test_what_others_have_made_is_not_overwritten(run, material, capsys):
         theirs.write_text(content)
         assert run() == 1
         assert theirs.read_text() == content
-        assert "song.jams: is there already" in capsys.readouterr().err
+        assert "song.jams: already exists" in capsys.readouterr().err
     theirs.unlink()
     assert run() == 0
     jam = jamsfile.read(theirs)
@@ -419,7 +419,7 @@ def test_wrong_arguments(run, material):
     with pytest.raises(ConfigError, match="--chords, --beats or --keys"):
         run(kinds=())
     (material / "chords").rename(material / "chord")
-    with pytest.raises(ConfigError, match="--chords chords: there is no such"):
+    with pytest.raises(ConfigError, match="--chords chords: no such"):
         run()
     (material / "chords").mkdir()
     with pytest.raises(CorpusError, match="has a label file of the same name"):

@@ -279,7 +279,7 @@ def test_a_model_that_is_not_functional_is_refused():
 
 def test_what_keras_does_with_axes_or_types_alone_is_refused():
     x, y = sequence(), keras.Input((6,))
-    with pytest.raises(ModelError, match="number of axes"):
+    with pytest.raises(ModelError, match="numbers of axes"):
         to_onnx(keras.Model([x, y], layers.Add()([x, y])))
     with pytest.raises(ModelError, match="training=True"):
         to_onnx(keras.Model(x, layers.Dropout(0.5)(x, training=True)))

@@ -171,7 +171,7 @@ def test_confusion_of_nothing(test_data, tmp_path, rows):
 def test_an_older_evaluation_has_no_confusion(tmp_path):
     path = tmp_path / "test_data.json"
     path.write_text('{"estimator": "chord"}')
-    with pytest.raises(CremaError, match="test_data.json: holds no confusion"):
+    with pytest.raises(CremaError, match="test_data.json: has no confusion matrix"):
         figures.confusion(path, tmp_path / "confusion.svg")
 
 

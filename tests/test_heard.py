@@ -263,7 +263,7 @@ def test_another_call_adds_to_what_is_there(made):
 def test_where_nothing_is_heard_there_is_no_index(made, tmp_path):
     words, _, _ = made
     for _ in range(2):
-        with pytest.raises(CorpusError, match=r"index_train_beat\.json: would list no"):
+        with pytest.raises(CorpusError, match=r"index_train_beat\.json: no track to"):
             heard.main(["beat", str(tmp_path), words[3]])
     assert not list(tmp_path.glob("index*"))
 
@@ -273,7 +273,9 @@ def test_what_was_heard_is_no_pair(made, tmp_path):
     with pytest.raises(CorpusError, match="can be used"):
         pair.pair(output, output=tmp_path)
     records = json.loads((tmp_path / "rejected.json").read_text())
-    heard_before = [r for r in records if "crema heard this by itself" in r["reason"]]
+    heard_before = [
+        r for r in records if "crema predicted these labels itself" in r["reason"]
+    ]
     assert len(heard_before) == 3
     assert all(record["track_id"].startswith("heard_") for record in heard_before)
 

@@ -62,11 +62,11 @@ def test_no_group_is_not_a_group(tmp_path):
         ({"track_id": "a"}, "is not a list of"),
         ([["a", "b"]], "is not a list of"),
         ([{"id": "a"}], "is not a list of"),
-        ([{"track_id": 7}], 'must be text in quotes.* {"track_id": 7}'),
-        ([{"track_id": None}], "must be text in quotes"),
-        ([{"track_id": "a", "group": 7}], "track_id and group must be text in quotes"),
+        ([{"track_id": 7}], 'must be strings.* {"track_id": 7}'),
+        ([{"track_id": None}], "must be strings"),
+        ([{"track_id": "a", "group": 7}], "track_id and group must be strings"),
         ([{"track_id": "a"}, {"track_id": "a"}], "'a' is listed twice"),
-        ([{"track_id": "a.b"}], "'a.b' cannot be used.* no dot"),
+        ([{"track_id": "a.b"}], "'a.b' cannot be used.* dots"),
         ([{"track_id": ".a"}], "'.a' cannot be used"),
         ([{"track_id": "a/b"}], "'a/b' cannot be used"),
         ([{"track_id": "a\\b"}], "cannot be used"),
@@ -194,7 +194,7 @@ def test_what_is_missing_is_named(pairs):
     text = str(caught.value)
     assert "b c.ogg without annotation" in text
     assert "d[1].jamz without audio" in text
-    assert "e is not there at all" in text
+    assert "e without audio and annotation" in text
     assert "\n" not in text and str(pairs.directory) in text
 
 

@@ -66,10 +66,10 @@ def test_a_training_goes_on_where_the_export_was(tmp_path, batch):
 @pytest.mark.parametrize(
     ("exported", "into", "reason"),
     [
-        ({}, {"units": 6}, "another network, or other sizes"),
-        ({}, {"activation": "elu"}, "another network, or other sizes"),
-        ({"scale": False}, {"scale": False}, "without factor or summand"),
-        ({"inner": True}, {"inner": True}, "a model in the model"),
+        ({}, {"units": 6}, "another architecture, or other sizes"),
+        ({}, {"activation": "elu"}, "another architecture, or other sizes"),
+        ({"scale": False}, {"scale": False}, "without scale or centre"),
+        ({"inner": True}, {"inner": True}, "nested models"),
     ],
 )
 def test_what_is_not_to_be_had_is_refused(tmp_path, batch, exported, into, reason):
@@ -82,8 +82,8 @@ def test_what_is_not_to_be_had_is_refused(tmp_path, batch, exported, into, reaso
 @pytest.mark.parametrize("name", ["model.onnx", "model.h5"])
 def test_what_is_no_model_is_refused(tmp_path, name):
     path = tmp_path / name
-    with pytest.raises(ModelError, match=f"{name}: is not there"):
+    with pytest.raises(ModelError, match=f"{name}: no such file"):
         begin_with([path], network(), None)
     path.write_text("nothing of the kind")
-    with pytest.raises(ModelError, match=f"{name}: does not hold the weights"):
+    with pytest.raises(ModelError, match=f"{name}: does not match this network"):
         begin_with([path], network(), None)

@@ -64,8 +64,8 @@ def test_projects_become_pairs(program, tmp_path, capsys):
     project(songs / "odd.mmp", STEADY.replace('"4"', '"8"'))
     project(songs / "silent.mmp")
     project(songs / "faster.mmp", "", '<bpm id="1" value="150"/>')
-    (songs / "none.mmp").write_text("no project")
-    (songs / "broken.mmpz").write_bytes(b"\0\0\0\1no project")
+    (songs / "none.mmp").write_text("not an LMMS project")
+    (songs / "broken.mmpz").write_bytes(b"\0\0\0\1not an LMMS project")
     assert lmms.main([str(songs), str(out), "--jobs", "2"]) == 1
     assert sorted(path.name for path in out.iterdir()) == [
         *("Dance_Demo.flac", "Dance_Demo.jams", "odd.flac", "odd.jams")
@@ -81,10 +81,10 @@ def test_projects_become_pairs(program, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "2 projects rendered" in told
     for track, why in (
-        ("silent", "lmms cannot play it (no sound)"),
-        ("faster", "tells no tempo and meter that stay what they are"),
-        ("none", "none.mmp: is no project of LMMS"),
-        ("broken", "broken.mmpz: is no project of LMMS"),
+        ("silent", "lmms cannot render it (no sound)"),
+        ("faster", "tempo and meter are missing or automated"),
+        ("none", "none.mmp: is not an LMMS project"),
+        ("broken", "broken.mmpz: is not an LMMS project"),
     ):
         (line,) = [line for line in told.splitlines() if line.startswith(track)]
         assert why in line
@@ -109,11 +109,11 @@ def test_names_that_are_none(tmp_path):
         lmms.find(tmp_path)
     for name in ("a b.mmp", "a-b.mmpz"):
         project(tmp_path / name)
-    with pytest.raises(CorpusError, match="would be named a_b"):
+    with pytest.raises(CorpusError, match="would get the track id a_b"):
         lmms.find(tmp_path)
 
 
 def test_a_project_without_a_name_is_refused(tmp_path):
     (tmp_path / "!!!.mmp").touch()
-    with pytest.raises(CorpusError, match=r"!!!\.mmp: has no letter or digit"):
+    with pytest.raises(CorpusError, match=r"!!!\.mmp: the name has no letter"):
         lmms.find(tmp_path)

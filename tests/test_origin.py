@@ -32,7 +32,7 @@ def test_a_jams_leads_to_the_model_that_is_shipped(tone, tmp_path, capsys):
     for fact in ("seed: ", "commit: ", "numpy: ", "corpus: "):
         assert fact in text
     # Both key annotations are by one model, which is shown once.
-    assert text.count("estimator: key") == 1 and "by the model of: 3 key" in text
+    assert text.count("estimator: key") == 1 and "same model as: 3 key" in text
     # Only the length of the list of validation tracks is shown.
     assert max(map(len, text.splitlines())) < 200
 
@@ -61,8 +61,8 @@ def test_what_others_have_written(tmp_path):
     jamsfile.write(tmp_path / "a.jams", jam)
     disk.write_json(tmp_path / "a.json", {"summary": {}})
     for name, message in (
-        ("a.jams", "no annotation says which model"),
-        ("a.json", "does not say where it comes from"),
+        ("a.jams", "no annotation names its model"),
+        ("a.json", "has no record of its origin"),
         ("gone.json", "no such file"),
         ("gone.jams", "no such annotation file"),
         ("gone", "no such file"),
@@ -78,13 +78,13 @@ def test_what_others_say_of_their_models(tmp_path, model):
     jam = annotate(["C:maj"])
     jam.annotations[0].sandbox.model = model
     jamsfile.write(tmp_path / "a.jams", jam)
-    with pytest.raises(CremaError, match="no annotation says which model"):
+    with pytest.raises(CremaError, match="no annotation names its model"):
         origin.info(tmp_path / "a.jams")
     known = {"estimator": "mine", "version": "1", "sha256": "0"}
     jam.annotations[1].sandbox.model = known
     jamsfile.write(tmp_path / "a.JAMS", jam)
     found = origin.info(tmp_path / "a.JAMS")
-    assert found["2 beat"] == known and "not by crema" in found["1 chord"]["made by"]
+    assert found["2 beat"] == known and "not crema" in found["1 chord"]["made by"]
 
 
 def test_outline():

@@ -90,7 +90,7 @@ def test_indexes_of_a_sound_directory(corpus, capsys):
                 content = (corpus / f"{record['track_id']}.{ext}").read_bytes()
                 digest = hashlib.sha256(content).hexdigest()
                 assert record[f"{kind}_sha256"] == digest
-    assert "8 tracks of 4 groups" in capsys.readouterr().err
+    assert "8 tracks in 4 groups" in capsys.readouterr().err
     index.Corpus(corpus).check([*train, *test])
 
 
@@ -147,15 +147,15 @@ def spoil(directory):
     return {
         "no_jams.flac": "without no_jams.jams",
         "no_audio.jams": "without no_audio.flac",
-        "with.dot": "no dot",
+        "with.dot": "dots or",
         "bad_jams": "not valid JAMS",
         "wrong_label": "not valid JAMS",
         "cut": "cut.flac: truncated or damaged",
         "no_sound": "cannot be read as audio",
         "short": "lasts 0.50 s",
         "silent": "silent throughout",
-        "beyond": "until 3.60 s, the audio until 3.00 s",
-        "other_audio": "until 4.00 s, the audio until 3.00 s",
+        "beyond": "end at 3.60 s, but the audio at 3.00 s",
+        "other_audio": "end at 4.00 s, but the audio at 3.00 s",
         "no_chords": "no chord annotation",
         "empty_chords": "no chord annotation",
         "twice": "the same audio as a_1",
@@ -199,7 +199,7 @@ def test_the_same_audio_in_another_file_is_found(corpus):
     shutil.copy(corpus / "b_1.jams", corpus / "b_0.jams")
     assert (corpus / "b_0.flac").read_bytes() != (corpus / "b_1.flac").read_bytes()
     run(corpus, "--test-fraction", 0.5)
-    assert rejected(corpus) == {"b_1": "b_1: the same audio as b_0"}
+    assert rejected(corpus) == {"b_1": "b_1: has the same audio as b_0"}
     # Only a usable track can replace it.
     (corpus / "b_0.jams").write_text("{}")
     run(corpus, "--test-fraction", 0.5)
@@ -238,7 +238,7 @@ def test_groups(tmp_path, option, expected, capsys):
     run(tmp_path, "--group-by", option, "--test-fraction", 0.5, "--seed", seed)
     train, test = splits(tmp_path)
     assert {**train, **test} == expected
-    alone = "1 tracks name no" in capsys.readouterr().err
+    alone = "1 tracks without" in capsys.readouterr().err
     assert alone == (option in {"artist", "release"})
 
 
@@ -332,7 +332,7 @@ def test_a_seed_that_comes_closer_is_named(corpus, capsys):
         try:
             test, closer = pair.split(groups, 0.25, seed)
         except ConfigError as error:
-            assert "take --seed" in str(error)
+            assert "use --seed" in str(error)
             continue
         shares[seed] = len(test) / 12, closer
     assert any(closer for _, closer in shares.values())
@@ -341,7 +341,7 @@ def test_a_seed_that_comes_closer_is_named(corpus, capsys):
         if closer:
             assert closer[1] == shares[closer[0]][0] == 0.25
     run(corpus, "--test-fraction", 0.5)  # three artists of four
-    assert "--seed 2 would test on 50%" in capsys.readouterr().err
+    assert "--seed 2 would put 50% in the test set" in capsys.readouterr().err
 
 
 def test_no_side_is_left_empty(corpus):
@@ -352,7 +352,7 @@ def test_no_side_is_left_empty(corpus):
             test, _ = pair.split(groups, 0.2, seed)
         except ConfigError as error:
             seeds["refused"] += 1
-            better = int(str(error).split("take --seed ")[1].split(",")[0])
+            better = int(str(error).split("use --seed ")[1].split(",")[0])
             assert len(pair.split(groups, 0.2, better)[0]) == 1
         else:
             seeds["split"] += 1
@@ -383,7 +383,7 @@ def test_audio_extension(corpus, tmp_path):
     with pytest.raises(CorpusError, match=r"no \*\.ogg"):
         run(corpus, "--audio-ext", ".ogg")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CorpusError, match="holds no audio"):
+    with pytest.raises(CorpusError, match="contains no audio"):
         run(tmp_path / "empty")
     with pytest.raises(CorpusError, match="cannot be read"):
         run(tmp_path / "nowhere")

@@ -215,9 +215,11 @@ def test_colours_tell_roots_apart():
 def test_nothing_to_draw_is_an_error(jam, tmp_path):
     import jams
 
-    with pytest.raises(CremaError, match="nothing annotated that can be drawn"):
+    with pytest.raises(CremaError, match="no annotations to draw"):
         plot.draw(tmp_path / "song.png", jams.JAMS())
-    with pytest.raises(CremaError, match="song.odt: cannot be written as a picture"):
+    with pytest.raises(
+        CremaError, match="song.odt: matplotlib cannot write this format"
+    ):
         plot.draw(tmp_path / "song.odt", jam)
     assert not list(tmp_path.iterdir())
 
@@ -237,7 +239,7 @@ def test_the_audio_beside_is_found(tmp_path, capsys):
     write_pair(tmp_path, "song", LABELS)
     assert main(["plot", str(tmp_path / "song.jams")]) == 0
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
-    assert capsys.readouterr().err == f"{tmp_path / 'song.png'} is drawn\n"
+    assert capsys.readouterr().err == f"wrote {tmp_path / 'song.png'}\n"
 
 
 def test_the_audio_beside_is_found_whatever_its_case(tmp_path):
@@ -261,7 +263,7 @@ def test_without_audio_it_says_so(tmp_path, capsys):
     write_pair(tmp_path, "song")
     (tmp_path / "song.flac").unlink()
     main(["plot", str(tmp_path / "song.jams"), "-o", str(tmp_path / "a.svg")])
-    assert "name --audio" in capsys.readouterr().err
+    assert "name it with --audio" in capsys.readouterr().err
     assert "<svg" in (tmp_path / "a.svg").read_text()
 
 

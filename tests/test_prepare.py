@@ -263,7 +263,7 @@ def test_what_tracks_need(tmp_path, option):
     options = {"--corpus": "c", "--augmented-dir": "a", "--feature-dir": "f"}
     del options[option]
     arguments = [word for pair in options.items() for word in pair]
-    with pytest.raises(ConfigError, match=f"{option} is needed"):
+    with pytest.raises(ConfigError, match=f"{option} is required"):
         run_main(SCRIPT, "--pump", tmp_path / "p", "--track", "a", *arguments)
 
 

@@ -504,7 +504,7 @@ def refused(path):
 
 
 def test_files_that_are_no_pump(tmp_path, saved):
-    assert "01-prepare.py --pump-only makes it" in refused(tmp_path / "missing.pkl")
+    assert "make it with 01-prepare.py --pump-only" in refused(tmp_path / "missing.pkl")
     assert "cannot be read" in refused(tmp_path)
     whole = saved.read_bytes()
     for content in (b"", b"text", whole[:60], whole[:-1], whole[len(whole) // 2 :]):
@@ -512,7 +512,7 @@ def test_files_that_are_no_pump(tmp_path, saved):
         assert "is not a pump" in refused(saved)
     for value in (1, [1.5], features.HCQT()):
         saved.write_bytes(pickle.dumps(value))
-        assert "holds no pump" in refused(saved)
+        assert "does not contain a pump" in refused(saved)
 
 
 def test_a_pump_of_another_format_says_so(saved, monkeypatch):
@@ -525,15 +525,17 @@ def test_a_pump_of_another_format_says_so(saved, monkeypatch):
     for content in (saved.read_bytes(), numbered):
         saved.write_bytes(content)
         text = refused(saved)
-        assert "an older crema" in text and text.endswith("run prepare again")
+        assert "an older version of crema" in text and text.endswith(
+            "run prepare again"
+        )
     # A file of the next format need not unpickle here.
     saved.write_bytes(b"unknown\ncrema format 3\n")
     text = refused(saved)
-    assert "a newer crema" in text and text.endswith("update crema")
+    assert "a newer version of crema" in text and text.endswith("update crema")
     pump.save(chord_pump(), saved)
     assert pump.load(saved).fields == chord_pump().fields
     monkeypatch.undo()
-    assert "a newer crema" in refused(saved)
+    assert "a newer version of crema" in refused(saved)
 
 
 def call(module, name, *args):

@@ -126,7 +126,7 @@ def test_what_is_not_released(options, tmp_path):
     scores["version"] = f"{version}+dirty"
     (resources / "test_data.json").write_text(json.dumps(scores))
     (resources / "version.txt").write_text(f"{version}+dirty\n")
-    with pytest.raises(ModelError, match="not committed"):
+    with pytest.raises(ModelError, match="uncommitted code"):
         release.main(changed)
     release.main([*changed, "--dirty"])
     assert hashes.listing(tmp_path / "out")

@@ -113,7 +113,7 @@ def test_nothing_is_overwritten(checkout):
     with pytest.raises(ConfigError, match="cannot name an estimator"):
         new.instantiate(NAME, checkout)
     (checkout / "crema" / "models" / "other.py").write_text("# mine\n")
-    with pytest.raises(ConfigError, match="other.py: is there already"):
+    with pytest.raises(ConfigError, match="other.py: already exists"):
         new.instantiate("other", checkout)
     assert not (checkout / "training" / "other").exists()
     assert (checkout / "config" / "config.yaml").read_text() == before

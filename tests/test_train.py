@@ -308,7 +308,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
     # As a workflow does before it starts the job again.
     history.unlink()
     output = finish(train(prepared, tmp_path))
-    assert "going on after epoch" in output
+    assert "resuming after epoch" in output
     assert_same_weights(uninterrupted, tmp_path)
     assert history.read_text() == (uninterrupted / "history.csv").read_text()
     assert not list(tmp_path.glob(".training-*"))
@@ -321,7 +321,7 @@ def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
     for done, number in enumerate([signal.SIGTERM, signal.SIGINT]):
         process = train(prepared, stopped, *longer)
         seen = ""
-        while "Epoch 1/" not in seen and "going on" not in seen:
+        while "Epoch 1/" not in seen and "resuming" not in seen:
             assert (line := process.stdout.readline()), process.communicate()[1]
             seen += line
         process.send_signal(number)
@@ -329,7 +329,7 @@ def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
         assert process.returncode == 128 + signal.SIGTERM, errors
         assert errors.strip().splitlines()[-1].startswith("stopped")
         assert (f"after epoch 0 and {done} batches" in seen) == bool(done)
-    assert "going on after epoch 0 and 2 batches" in finish(
+    assert "resuming after epoch 0 and 2 batches" in finish(
         train(prepared, stopped, *longer)
     )
     assert_same_weights(tmp_path / "whole", stopped)
@@ -368,7 +368,7 @@ def test_a_training_that_is_stopped_in_validation_goes_on(
     # An epoch ends with its validation, so this one is unfinished.
     assert len(pandas.read_csv(tmp_path / "history.csv")) == 1
     output = finish(train(prepared, tmp_path))
-    assert "going on after epoch 1 and 1 batches" in output
+    assert "resuming after epoch 1 and 1 batches" in output
     assert_same_weights(uninterrupted, tmp_path)
     pandas.testing.assert_frame_equal(
         pandas.read_csv(tmp_path / "history.csv"),
@@ -429,7 +429,7 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
 
 def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):
     output = finish(train(prepared, tmp_path, "--learning-rate", "0.01"))
-    assert "going on" not in output
+    assert "resuming" not in output
     assert any(
         not np.array_equal(value, weights(tmp_path)[name])
         for name, value in weights(uninterrupted).items()
@@ -465,7 +465,7 @@ def test_a_training_begins_with_a_released_model(prepared, uninterrupted, tmp_pa
             np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
     options += ("--patch-duration", "1000")
     _, errors = train(prepared, tmp_path / "long", *options).communicate(timeout=100)
-    assert "make patch_duration shorter" in errors
+    assert "reduce patch_duration" in errors
 
 
 def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp_path):
@@ -485,8 +485,8 @@ def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--channels", "6"], "model.h5: does not hold the weights of this network"),
-        (["--initial", "absent.h5"], "absent.h5: is not there"),
+        (["--channels", "6"], "model.h5: does not match this network"),
+        (["--initial", "absent.h5"], "absent.h5: no such file"),
     ],
 )
 def test_weights_to_begin_with_that_do_not_fit_are_refused(

@@ -90,14 +90,14 @@ def test_weights_to_begin_with_train_again(built):
         (
             "epochs: 1",
             "epochs: 1\n    initial: [training/chord/resources/model.h5]",
-            "would be replaced by what is trained; copy it elsewhere",
+            "training would overwrite it; name a copy elsewhere",
         ),
         (
             "chord:",
             "chord:\n  evaluate: {beside: [crema/models/gone]}",
-            "crema/models/gone: holds no model",
+            "crema/models/gone: contains no trained model",
         ),
-        ("index:", "index:\n  leave_out: [axis1]", "no index lists 'axis1'"),
+        ("index:", "index:\n  leave_out: [axis1]", "'axis1' is in no index"),
     ],
 )
 def test_what_the_settings_name_must_be_there(built, before, after, reason):
@@ -577,7 +577,7 @@ def configured(directory, settings):
         ),
         (
             "chord: {train: {learning_rate: 1e-4}}",
-            "chord.train.learning_rate: '1e-4' is text to YAML; write 0.0001",
+            "chord.train.learning_rate: '1e-4' is a string in YAML; write 0.0001",
         ),
         (
             "chord: {evaluate: {beside: [crema/models/chord]}}",
@@ -589,8 +589,8 @@ def configured(directory, settings):
         ),
         (
             "index: {train: 'x/{estimater}.json'}",
-            "index.train: 'x/{estimater}.json' is not a path in which nothing but "
-            "{estimator} stands in braces",
+            "index.train: 'x/{estimater}.json' is not a path with no braces but "
+            "those of {estimator}",
         ),
     ],
 )
@@ -634,8 +634,8 @@ def test_index_errors(built):
             "corpora/tiny/index_test.json",
         ),
         (first, "index_train.json: track .* is listed twice"),
-        ({"track_id": "gone", "group": "gone"}, "gone is not there at all"),
-        ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*no dot"),
+        ({"track_id": "gone", "group": "gone"}, "gone without audio and annotation"),
+        ({"track_id": "a.b", "group": "a"}, r"'a.b' cannot be used.*dots"),
     ]:
         with changed(index, extra(record)):
             assert re.search(message, refused(built))

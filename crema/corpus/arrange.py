@@ -187,7 +187,7 @@ def read_tracks(path):
         pedal = [(c.time, c.value) for c in track.control_changes if c.number == 64]
         tracks.append((track.name.strip(), notes, pedal))
     if not any(notes for _, notes, _ in tracks):
-        raise AnnotationError(f"{path}: holds no note")
+        raise AnnotationError(f"{path}: contains no notes")
     return tracks
 
 

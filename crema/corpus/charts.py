@@ -55,7 +55,9 @@ def find(songs):
     """
     charts = [path.parent for path in sorted(pathlib.Path(songs).rglob("notes.mid"))]
     if not charts:
-        raise CorpusError(f"{songs}: no notes.mid anywhere; give a directory of charts")
+        raise CorpusError(
+            f"{songs}: no notes.mid at any depth; give a directory of charts"
+        )
     return common.by_name(
         {chart: " ".join(chart.absolute().parts[-2:]) for chart in charts}
     )
@@ -100,7 +102,7 @@ def read_chart(path):
                 of_beats = track.name.strip().upper() == "BEAT"
                 (beat_events if of_beats else notes).append((now, event.note))
     if not notes:
-        raise AnnotationError(f"{path}: holds no note")
+        raise AnnotationError(f"{path}: contains no notes")
     ticks = np.array(sorted(tempi))
     lengths = np.array([tempi[tick] for tick in ticks.tolist()]) / 1e6 / resolution
     at_change = np.append(0.0, np.cumsum(np.diff(ticks) * lengths[:-1]))
@@ -169,7 +171,7 @@ def read_parts(directory):
         and path.stem.lower() not in NO_PARTS
     )
     if not paths:
-        raise CorpusError(f"{directory}: holds a chart, but no audio")
+        raise CorpusError(f"{directory}: has a chart, but no audio")
     y, sample_rate = audiofile.read(paths[0])
     for path in paths[1:]:
         part, _ = audiofile.read(path, sample_rate)
@@ -231,7 +233,9 @@ def convert(output, charts, track_id):
         data_source="manual",
     )
     if not annotation:
-        raise AnnotationError(f"{directory}: no beat of the chart is within the audio")
+        raise AnnotationError(
+            f"{directory}: no beat of the chart falls within the audio"
+        )
     jam = jams.JAMS(annotations=[annotation])
     jam.file_metadata.title = directory.name
     jam.file_metadata.artist = directory.absolute().parent.name
@@ -245,7 +249,7 @@ def main(argv=None):
         prog="python -m crema.corpus.charts", description=__doc__.splitlines()[0]
     )
     path, add = pathlib.Path, parser.add_argument
-    add("songs", type=path, help="directory of charts, or of directories of them")
+    add("songs", type=path, help="directory of charts, at any depth")
     add("output", type=path, help="directory of the corpus")
     add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     args = parser.parse_args(argv)

@@ -77,19 +77,20 @@ def audio_ext(directory, files, given=None):
             f"*.{given.removeprefix('.')}" if given else "audio that libsndfile reads"
         )
         raise CorpusError(
-            f"{directory}: holds no {what}; give the directory with the audio files, "
-            "and convert them to WAV, FLAC, Ogg or MP3 if they are in another format"
+            f"{directory}: contains no {what}; give the directory with the audio "
+            "files, and convert them to WAV, FLAC, Ogg or MP3 if they are in another "
+            "format"
         )
     if len(kinds) > 1:
         counts = ", ".join(f"{n} {ext}" for ext, n in sorted(kinds.items()))
         if len({ext.lower() for ext in kinds}) < len(kinds):
             raise CorpusError(
-                f"{directory}: holds audio with extensions in upper and in lower case "
-                f"({counts}); rename the files so that all are in lower case"
+                f"{directory}: has audio with extensions in both upper and lower case "
+                f"({counts}); rename the files to lower case"
             )
         raise CorpusError(
-            f"{directory}: holds audio of several kinds ({counts}) and a corpus has "
-            "one; say which with --audio-ext, or convert the others"
+            f"{directory}: has audio in several formats ({counts}), but a corpus must "
+            "have one; choose it with --audio-ext, or convert the others"
         )
     return next(iter(kinds))
 
@@ -118,12 +119,12 @@ def by_name(told):
         name = re.sub(r"\W+", "_", text).strip("_")
         if not name:
             raise CorpusError(
-                f"{path}: has no letter or digit in its name to make a track id of; "
+                f"{path}: the name has no letter or digit, so it gives no track id; "
                 "rename it"
             )
         if name in found:
             raise CorpusError(
-                f"{path}: would be named {name}, as {found[name]}; rename one"
+                f"{path}: would get the track id {name}, like {found[name]}; rename one"
             )
         found[name] = path
     return found
@@ -218,7 +219,7 @@ def check_ours(path, tool):
         made_by = None
     if made_by != tool:
         raise AnnotationError(
-            f"{path}: is there already and was not made by {tool}; move it away, or "
+            f"{path}: already exists and was not made by {tool}; move it away, or "
             "write to another directory"
         )
 
@@ -273,7 +274,13 @@ def rendering_options(parser):
     path, add = pathlib.Path, parser.add_argument
     add("output", type=path, help="directory of the corpus")
     add("--soundfont", type=path, nargs="+", default=[DEFAULT_SOUNDFONT])
-    add("--drum-soundfont", type=path, nargs="+", default=[], help="more, for drums")
+    add(
+        "--drum-soundfont",
+        type=path,
+        nargs="+",
+        default=[],
+        help="additional soundfonts, for drums",
+    )
     add("--sample-rate", type=int, default=44100, help="in Hz (default: %(default)s)")
     add("--seed", type=int, default=0)
     add("--jobs", type=cli.jobs, default=1, help="number of processes")

@@ -203,7 +203,12 @@ def main(argv=None):
     )
     rendering_options(parser)
     add = parser.add_argument
-    add("--variants", type=int, default=4, help="of each piece (default: %(default)s)")
+    add(
+        "--variants",
+        type=int,
+        default=4,
+        help="variants of each piece (default: %(default)s)",
+    )
     args = parser.parse_args(argv)
 
     varied = (

@@ -104,7 +104,7 @@ def convert_track(corpus, output, directories, track_id):
         if annotation:
             jam.annotations.append(annotation)
     if not jam.annotations and not has_labels:
-        raise AnnotationError(f"{audio}: its label files hold no known label")
+        raise AnnotationError(f"{audio}: its label files contain no known label")
     if not jam.annotations:
         raise AnnotationError(
             f"{audio}: no label lies within its {duration:.1f} s; do the labels belong "
@@ -184,7 +184,7 @@ def convert(
         raise ConfigError("nothing to convert: give --chords, --beats or --keys")
     for kind, directory in directories.items():
         if not pathlib.Path(directory).is_dir():
-            raise ConfigError(f"--{kind} {directory}: there is no such directory")
+            raise ConfigError(f"--{kind} {directory}: no such directory")
     listed = common.listing(audio_dir)
     ext = common.audio_ext(audio_dir, listed, audio_ext)
     tracks = [stem for stem, suffix in listed if suffix == ext]
@@ -192,7 +192,7 @@ def convert(
     if not labelled:
         raise CorpusError(
             f"{audio_dir}: no *.{ext} has a label file of the same name; rename the "
-            "files so that audio and labels have the same name before the extension"
+            "files so that audio and labels differ only in the extension"
         )
     corpus = index.Corpus(pathlib.Path(audio_dir), ext)
     output = pathlib.Path(output or audio_dir)
@@ -213,7 +213,11 @@ def main(argv=None):
     add("--chords", type=path, metavar="DIR", help="NAME.lab: start end label")
     add("--beats", type=path, metavar="DIR", help="NAME.beats: time [position in bar]")
     add("--keys", type=path, metavar="DIR", help="NAME.key: [start end] key")
-    add("--audio-ext", metavar="EXT", help="if there are audio files of several kinds")
+    add(
+        "--audio-ext",
+        metavar="EXT",
+        help="extension of the audio, if there are several",
+    )
     add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_intermixed_args(argv)
 
@@ -221,8 +225,8 @@ def main(argv=None):
     for track, overhang in sorted(converted.items()):
         if overhang > OVERHANG:
             cli.say(
-                f"{track}: its labels went on for {overhang:.1f} s after the audio and "
-                "were cut; do they belong to this recording?"
+                f"{track}: its labels extended {overhang:.1f} s past the end of the "
+                "audio and were cut; do they belong to this recording?"
             )
     cli.say(f"{len(converted)} tracks converted")
     if unlabelled:

@@ -160,7 +160,7 @@ def names(estimator, paths):
         name = f"heard_{estimator}_{told}"
         if name in named:
             raise CorpusError(
-                f"{path}: would be named {name}, as {named[name]}; rename one of them"
+                f"{path}: would be named {name}, like {named[name]}; rename one of them"
             )
         named[name] = path
     return named
@@ -178,12 +178,17 @@ def main(argv=None):
         prog="python -m crema.corpus.heard", description=__doc__.splitlines()[0]
     )
     add, path = parser.add_argument, pathlib.Path
-    add("estimator", choices=list(FINDERS), help="what the tracks are to teach")
+    add(
+        "estimator", choices=list(FINDERS), help="estimator to make training tracks for"
+    )
     add("output", type=path, help="directory of the corpus")
     add("audio", type=path, nargs="+", metavar="FILE", help="a recording")
-    models = "with models, instead of the released ones; may be given again"
+    models = "models to use instead of the released ones (may be repeated)"
     add("--model", type=path, action="append", default=[], metavar="DIR", help=models)
-    several = "of each excerpt, the first as it is (default: %(default)s)"
+    several = (
+        "versions of each excerpt, of which the first is unaltered (default: "
+        "%(default)s)"
+    )
     add("--versions", type=cli.jobs, default=4, help=several)
     add("--sample-rate", type=int, default=22050, help="in Hz (default: %(default)s)")
     add("--seed", type=int, default=0)
@@ -197,7 +202,7 @@ def main(argv=None):
         if not corpus.audio(record["track_id"]).is_file():
             raise CorpusError(
                 f"{corpus.audio(record['track_id'])}: no such file; the excerpts are "
-                "FLAC, as all audio of a corpus must be then: convert it"
+                "FLAC and a corpus has one audio format, so convert its audio to FLAC"
             )
     sources = names(args.estimator, args.audio)
     model = tuple(args.model)
@@ -227,8 +232,8 @@ def main(argv=None):
         # The next call could not read an index without tracks.
         path.unlink(missing_ok=True)
         raise CorpusError(
-            f"{path}: would list no track, as the hearings agree nowhere long enough; "
-            "give more recordings"
+            f"{path}: no track to list, as the predictions agree nowhere for long "
+            "enough; give more recordings"
         )
     index.write_index(path, records)
     return status

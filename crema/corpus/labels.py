@@ -55,7 +55,7 @@ def check_chord(label):
         mir_eval.chord.encode(label)
     except mir_eval.chord.InvalidChordException as error:
         raise ValueError(
-            f"{label!r} is no chord in Harte syntax (A:min7/b3, D, N, X)"
+            f"{label!r} is not a chord in Harte syntax (A:min7/b3, D, N, X)"
         ) from error
     return label
 
@@ -93,7 +93,7 @@ def key_mode(text):
         # Reject a lone lower-case letter: in some files it means minor.
         if mode and (tonic.isupper() or match[3]):
             return f"{tonic.upper()}{accidental}:{mode}"
-    raise ValueError(f"{text!r} is no key (C:major, F# minor, Abm, D dorian, E)")
+    raise ValueError(f"{text!r} is not a key (C:major, F# minor, Abm, D dorian, E)")
 
 
 def read_chords(path):
@@ -183,7 +183,9 @@ def read_beats(path):
         time, _, position = re.sub(r"[\s,]+", " ", text).strip().partition(" ")
         time = _time(time, where)
         if time <= last:
-            raise AnnotationError(f"{where}: {time:g} s is not after the beat above")
+            raise AnnotationError(
+                f"{where}: {time:g} s is not later than the preceding beat"
+            )
         last = time
         rows.append((where, time, None if position == "New Point" else position))
     barred = any(re.fullmatch(r"\d+\.0*[1-9]\d*", row[2] or "") for row in rows)
@@ -199,7 +201,7 @@ def _position(text, where):
         position = math.nan
     if position not in range(1, LONGEST_BAR + 1):
         raise AnnotationError(
-            f"{where}: {text!r} is no position in the bar, counted from 1"
+            f"{where}: {text!r} is not a position in the bar, counted from 1"
         )
     return int(position)
 
@@ -215,8 +217,8 @@ def _bar_beat():
         # Values that fall back to 1 are not bar.beat but half beats, or a mistake.
         if now <= last or not now[1]:
             raise AnnotationError(
-                f"{where}: {text!r} is neither a position in the bar (1, 2, ...) nor "
-                "a bar.beat after the one above"
+                f"{where}: {text!r} is neither a position in the bar (1, 2, ...) nor a "
+                "bar.beat later than the preceding one"
             )
         last = now
         return now[1]
@@ -237,7 +239,7 @@ def _segments(parse, lines):
             raise AnnotationError(f"{where}: ends at {end:g} s, before its start")
         if start < previous - OVERLAP:
             raise AnnotationError(
-                f"{where}: starts at {start:g} s, before the end of what is above it"
+                f"{where}: starts at {start:g} s, before the preceding segment ends"
             )
         previous = max(end, previous)
         label = _parse(parse, fields[2].rstrip(), where)
@@ -273,7 +275,7 @@ def _lines(path):
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise AnnotationError(f"{path}: is not text in UTF-8; convert it") from error
+        raise AnnotationError(f"{path}: is not UTF-8 text; convert it") from error
     columns = None
     for number, line in enumerate(content.splitlines(), 1):
         line = line.lstrip()

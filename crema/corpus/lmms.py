@@ -56,7 +56,10 @@ def find(directory):
     found = sorted(pathlib.Path(directory).rglob("*.mmp*"))
     found = [path for path in found if path.suffix in (".mmp", PACKED)]
     if not found:
-        raise CorpusError(f"{directory}: no .mmp or .mmpz anywhere")
+        raise CorpusError(
+            f"{directory}: no .mmp or .mmpz at any depth; give a directory of LMMS "
+            "projects"
+        )
     return common.by_name({path: path.stem for path in found})
 
 
@@ -86,7 +89,7 @@ def read_tempo(project):
             data = zlib.decompress(data[LENGTH:])
         root = xml.etree.ElementTree.fromstring(data)
     except (OSError, zlib.error, xml.etree.ElementTree.ParseError) as error:
-        raise AnnotationError(f"{project}: is no project of LMMS ({error})") from error
+        raise AnnotationError(f"{project}: is not an LMMS project ({error})") from error
     head = root.find("head")
     # LMMS stores an automated value as an element instead of an attribute.
     attributes = {} if head is None else head.attrib
@@ -97,12 +100,14 @@ def read_tempo(project):
         )
     except (KeyError, ValueError) as error:
         raise AnnotationError(
-            f"{project}: tells no tempo and meter that stay what they are"
+            f"{project}: its tempo and meter are missing or automated; only projects "
+            "with a constant tempo and meter can be used"
         ) from error
     # LMMS's own limits.
     if not (10 <= tempo <= 999 and 1 <= numerator <= 32 and 1 <= denominator <= 32):
         raise AnnotationError(
-            f"{project}: {tempo:g} in {numerator:g}/{denominator:g} is no tempo"
+            f"{project}: a tempo of {tempo:g} in {numerator:g}/{denominator:g} is "
+            "outside the limits of LMMS"
         )
     return 60 / tempo, 4 * numerator / denominator
 
@@ -145,13 +150,13 @@ def render(project):
             ) from error
         except subprocess.TimeoutExpired as error:
             raise AnnotationError(
-                f"{project}: lmms does not finish within {PATIENCE} min"
+                f"{project}: lmms did not finish within {PATIENCE} min"
             ) from error
         # Ignore the exit status: some instruments crash after the file is written.
         if not out.is_file():
             messages = done.stderr.decode(errors="replace").strip().splitlines()
             why = messages[-1] if messages else f"exit status {done.returncode}"
-            raise AnnotationError(f"{project}: lmms cannot play it ({why})")
+            raise AnnotationError(f"{project}: lmms cannot render it ({why})")
         return audiofile.read(out)[0]
 
 
@@ -192,7 +197,7 @@ def convert(output, projects, track_id):
         data_source="program",
     )
     if not annotation:
-        raise AnnotationError(f"{project}: lmms renders no audio")
+        raise AnnotationError(f"{project}: lmms rendered no audio")
     jam = jams.JAMS(annotations=[annotation])
     jam.file_metadata.title = project.stem
     jam.file_metadata.duration = duration

@@ -66,7 +66,9 @@ def load(name, data_home=None, version="default"):
         ) from error
     if name not in mirdata.list_datasets():
         known = ", ".join(mirdata.list_datasets())
-        raise ConfigError(f"mirdata {mirdata.__version__} knows no {name}, but {known}")
+        raise ConfigError(
+            f"mirdata {mirdata.__version__} has no data set {name}; choose from {known}"
+        )
     home = None if data_home is None else os.fspath(data_home)
     try:
         dataset = mirdata.initialize(name, data_home=home, version=version)
@@ -76,10 +78,12 @@ def load(name, data_home=None, version="default"):
             f"it: python -m pip install 'mirdata[{name}]'"
         ) from error
     except Exception as error:  # unknown versions, and defects of a loader
-        raise ConfigError(f"{name}: mirdata cannot load it ({error})") from error
+        raise ConfigError(
+            f"{name}: mirdata cannot load this data set ({error})"
+        ) from error
     if not os.path.isdir(dataset.data_home):
         raise ConfigError(
-            f"{dataset.data_home}: there is no such directory; give the one that holds "
+            f"{dataset.data_home}: no such directory; give the one that contains "
             f"{name} with --data-home"
         )
     if not os.path.isfile(dataset.index_path):
@@ -114,7 +118,7 @@ def safe_ids(track_ids):
         if name in safe:
             raise CorpusError(
                 f"tracks {safe[name]!r} and {original!r} would both be named {name}; "
-                "such a data set cannot be converted"
+                "this data set cannot be converted"
             )
         index.check_track_id(name, original)
         safe[name] = original
@@ -212,7 +216,9 @@ def observe(namespace, data):
         return [(0.0, float("inf"), key)] if key else []
     unit = getattr(data, "time_unit" if namespace == "beat" else "interval_unit", "s")
     if unit not in _SECONDS:
-        raise ValueError(f"times are in {unit}, not in seconds")
+        raise ValueError(
+            f"times are in {unit}, but only seconds and milliseconds can be converted"
+        )
     if namespace == "beat":
         times = (data.times * _SECONDS[unit]).tolist()
         # Only mirdata's unit bar_index is a position in the bar; 0 means unknown.
@@ -392,12 +398,13 @@ def convert(
         paths = [path for path in vars(track) if re.match(r"audio.*_path$", path)]
         raise ConfigError(
             f"{name}: tracks have no {audio}; choose their audio with --audio "
-            f"({', '.join(paths) or 'mirdata has none of this data set'})"
+            f"({', '.join(paths) or 'mirdata has no audio for this data set'})"
         )
     for attribute in chosen:
         if attribute not in properties:
             raise ConfigError(
-                f"{name}: tracks have no {attribute}, but {', '.join(properties)}"
+                f"{name}: tracks have no {attribute}; choose from "
+                f"{', '.join(properties)}"
             )
 
     def job(track_id):
@@ -417,15 +424,28 @@ def main(argv=None):
     )
     path = pathlib.Path
     add = parser.add_argument
-    add("name", metavar="DATASET", help="as mirdata calls it, such as beatles")
+    add(
+        "name",
+        metavar="DATASET",
+        help="name of the data set in mirdata, such as beatles",
+    )
     add("output", type=path, metavar="OUTPUT", help="directory of the corpus")
-    add("--data-home", type=path, metavar="DIR", help="directory of the data set")
-    add("--version", default="default", help="of the data set (default: %(default)s)")
+    add(
+        "--data-home",
+        type=path,
+        metavar="DIR",
+        help="directory that contains the data set",
+    )
+    add(
+        "--version",
+        default="default",
+        help="version of the data set (default: %(default)s)",
+    )
     add(
         "--audio",
         default="audio_path",
         metavar="NAME",
-        help="attribute of a track that names its audio (default: %(default)s)",
+        help="attribute of a track with the path of its audio (default: %(default)s)",
     )
     add(
         "--property",
@@ -433,14 +453,14 @@ def main(argv=None):
         default=[],
         dest="chosen",
         metavar="NAME",
-        help="property of a track to take, where it has several of a kind, such as "
+        help="property of a track to use if it has several of a kind, such as "
         "leadsheet_chords (may be repeated)",
     )
     arguments = parser.parse_args(argv)
 
     used, failures = convert(**vars(arguments))
     for attribute, count in sorted(used.items()):
-        cli.say(f"{attribute} of {count} tracks")
+        cli.say(f"{attribute}: used in {count} tracks")
     return common.report(failures)
 
 

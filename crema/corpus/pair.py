@@ -84,7 +84,8 @@ def examine(corpus, namespaces, min_duration, track_id):
     jam = jamsfile.read(path)
     if getattr(jam.sandbox, "made_by", None) == common.BY_EAR:
         raise AnnotationError(
-            f"{path}: crema heard this by itself; {common.BY_EAR} lists it, to train on"
+            f"{path}: crema predicted these labels itself, so they cannot test it; "
+            f"{common.BY_EAR} lists the track for training"
         )
     annotated = [annotation for annotation in jam.annotations if annotation.data]
     for namespace in namespaces:
@@ -102,8 +103,9 @@ def examine(corpus, namespaces, min_duration, track_id):
     annotated_until = max([jam.file_metadata.duration or 0.0, *ends])
     if annotated_until > duration + TOLERANCE:
         raise AnnotationError(
-            f"{path}: goes on until {annotated_until:.2f} s, the audio until "
-            f"{duration:.2f} s; they do not belong together, or the audio was cut"
+            f"{path}: annotations end at {annotated_until:.2f} s, but the audio at "
+            f"{duration:.2f} s; they belong to different recordings, or the audio was "
+            "cut"
         )
     samples = hashlib.sha256(str(sample_rate).encode())
     samples.update(y)
@@ -214,9 +216,9 @@ def split(groups, test_fraction, seed):
     sizes = collections.Counter(groups.values())
     if len(sizes) < 2:
         raise CorpusError(
-            f"{len(groups)} usable track(s), all of one group ({next(iter(sizes))!r}), "
-            "and a group stands on one side of the split only; group them in another "
-            "way with --group-by, or add tracks of another group"
+            f"{len(groups)} usable track(s), all in one group ({next(iter(sizes))!r}), "
+            "which cannot be split; choose other groups with --group-by, or add "
+            "tracks of another group"
         )
 
     def share(seed):
@@ -230,10 +232,11 @@ def split(groups, test_fraction, seed):
         possible = [other for other in shares if 0 < shares[other] < 1]
         best = min(possible, key=lambda s: abs(shares[s] - test_fraction), default=None)
         if test_share in {0, 1}:
-            remedy = "ask for another --test-fraction"
+            remedy = "choose another --test-fraction"
             if possible:
                 remedy = (
-                    f"take --seed {best}, which tests on {shares[best]:.0%} of them"
+                    f"use --seed {best}, which puts {shares[best]:.0%} of them in the "
+                    "test set"
                 )
             raise ConfigError(
                 f"--seed {seed} puts all {len(groups)} tracks, of {len(sizes)} groups, "
@@ -318,7 +321,7 @@ def pair(
         if group is None:
             reason = f"{track_id}: does not match --group-by {group_by}"
         elif (same := first.setdefault(track.samples_sha256, track_id)) != track_id:
-            reason = f"{track_id}: the same audio as {same}"
+            reason = f"{track_id}: has the same audio as {same}"
         else:
             groups[track_id] = group
             continue
@@ -391,8 +394,8 @@ def check_namespaces(namespaces):
             jams.schema.namespace(namespace)
         except jams.NamespaceError as error:
             raise ConfigError(
-                f"--namespace {namespace}: JAMS has no namespace of this name; such "
-                "are chord, beat and key_mode"
+                f"--namespace {namespace}: JAMS has no namespace of this name; give "
+                "for example chord, beat or key_mode"
             ) from error
 
 
@@ -446,33 +449,52 @@ def main(argv=None):
     path = pathlib.Path
     add = parser.add_argument
     add("directory", type=path, help="directory of TRACK_ID.flac and TRACK_ID.jams")
-    add("--output", type=path, metavar="DIR", help="of the indexes (default: same)")
-    add("--audio-ext", metavar="EXT", help="if there are audio files of several kinds")
-    add("--jams-ext", metavar="EXT", default="jams", help="(default: %(default)s)")
+    add(
+        "--output",
+        type=path,
+        metavar="DIR",
+        help="directory for the indexes (default: same)",
+    )
+    add(
+        "--audio-ext",
+        metavar="EXT",
+        help="extension of the audio, if there are several",
+    )
+    add(
+        "--jams-ext",
+        metavar="EXT",
+        default="jams",
+        help="extension of the annotations (default: %(default)s)",
+    )
     add(
         "--namespace",
         action="append",
         default=[],
         dest="namespaces",
         metavar="NAME",
-        help="each track must have annotations of it, such as chord (may be repeated)",
+        help="annotation that each track must have, such as chord (may be repeated)",
     )
     add(
         "--group-by",
         default="artist",
         metavar="BY",
-        help="artist, release, track, or a regular expression with one group on the "
-        "track id (default: %(default)s)",
+        help="artist, release, track, or a regular expression with one group that "
+        "matches track ids (default: %(default)s)",
     )
-    add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
-    add("--seed", type=int, default=0, help="of the split (default: %(default)s)")
+    add(
+        "--test-fraction",
+        type=float,
+        default=0.2,
+        help="share of tracks to test on (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, help="seed of the split (default: %(default)s)")
     add(
         "--min-duration",
         type=float,
         default=setup.SHORTEST,
         metavar="SECONDS",
-        help="shorter audio is rejected; training skips what is shorter than a patch "
-        "(default: %(default)s, the least that setup takes)",
+        help="reject shorter audio; training skips what is shorter than a patch "
+        "(default: %(default)s, the minimum of the setup stage)",
     )
     add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_args(argv)
@@ -481,26 +503,24 @@ def main(argv=None):
     n_tracks = len(train) + len(test)
     n_groups = len({record["group"] for record in [*train, *test]})
     cli.say(
-        f"{n_tracks} tracks of {n_groups} groups: {len(train)} to train on, "
-        f"{len(test)} ({len(test) / n_tracks:.0%}) to test on"
+        f"{n_tracks} tracks in {n_groups} groups: {len(train)} for training, "
+        f"{len(test)} ({len(test) / n_tracks:.0%}) for testing"
     )
     alone = sum(record["group"] == record["track_id"] for record in [*train, *test])
     if arguments.group_by in {"artist", "release"} and alone:
-        cli.say(
-            f"{alone} tracks name no {arguments.group_by} and are groups of their own"
-        )
+        cli.say(f"{alone} tracks without {arguments.group_by}, each a group of its own")
     if closer:
         cli.say(
-            f"--seed {closer[0]} would test on {closer[1]:.0%}; once models are "
-            "trained, keep to one seed"
+            f"--seed {closer[0]} would put {closer[1]:.0%} in the test set; once "
+            "models are trained, do not change the seed"
         )
     output = arguments.output or arguments.directory
     if rejected:
         cli.say(f"{len(rejected)} rejected, see {output / 'rejected.json'}")
     if paths := outdated(output, train):
         cli.say(
-            f"{', '.join(map(str, paths))}: out of date, the tracks are not those of "
-            "the new index_train.json; run crema.corpus.heard again, or copy "
+            f"{', '.join(map(str, paths))}: out of date, as its tracks differ from the "
+            "new index_train.json; run crema.corpus.heard again, or copy "
             "index_train.json again if heard did not write the file"
         )
 

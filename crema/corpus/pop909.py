@@ -261,14 +261,14 @@ def plan(arguments):
     if len({is_test for *_, is_test in chosen}) < 2:
         raise ConfigError(
             f"{len(chosen)} track(s) with --test-fraction {arguments.test_fraction:g} "
-            "leave one side of the split empty; ask for more --tracks"
+            "leave one side of the split empty; increase --tracks"
         )
     train_fonts, drum_fonts = arguments.soundfont, arguments.drum_soundfont
     test_fonts = [arguments.test_soundfont] if arguments.test_soundfont else train_fonts
     if arguments.renditions < 1:
-        raise ConfigError(f"--renditions {arguments.renditions}: give at least 1")
+        raise ConfigError(f"--renditions {arguments.renditions}: must be at least 1")
     if arguments.idioms < 0:
-        raise ConfigError(f"--idioms {arguments.idioms}: give 0 or more")
+        raise ConfigError(f"--idioms {arguments.idioms}: must be 0 or more")
     renditions = [
         *range(1, arguments.renditions + 1),
         *(f"idiom_{n}" for n in range(1, arguments.idioms + 1)),
@@ -302,11 +302,22 @@ def main(argv=None):
     add = parser.add_argument
     add("source", type=path, help="directory with tracks.tsv, midi/ and labels/")
     rendering_options(parser)
-    add("--test-soundfont", type=path, help="by default those of the training songs")
+    add(
+        "--test-soundfont",
+        type=path,
+        help="soundfont of the test songs (default: as for training)",
+    )
     add("--tracks", type=int, default=40, help="number of songs (default: %(default)s)")
-    add("--test-fraction", type=float, default=0.2, help="(default: %(default)s)")
-    add("--renditions", type=int, default=1, help="of each training song")
-    in_idioms = "further renditions of each in other idioms (default: none)"
+    add(
+        "--test-fraction",
+        type=float,
+        default=0.2,
+        help="share of songs to test on (default: %(default)s)",
+    )
+    add("--renditions", type=int, default=1, help="renditions of each training song")
+    in_idioms = (
+        "further renditions of each training song in other idioms (default: none)"
+    )
     add("--idioms", type=int, default=0, metavar="N", help=in_idioms)
     add("--drums", type=float, default=0.7, help="share of bands with drums")
     arguments = parser.parse_args(argv)

@@ -55,8 +55,8 @@ def files(directory):
     for path in paths:
         if not path.is_file():
             raise ModelError(
-                f"{directory}: holds no trained model ({path.name} is missing); train "
-                "one with snakemake, or name another directory"
+                f"{directory}: contains no trained model ({path.name} is missing); "
+                "train one with snakemake, or name another directory"
             )
     return paths
 
@@ -98,8 +98,8 @@ def find(directory):
             name = name_of(settings)
             if name in directories:
                 raise ModelError(
-                    f"{directory}: holds two models of {name}; name one of "
-                    f"{directories[name]} and {settings.parent}"
+                    f"{directory}: contains two models of {name}; name either "
+                    f"{directories[name]} or {settings.parent}"
                 )
             directories[name] = settings.parent
     if not directories:
@@ -109,7 +109,7 @@ def find(directory):
 
 def _none(directory):
     """Return the error about a directory without a model."""
-    why = "holds no trained model (no settings.json)"
+    why = "contains no trained model (no settings.json)"
     if not pathlib.Path(directory).is_dir():
         why = "no such directory"
     return ModelError(
@@ -127,10 +127,16 @@ def name_of(settings):
     """
     record = disk.read_json(settings)
     record = record if isinstance(record, dict) else {}
-    stored.check(record.get("format", 1), settings, "train it again, or use that crema")
+    stored.check(
+        record.get("format", 1),
+        settings,
+        "train it again, or use that version of crema",
+    )
     name = record.get("estimator")
     if not (isinstance(name, str) and name.isidentifier()):
-        raise ModelError(f"{settings}: names no estimator; train the model again")
+        raise ModelError(
+            f"{settings}: does not name an estimator; train the model again"
+        )
     return name
 
 
@@ -143,8 +149,8 @@ def estimator(name):
         There is no such module.
     """
     missing = (
-        f"no estimator is called {name!r}: crema/models/{name}.py with a class Model "
-        "is missing"
+        f"there is no estimator {name!r}: crema/models/{name}.py with a class Model is "
+        "missing"
     )
     # For each missing optional package librosa walks sys.modules; imported before jams
     # and pumpp, it saves 0.2 s.

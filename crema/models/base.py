@@ -62,8 +62,8 @@ class Estimator:
         unknown = {*self.inputs, self.output_names[0]} - set(self.pump.fields)
         if unknown:
             raise ModelError(
-                f"{directory}: {model.name} and {operators.name} do not belong "
-                f"together (the pump has no field {min(unknown)!r}); train again"
+                f"{directory}: {model.name} and {operators.name} do not match (the "
+                f"pump has no field {min(unknown)!r}); train again"
             )
         self.extractors = [
             operator

@@ -85,7 +85,7 @@ class BeatModel(base.Estimator):
             and all(isinstance(share, float) and 0 < share < 1 for share in meters)
         ):
             raise ModelError(
-                f"{self.directory / 'decoder.json'}: meters are not {len(METERS)} "
+                f"{self.directory / 'decoder.json'}: meters must be {len(METERS)} "
                 "probabilities; train the model again"
             )
         self.meters = np.asarray(meters)

@@ -37,7 +37,8 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         if not sr >= LEAST_RATE * hop_length:
             raise ConfigError(
                 f"hop_length {hop_length} is too long for beats, which need "
-                f"{LEAST_RATE} frames per second: at most {sr // LEAST_RATE} samples"
+                f"{LEAST_RATE} frames per second: use at most {sr // LEAST_RATE} "
+                "samples"
             )
         self.register("beat", [None, 1], np.dtype("int8"))
         self.register("downbeat", [None, 1], np.dtype("int8"))
@@ -66,8 +67,8 @@ class Beats(Dotted, pumpp.task.base.BaseTaskTransformer):
         )
         if (positions < 1).any():
             raise AnnotationError(
-                f"a beat has position {np.nanmin(positions):g} in its bar, where the "
-                "downbeat is 1; count from 1"
+                f"a beat has position {np.nanmin(positions):g} in its bar, but the "
+                "downbeat must be 1; count from 1"
             )
         frames = np.rint(times * rate).astype(int)
         begin = 0 if ann.time is None else ann.time

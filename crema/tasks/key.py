@@ -42,7 +42,7 @@ def parse(label):
         return -1
     pitch, mode = split(label)
     if pitch is None or mode not in MAJOR_MODES + MINOR_MODES:
-        raise AnnotationError(f"{label!r} is no key")
+        raise AnnotationError(f"{label!r} is not a key")
     return pitch + 12 * (mode in MINOR_MODES)
 
 

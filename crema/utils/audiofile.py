@@ -64,11 +64,11 @@ def read(path, sample_rate=None):
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise unreadable(path, error, opened) from error
     if not len(y):
-        raise AudioError(f"{path}: holds no audio; replace the file or leave it out")
+        raise AudioError(f"{path}: contains no audio; replace the file or leave it out")
     if len(y) < expected - missing:
         raise AudioError(
-            f"{path}: truncated or damaged, {len(y)} of {expected} samples could be "
-            "read; replace the file or leave it out"
+            f"{path}: truncated or damaged, only {len(y)} of {expected} samples could "
+            "be read; replace the file or leave it out"
         )
     if form == "MP3":
         containers.check_mp3(path, len(y) / rate)
@@ -84,7 +84,7 @@ def check_file(path):
     if os.path.isdir(path):
         raise AudioError(f"{path}: is a directory; name the files in it")
     if not os.path.isfile(path):
-        raise AudioError(f"{path}: is no regular file; write the audio to one")
+        raise AudioError(f"{path}: is not a regular file; write the audio to one")
     if not os.access(path, os.R_OK):
         raise AudioError(f"{path}: permission denied; make it readable or leave it out")
 
@@ -126,8 +126,8 @@ def mixed_down(path, stream):
         mono = sum(block.T[1:], block.T[0]) / np.float32(stream.channels)
         if not np.isfinite(mono).all():
             raise AudioError(
-                f"{path}: holds samples that are not finite numbers; replace the file "
-                "or leave it out"
+                f"{path}: contains samples that are not finite numbers; replace the "
+                "file or leave it out"
             )
         end = n_samples + len(mono)
         if end > len(y):
@@ -155,7 +155,7 @@ def unreadable(path, error, opened):
     # exist", for a file that is named .mp3 but is no MP3.
     code = getattr(error, "code", None)
     if code == 7:
-        reason = "not a format that libsndfile knows"
+        reason = "not a format that libsndfile supports"
     if opened or code == 3:
         return AudioError(
             f"{path}: truncated or damaged ({reason}); replace the file or leave it out"
@@ -209,6 +209,6 @@ def write(path, y, sample_rate):
                 for start in range(0, len(y), BLOCK):
                     stream.write(np.clip(y[start : start + BLOCK], -1, 1))
             if soundfile.info(temporary).frames != len(y):
-                raise OSError("the disk took only a part of it")
+                raise OSError("the disk stored only part of it")
         except (soundfile.LibsndfileError, TypeError, ValueError) as error:
             raise CremaError(f"cannot write {path}: {error}") from error

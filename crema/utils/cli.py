@@ -25,7 +25,7 @@ def parser(description):
         allow_abbrev=False,
     )
     made.add_argument(
-        "--seed", type=seed, default=20170101, help="seed of every random number"
+        "--seed", type=seed, default=20170101, help="seed of all random numbers"
     )
     return made
 
@@ -51,7 +51,7 @@ def seed(text):
 def jobs(text):
     """Convert an option to a number of processes."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is not an integer of at least 1")
     return int(text)
 
 
@@ -77,7 +77,9 @@ def corpus_options(made, required=True):
     pairs = "directory of TRACK_ID.AUDIO_EXT and TRACK_ID.JAMS_EXT"
     path_option(group, "--corpus", "DIR", pairs, required)
     group.add_argument("--audio-ext", default="flac", help="extension of the audio")
-    group.add_argument("--jams-ext", default="jams", help="extension of annotations")
+    group.add_argument(
+        "--jams-ext", default="jams", help="extension of the annotations"
+    )
 
 
 def track_options(made):
@@ -88,10 +90,14 @@ def track_options(made):
         "--track",
         action="append",
         metavar="ID",
-        help="this track instead of an index (may be repeated)",
+        help="process this track instead of an index (may be repeated)",
     )
     group.add_argument(
-        "--jobs", type=jobs, default=1, metavar="N", help="tracks at the same time"
+        "--jobs",
+        type=jobs,
+        default=1,
+        metavar="N",
+        help="tracks to process in parallel",
     )
 
 
@@ -102,7 +108,7 @@ def leave_out_option(group):
         nargs="+",
         default=[],
         metavar="ID",
-        help="tracks of the index that are not used",
+        help="tracks of the index to ignore",
     )
 
 
@@ -134,7 +140,7 @@ def each_track(function, args):
     elif args.index:
         tracks = list(index.read_index(args.index))
     else:
-        raise ConfigError("no tracks to work on: give --index or --track")
+        raise ConfigError("no tracks to process: give --index or --track")
     failures = []
     results = processes.attempts(function, tracks, args.jobs)
     for done, (track, _, error) in enumerate(results, 1):

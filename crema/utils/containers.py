@@ -208,8 +208,7 @@ def check_ogg(path):
             begins, ends = flags & 2, flags & 4
             if begins and has_content:
                 raise AudioError(
-                    f"{path}: holds several pieces, one after the other; take them "
-                    "apart or convert it"
+                    f"{path}: contains several chained streams; split it or convert it"
                 )
             if not begins:
                 intact &= number == numbers.get(serial, -1) + 1

@@ -41,16 +41,16 @@ def parser(description):
     files = made.add_argument_group("files")
     cli.path_option(files, "--index", "FILE", "index_test.json")
     cli.leave_out_option(files)
-    apart = "index_train.json: an error if it shares a track or group with the test"
+    apart = "index_train.json; fails if it shares a track or group with the test index"
     cli.path_option(files, "--train-index", "FILE", apart, required=False)
-    model = "the trained model; test_data.json and estimates/ go there too"
+    model = "the trained model; test_data.json and estimates/ are written here too"
     cli.path_option(files, "--resources", "DIR", model)
     made.add_argument_group("evaluation").add_argument(
         "--beside",
         nargs="*",
         default=[],
         metavar="DIR",
-        help="models of other estimators that annotate with it, as in crema",
+        help="companion models of other estimators, used as in crema",
     )
     return made
 
@@ -118,7 +118,8 @@ def run(args, estimator, scoring):
     summary = summarise(rows)
     if not summary:
         raise CremaError(
-            f"{args.index}: no track could be scored; the first: {rows[0]['reason']}"
+            f"{args.index}: no track could be scored; the first failed with: "
+            f"{rows[0]['reason']}"
         )
     kept = {f"{track}.jams" for track in tracks}
     for stale in estimates.glob("*.jams"):
@@ -389,7 +390,7 @@ def table(summary, rows):
             f"{line['mean']:9.3f}{line['tracks']:8}"
         )
     lines.append(
-        "model, baseline: weighted by duration; mean: of the model, unweighted"
+        "model, baseline: means weighted by duration; mean: unweighted, of the model"
     )
     for row in rows:
         if row["status"] != "ok":

@@ -53,7 +53,7 @@ def curves(source, path):
     with open(source, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     if not rows:
-        raise DataError(f"{source}: holds no epoch; train again")
+        raise DataError(f"{source}: contains no epochs; train again")
     epochs = [int(row["epoch"]) for row in rows]
     names = [name for name in rows[0] if f"val_{name}" in rows[0]]
     # The total loss comes first, then the others in alphabetical order.
@@ -218,7 +218,7 @@ def confusion(source, path):
     """
     result = disk.read_json(source)
     if "confusion" not in result:
-        raise DataError(f"{source}: holds no confusion; evaluate again")
+        raise DataError(f"{source}: has no confusion matrix; evaluate again")
     labels = np.asarray(result["confusion"]["labels"])
     # Without labels, the matrices are empty lists.
     square = (len(labels), len(labels))
@@ -253,8 +253,8 @@ def confusion(source, path):
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_title(kind, fontsize=9)
-    figure.supxlabel("estimate, in % of the row", fontsize=9)
-    figure.supylabel("reference (share of all rows)", fontsize=9)
+    figure.supxlabel("estimate (% of the row)", fontsize=9)
+    figure.supylabel("reference (share of the total)", fontsize=9)
     figure.suptitle(heading(result), fontsize=9)
     save(figure, path)
 
@@ -284,7 +284,9 @@ def runtimes(source, path, logs, leave_out=()):
             stages.append(f"{stage} ({len(measured)})")
             jobs.append(np.asarray(measured))
     if not stages:
-        raise DataError(f"{logs}: no job was measured; Snakemake does when it runs one")
+        raise DataError(
+            f"{logs}: no job was measured; Snakemake measures each job that it runs"
+        )
     figure, axes = grid(1, 2, width=[6, 3], height=0.55 * len(stages) + 1)
     places = np.arange(len(stages))
     columns = ((0, "wall clock", "0.35", -0.19), (1, "CPU", "0.7", 0.19))
@@ -296,16 +298,16 @@ def runtimes(source, path, logs, leave_out=()):
     peaks = [stage[:, 2].max() for stage in jobs]
     bars = axes[1].barh(places, np.divide(peaks, 1000), 0.5, color="0.5")
     axes[1].bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    axes[0].set_xlabel("minutes, summed over jobs")
+    axes[0].set_xlabel("total minutes of all jobs")
     axes[0].set_yticks(places, stages)
     axes[0].legend(fontsize=8, frameon=False)
-    axes[1].set_xlabel("GB, of the largest job")
+    axes[1].set_xlabel("GB, largest job")
     axes[1].set_yticks([])
     for axis in axes:
         axis.invert_yaxis()
         axis.margins(x=0.15)
         axis.spines[["right", "top"]].set_visible(False)
-    axes[0].set_title("time of a stage (jobs)", fontsize=9)
+    axes[0].set_title("time per stage (number of jobs)", fontsize=9)
     axes[1].set_title("memory", fontsize=9)
     save(figure, path)
 

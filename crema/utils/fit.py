@@ -66,7 +66,7 @@ def fit(model, patches, excerpts, args, monitor, state):
     with told_to_stop(resume.stop_after_batch):
         if epoch or step:
             into = f" and {step} batches" if step else ""
-            print(f"going on after epoch {epoch}{into}", flush=True)
+            print(f"resuming after epoch {epoch}{into}", flush=True)
         while epoch < args.epochs and not resume.finished:
             # Keras sees the rest of an interrupted epoch as an epoch of its own.
             until = epoch + 1 if step else args.epochs
@@ -261,7 +261,7 @@ class Resume(keras.callbacks.Callback):
     def leave_if_told(self):
         """Exit if requested; the state must be saved."""
         if self.told:
-            cli.say("stopped; the same command goes on from here")
+            cli.say("stopped; run the same command again to resume")
             raise SystemExit(128 + signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -271,9 +271,9 @@ class Resume(keras.callbacks.Callback):
         wrong = [name for name, value in row.items() if not np.isfinite(value)]
         if wrong:
             raise DataError(
-                f"the training diverged in epoch {epoch + 1}: {', '.join(wrong)} is no "
-                "number; lower learning_rate, or look for what is not finite in the "
-                "features"
+                f"the training diverged in epoch {epoch + 1}: {', '.join(wrong)} is "
+                "not finite; lower learning_rate, or look for values in the features "
+                "that are not finite"
             )
         self.history.append(row)
         self.step, self.before = 0, (0, {})

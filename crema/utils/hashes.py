@@ -57,6 +57,6 @@ def check(directory):
         missing = sorted(listed - {file.name for file in files})
         detail = f" ({missing[0]} is missing)" if missing else ""
         raise ModelError(
-            f"{directory}: its files are not those that were released{detail}; install "
+            f"{directory}: its files differ from the released ones{detail}; install "
             "crema again, or name another model"
         )

@@ -72,5 +72,5 @@ def opened(path):
         original = path.with_name(f"{path.name.partition('.')[0]}.h5")
         raise DataError(
             f"{path}: cannot be read ({reason}); delete {original} and run prepare "
-            "again, which makes all of the track"
+            "again, which recomputes the whole track"
         ) from error

@@ -51,8 +51,8 @@ def read_index(path, leave_out=()):
             group = record.get("group", track_id)
             if not (isinstance(track_id, str) and isinstance(group, str | None)):
                 raise CorpusError(
-                    f"{path}: track_id and group must be text in quotes, as they are "
-                    f"not in {json.dumps(record)}"
+                    f"{path}: track_id and group must be strings, but are not in "
+                    f"{json.dumps(record)}; quote them"
                 )
             if track_id in index:
                 raise CorpusError(f"{path}: track {track_id!r} is listed twice")
@@ -65,7 +65,7 @@ def read_index(path, leave_out=()):
     for track_id in leave_out:
         index.pop(track_id, None)
     if not index:
-        raise CorpusError(f"{path}: lists no track; a split must not be empty")
+        raise CorpusError(f"{path}: lists no tracks; a split must not be empty")
     return index
 
 
@@ -87,9 +87,9 @@ def check_track_id(track_id, where):
     """Raise CorpusError unless `track_id` can be the stem of a file."""
     if not track_id or set(track_id) & set("./\\\n") or track_id.startswith("-"):
         raise CorpusError(
-            f"{where}: track_id {track_id!r} cannot be used: a track_id is a file "
-            "name without its extension, does not begin with a dash and holds no dot "
-            "and no slash (copies are named track_id.augment_id.ext); rename the files"
+            f"{where}: track_id {track_id!r} cannot be used: a track_id is a file name "
+            "without its extension and must not begin with a dash or contain dots or "
+            "slashes (copies are named track_id.augment_id.ext); rename the files"
         )
 
 
@@ -105,8 +105,8 @@ def check_groups(train, name):
     """
     if len(set(train.values()) - {None}) < 2:
         raise CorpusError(
-            f"{name}: lists fewer than two groups, of which one is held out for "
-            "validation; add tracks of others, or give finer groups"
+            f"{name}: lists fewer than two groups, but one is held out for validation; "
+            "add tracks of other groups, or use smaller groups"
         )
 
 
@@ -129,8 +129,8 @@ def check_splits(train, test, names=("the training index", "the test index")):
     groups = set(train.values()) & set(test.values()) - {None}
     if groups:
         raise CorpusError(
-            f"{len(groups)} group(s) {where}, such as {min(groups)!r}; keep all tracks "
-            "of a group in one"
+            f"{len(groups)} group(s) {where}, such as {min(groups)!r}; move all tracks "
+            "of each group to one"
         )
 
 
@@ -185,16 +185,16 @@ class Corpus:
             elif annotation and not audio:
                 problems.append(f"{self.jams(track).name} without audio")
             elif not audio:
-                problems.append(f"{track} is not there at all")
+                problems.append(f"{track} without audio and annotation")
         if not pairs:
             raise CorpusError(
-                f"{self.directory}: no pair of *.{self.audio_ext} and "
-                f"*.{self.jams_ext} of the index is here; check corpus: directory:, "
+                f"{self.directory}: contains no pair of *.{self.audio_ext} and "
+                f"*.{self.jams_ext} for the index; check corpus: directory:, "
                 "audio_ext: and jams_ext:"
             )
         if problems:
             more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
             raise CorpusError(
                 f"{self.directory}: {', '.join(problems[:3])}{more}; add the files, or "
-                "name the tracks in index: leave_out:"
+                "list the tracks in index: leave_out:"
             )

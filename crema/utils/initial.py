@@ -46,8 +46,7 @@ def begin_with(paths, model, inputs):
     for path in paths:
         if not path.is_file():
             raise ModelError(
-                f"{path}: is not there; initial: names files, each a model.h5 or a "
-                "model.onnx"
+                f"{path}: no such file; initial: must list model.h5 or model.onnx files"
             )
         try:
             if path.suffix == ".onnx":
@@ -57,9 +56,8 @@ def begin_with(paths, model, inputs):
         # Keras, h5py and protobuf raise many kinds of errors for a damaged file.
         except Exception as error:
             raise ModelError(
-                f"{path}: does not hold the weights of this network "
-                f"({first_line(error)}); train with the network's options of that "
-                "time, or without initial:"
+                f"{path}: does not match this network ({first_line(error)}); train "
+                "with the network options of that model, or without initial:"
             ) from error
         if path.suffix == ".onnx":
             normalise(model, inputs())
@@ -87,15 +85,13 @@ def from_onnx(exported, model):
         It is the export of another network, or cannot be inverted.
     """
     if not all(layer.scale and layer.center for layer in normalisations(model)):
-        raise ModelError(
-            "only a model.h5 keeps normalisation without factor or summand"
-        )
+        raise ModelError("batch normalisation without scale or centre needs a model.h5")
     if any(isinstance(layer, keras.Model) for layer in model.layers):
-        raise ModelError("only a model.h5 keeps a model in the model")
+        raise ModelError("nested models need a model.h5")
     shapes = [weight.shape for weight in model.weights]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     if ends[-1] >= MOST:
-        raise ModelError(f"only a model.h5 keeps more than {MOST:,} weights")
+        raise ModelError(f"more than {MOST:,} weights need a model.h5")
     numbers = np.arange(1, ends[-1] + 1, dtype=np.float32)
     recovered = np.full(len(numbers), np.nan, np.float32)
 
@@ -118,7 +114,7 @@ def from_onnx(exported, model):
     if list(exported.graph.node) != list(places.graph.node) or any(
         one.shape != other.shape for one, other in zip(stored, opposites, strict=True)
     ):
-        raise ModelError("another network, or other sizes")
+        raise ModelError("another architecture, or other sizes")
     for place, opposite, values in zip(
         constants(places), opposites, stored, strict=True
     ):
@@ -127,7 +123,7 @@ def from_onnx(exported, model):
         recovered[np.rint(place[weights]).astype(int) - 1] = values[weights]
     assign(recovered)
     if any(np.isnan(weight).any() for weight in model.get_weights()):
-        raise ModelError("some weights are not in it")
+        raise ModelError("some weights are missing")
 
 
 def normalise(model, inputs):

@@ -24,14 +24,14 @@ def parser(description):
     # --pump-only needs no corpus; otherwise run() requires one.
     cli.corpus_options(made, required=False)
     cli.track_options(made)
-    augmented = "where 00-setup.py put the copies"
+    augmented = "where 00-setup.py wrote the copies"
     cli.path_option(made, "--augmented-dir", "DIR", augmented, required=False)
-    features = "where features go, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5"
+    features = "where to write features, as TRACK_ID.h5 and TRACK_ID.AUGMENT_ID.h5"
     cli.path_option(made, "--feature-dir", "DIR", features, required=False)
-    pump = "the pump.pkl: written, or with --track read"
+    pump = "the pump.pkl to write, or with --track to read"
     cli.path_option(made, "--pump", "FILE", pump)
     made.add_argument(
-        "--pump-only", action="store_true", help="write the pump and stop there"
+        "--pump-only", action="store_true", help="write the pump and exit"
     )
     made.add_argument(
         "--format",
@@ -45,10 +45,17 @@ def parser(description):
 def hcqt_options(made):
     """Add the options of :class:`crema.features.HCQT` to a parser."""
     option = made.add_argument_group("harmonic constant-Q transform").add_argument
-    option("--sample-rate", type=int, default=22050, help="of the analysis, in Hz")
-    option("--hop-length", type=int, default=2048, help="samples from frame to frame")
-    option("--octaves", type=int, default=6, help="octaves of a harmonic, up from C1")
-    option("--bins-per-semitone", type=int, default=3, help="of the transform")
+    option(
+        "--sample-rate",
+        type=int,
+        default=22050,
+        help="sampling rate of the analysis, in Hz",
+    )
+    option("--hop-length", type=int, default=2048, help="samples between frames")
+    option("--octaves", type=int, default=6, help="octaves per harmonic, up from C1")
+    option(
+        "--bins-per-semitone", type=int, default=3, help="resolution of the transform"
+    )
 
 
 def run(args, build):
@@ -78,7 +85,7 @@ def run(args, build):
     for name in ("corpus", "augmented_dir", "feature_dir"):
         if getattr(args, name) is None:
             option = name.replace("_", "-")
-            raise ConfigError(f"--{option} is needed, except with --pump-only")
+            raise ConfigError(f"--{option} is required, except with --pump-only")
     cli.each_track(
         functools.partial(
             prepare,
@@ -180,7 +187,9 @@ def transform(audio, annotation, operators):
             ) from error
     data = operators.crop(data)
     if not operators.data_duration(data):
-        raise AudioError(f"{audio}: is shorter than a frame; leave it out of the index")
+        raise AudioError(
+            f"{audio}: is shorter than one frame; leave it out of the index"
+        )
     return data
 
 

@@ -108,10 +108,10 @@ def attempts(function, tracks, jobs=1):
             for result in _together(function, collections.deque([track]), 1, killed):
                 finished += 1
                 yield result
-        why = "a process was killed, perhaps for lack of memory, with"
+        why = "a process was killed, perhaps for lack of memory, while processing"
         if killed and not finished:
             raise CremaError(
-                f"{why} each of {', '.join(map(str, killed))}; ask for fewer jobs, or "
+                f"{why} each of {', '.join(map(str, killed))}; use fewer jobs, or "
                 "leave these out"
             )
         for track in killed:

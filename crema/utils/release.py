@@ -37,13 +37,13 @@ def release(args):
     scores = disk.read_json(resources / "test_data.json")
     if scores["version"] != version:
         raise ModelError(
-            f"{resources}: test_data.json is of version {scores['version']} and the "
-            f"model of {version}; evaluate it again"
+            f"{resources}: test_data.json evaluates version {scores['version']}, but "
+            f"the model is {version}; evaluate it again"
         )
     if version.endswith("+dirty") and not args.dirty:
         raise ModelError(
-            f"{resources}: version {version} was trained with code that was not "
-            "committed; commit it and train again"
+            f"{resources}: version {version} was trained with uncommitted code; commit "
+            "it and train again"
         )
     settings = disk.read_json(resources / "settings.json")
     splits = {
@@ -177,10 +177,12 @@ def main(argv=None):
     cli.path_option(parser, "--index", "FILE", "index_train.json")
     cli.path_option(parser, "--test-index", "FILE", "index_test.json")
     cli.leave_out_option(parser)
-    cli.path_option(parser, "--output", "DIR", "where the release goes")
-    cli.path_option(parser, "--notes", "FILE", "limits and licence, for the card")
+    cli.path_option(parser, "--output", "DIR", "directory to write the release to")
+    cli.path_option(parser, "--notes", "FILE", "limits and licence, for the model card")
     parser.add_argument(
-        "--dirty", action="store_true", help="release a model of uncommitted code"
+        "--dirty",
+        action="store_true",
+        help="allow a model trained with uncommitted code",
     )
     args = parser.parse_args(argv)
     args.notes = args.notes.read_text(encoding="utf-8")

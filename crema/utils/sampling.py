@@ -97,7 +97,7 @@ def copies(feature_dir, tracks):
         short = min(listed, key=lambda track: len(listed[track]))
         raise DataError(
             f"{feature_dir}: track {short} has {len(listed[short]) - 1} augmented "
-            f"copies where others have {max(counts) - 1}; delete {short}.h5 and run "
+            f"copies, but others have {max(counts) - 1}; delete {short}.h5 and run "
             "prepare again"
         )
     return listed
@@ -165,8 +165,8 @@ class Patches:
                 # Keras would accept the short epoch and report a normal one.
                 raise DataError(
                     f"training ran out of data after {step} of {n_steps} batches: no "
-                    f"track is as long as a patch of {self.n_frames} frames; make "
-                    "patch_duration shorter"
+                    f"track is as long as a patch of {self.n_frames} frames; reduce "
+                    "patch_duration"
                 )
             epoch, skip = epoch + 1, 0
 
@@ -241,7 +241,7 @@ class Excerpts:
                 length = frames_in(store[name] for name in [*inputs, *targets])
             self.excerpts += [(path, at) for at in range(0, length, n_frames)]
         if not self.excerpts:
-            raise DataError("the validation tracks are all empty; hold out others")
+            raise DataError("all validation tracks are empty; hold out others")
 
     def __len__(self):
         """Return the number of batches."""

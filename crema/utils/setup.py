@@ -31,7 +31,7 @@ def parser(description):
     made = cli.parser(description)
     cli.corpus_options(made)
     cli.track_options(made)
-    copies = "where the copies go, as TRACK_ID.AUGMENT_ID.EXT"
+    copies = "where to write the copies, as TRACK_ID.AUGMENT_ID.EXT"
     cli.path_option(made, "--output-dir", "DIR", copies)
     made.add_argument(
         "--format", default="flac", choices=FORMATS, help="audio format of the copies"
@@ -90,7 +90,7 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
         raise ConfigError(f"format {audio_format!r} is not one of {', '.join(FORMATS)}")
     if directory.resolve() == pathlib.Path(corpus.directory).resolve():
         raise ConfigError(
-            f"{directory}: is the corpus itself; copies need a directory of their own"
+            f"{directory}: is the corpus itself; write the copies to another directory"
         )
     # The copies must not depend on earlier tracks of the process.
     rng.seed_everything(int(rng.generator(seed, track_id).integers(2**32)))

@@ -46,12 +46,14 @@ def parser(description):
     """
     made = cli.parser(description)
     files = made.add_argument_group("files")
-    held_out = "index_train.json; validation tracks are held out of it by group"
+    held_out = "index_train.json; some of its groups are held out for validation"
     cli.path_option(files, "--index", "FILE", held_out)
     cli.leave_out_option(files)
-    cli.path_option(files, "--feature-dir", "DIR", "where 01-prepare.py put features")
+    cli.path_option(
+        files, "--feature-dir", "DIR", "where 01-prepare.py wrote the features"
+    )
     cli.path_option(files, "--pump", "FILE", "the pump.pkl")
-    made_here = "where model.h5, version.txt, history.csv, ... go"
+    made_here = "where to write model.h5, version.txt, history.csv, ..."
     cli.path_option(files, "--resources", "DIR", made_here)
     files.add_argument(
         "--initial",
@@ -59,14 +61,24 @@ def parser(description):
         nargs="*",
         default=[],
         metavar="FILE",
-        help="model.h5 or model.onnx of earlier trainings, to begin with their mean",
+        help="model.h5 or model.onnx files whose mean weights initialise the training",
     )
     option = made.add_argument_group("training").add_argument
-    option("--epochs", type=int, default=100, help="at most")
-    option("--steps-per-epoch", type=int, default=512, help="batches in an epoch")
-    option("--batch-size", type=int, default=32, help="patches in a batch")
-    option("--patch-duration", type=float, default=8.0, help="in seconds")
-    option("--learning-rate", type=float, default=1e-3, help="of Adam, at the start")
+    option("--epochs", type=int, default=100, help="maximum number of epochs")
+    option("--steps-per-epoch", type=int, default=512, help="batches per epoch")
+    option("--batch-size", type=int, default=32, help="patches per batch")
+    option(
+        "--patch-duration",
+        type=float,
+        default=8.0,
+        help="length of a patch, in seconds",
+    )
+    option(
+        "--learning-rate",
+        type=float,
+        default=1e-3,
+        help="initial learning rate of Adam",
+    )
     option(
         "--validation-fraction",
         type=float,
@@ -85,12 +97,18 @@ def parser(description):
         default=12,
         help="epochs without improvement before training ends",
     )
-    option("--active-tracks", type=int, default=32, help="tracks that are open at once")
+    option(
+        "--active-tracks",
+        type=int,
+        default=32,
+        help="tracks to sample from at the same time",
+    )
     option(
         "--threads",
         type=int,
         default=0,
-        help="of TensorFlow, 0 for all cores; with 1, runs repeat bit for bit",
+        help="threads of TensorFlow, 0 for all cores; with 1, runs are "
+        "reproducible bit for bit",
     )
     return made
 
@@ -181,8 +199,8 @@ def train(args, estimator, network, decoder, monitor):
         batch_size=args.batch_size,
     )
     print(
-        f"{estimator}: {len(kept)} tracks x {len(files[kept[0]])} copies to train on, "
-        f"{len(held_out)} to validate; {model.count_params():,} parameters",
+        f"{estimator}: {len(kept)} tracks x {len(files[kept[0]])} copies for training, "
+        f"{len(held_out)} tracks for validation; {model.count_params():,} parameters",
         flush=True,
     )
     settings = describe(args, estimator, model, files, held_out)
@@ -190,7 +208,7 @@ def train(args, estimator, network, decoder, monitor):
     history = fit.fit(model, patches, excerpts, args, monitor, state)
     if patches.short:
         print(
-            f"{len(patches.short)} feature files taught nothing, as they are shorter "
+            f"{len(patches.short)} feature files were skipped, as they are shorter "
             f"than a patch of {args.patch_duration:g} s, such as {min(patches.short)}"
         )
 
@@ -266,7 +284,7 @@ def check_pump(files, path):
             found = store.attrs.get("pump")
         if found != expected:
             raise DataError(
-                f"{paths[0]}: was made by another pump than {path}; run prepare again"
+                f"{paths[0]}: was made with another pump than {path}; run prepare again"
             )
 
 

@@ -19,7 +19,7 @@ def main(argv=None):
         type=int,
         nargs="*",
         default=[-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5],
-        help="one copy each, transposed by so many semitones",
+        help="semitones to transpose by, one copy each",
     )
     args = parser.parse_args(argv)
 

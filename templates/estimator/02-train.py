@@ -75,8 +75,8 @@ def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
     option = parser.add_argument_group("network").add_argument
-    option("--filters", type=int, default=32, help="of the first layer")
-    option("--recurrent-units", type=int, default=32, help="per direction")
+    option("--filters", type=int, default=32, help="filters of the first layer")
+    option("--recurrent-units", type=int, default=32, help="GRU units per direction")
     args = parser.parse_args(argv)
     train.run(args, "NAME", network, decoder, monitor="val_loss")
 

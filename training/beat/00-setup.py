@@ -19,7 +19,7 @@ def main(argv=None):
         type=float,
         nargs="*",
         default=[0.794, 0.891, 1.122, 1.26],
-        help="one copy each, faster by this factor",
+        help="factors to speed up by, one copy each",
     )
     args = parser.parse_args(argv)
 

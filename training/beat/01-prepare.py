@@ -44,19 +44,28 @@ def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = prepare.parser(__doc__)
     parser.add_argument(
-        "--sample-rate", type=int, default=22050, help="of the analysis, in Hz"
+        "--sample-rate",
+        type=int,
+        default=22050,
+        help="sampling rate of the analysis, in Hz",
     )
     parser.add_argument(
-        "--hop-length", type=int, default=220, help="samples from frame to frame"
+        "--hop-length", type=int, default=220, help="samples between frames"
     )
     parser.add_argument(
         "--window", type=int, default=1024, help="samples in an analysis window"
     )
     parser.add_argument(
-        "--mel-bands", type=int, default=81, help="a multiple of 9, because of pooling"
+        "--mel-bands",
+        type=int,
+        default=81,
+        help="number of mel bands, a multiple of 9 because of pooling",
     )
     parser.add_argument(
-        "--octaves", type=int, default=6, help="of the constant-Q transform, up from C1"
+        "--octaves",
+        type=int,
+        default=6,
+        help="octaves of the constant-Q transform, up from C1",
     )
     parser.add_argument(
         "--hold",

@@ -121,15 +121,20 @@ def main(argv=None):
         "--filters",
         type=int,
         default=8,
-        help="of 3 x 3; the second layer has twice as many",
+        help="3 x 3 filters of the first layer; the second has twice as many",
     )
-    option("--channels", type=int, default=32, help="per frame, after the filters")
-    option("--harmony-filters", type=int, default=16, help="per pitch class")
     option(
-        "--dilations", type=int, default=8, help="layers, each with twice the dilation"
+        "--channels", type=int, default=32, help="channels per frame, after the filters"
     )
-    option("--recurrent-units", type=int, default=64, help="of the GRU, per direction")
-    option("--dropout", type=float, default=0.1, help="share of activations to drop")
+    option("--harmony-filters", type=int, default=16, help="filters per pitch class")
+    option(
+        "--dilations",
+        type=int,
+        default=8,
+        help="number of layers, each with twice the dilation of the last",
+    )
+    option("--recurrent-units", type=int, default=64, help="GRU units per direction")
+    option("--dropout", type=float, default=0.1, help="dropout rate of activations")
     args = parser.parse_args(argv)
     train.run(args, "beat", network, decoder, monitor="val_loss")
 

@@ -114,17 +114,32 @@ def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
     parser = train.parser(__doc__)
     option = parser.add_argument_group("network").add_argument
-    option("--local-filters", type=int, default=8, help="of 5 x 5 frames and bins")
     option(
-        "--semitone-filters", type=int, default=8, help="over the bins of a semitone"
+        "--local-filters", type=int, default=8, help="filters of 5 x 5 frames and bins"
     )
     option(
-        "--channels", type=int, default=20, help="per pitch class, after the filters"
+        "--semitone-filters",
+        type=int,
+        default=8,
+        help="filters over the bins of a semitone",
+    )
+    option(
+        "--channels",
+        type=int,
+        default=20,
+        help="channels per pitch class, after the filters",
     )
     option("--layers", type=int, default=2, help="convolutions over all pitch classes")
-    option("--recurrent-units", type=int, default=32, help="per GRU and direction")
-    option("--dropout", type=float, default=0.1, help="share of channels to drop")
-    option("--colour", type=float, default=12.0, help="of random filters, in dB")
+    option(
+        "--recurrent-units", type=int, default=32, help="units per GRU and direction"
+    )
+    option("--dropout", type=float, default=0.1, help="dropout rate of channels")
+    option(
+        "--colour",
+        type=float,
+        default=12.0,
+        help="depth of the random equalisation, in dB",
+    )
     args = parser.parse_args(argv)
     train.run(args, "chord", network, decoder, monitor="val_chord_tag.chord_loss")
 

@@ -107,16 +107,29 @@ def main(argv=None):
     parser = train.parser(__doc__)
     parser.set_defaults(patch_duration=30.0, batch_size=16, learning_rate=2e-3)
     option = parser.add_argument_group("network").add_argument
-    option("--local-filters", type=int, default=4, help="of 5 x 5 frames and bins")
     option(
-        "--semitone-filters", type=int, default=4, help="over the bins of a semitone"
+        "--local-filters", type=int, default=4, help="filters of 5 x 5 frames and bins"
     )
-    option("--pooling", type=int, default=10, help="frames per step, after the filters")
-    option("--channels", type=int, default=8, help="per pitch class")
     option(
-        "--dilations", type=int, default=3, help="layers, each with twice the dilation"
+        "--semitone-filters",
+        type=int,
+        default=4,
+        help="filters over the bins of a semitone",
     )
-    option("--dropout", type=float, default=0.4, help="share of activations to drop")
+    option(
+        "--pooling",
+        type=int,
+        default=10,
+        help="frames pooled per step, after the filters",
+    )
+    option("--channels", type=int, default=8, help="channels per pitch class")
+    option(
+        "--dilations",
+        type=int,
+        default=3,
+        help="number of layers, each with twice the dilation of the last",
+    )
+    option("--dropout", type=float, default=0.4, help="dropout rate of activations")
     args = parser.parse_args(argv)
     train.run(args, "key", network, decoder, monitor="val_loss")
 

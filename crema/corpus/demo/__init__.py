@@ -71,8 +71,8 @@ def write(track_id, directory, sample_rate=SAMPLE_RATE, seconds=None):
     pieces = {piece.track_id: piece for piece in PIECES}
     if track_id not in pieces:
         raise ConfigError(
-            f"{track_id}: no piece of the demo corpus; its {len(pieces)} pieces are "
-            f"called {PIECES[0].track_id} to {PIECES[-1].track_id}"
+            f"{track_id}: not in the demo corpus; give one of its {len(pieces)} "
+            f"pieces, {PIECES[0].track_id} to {PIECES[-1].track_id}"
         )
     composition = compose(pieces[track_id], seconds)
     y = render(

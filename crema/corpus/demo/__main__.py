@@ -12,13 +12,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m crema.corpus.demo", description=__doc__
     )
-    parser.add_argument("directory", help="where the files go")
+    parser.add_argument("directory", help="directory to write to")
     parser.add_argument(
         "--tracks",
         nargs="+",
         metavar="ID",
         default=[piece.track_id for piece in demo.catalogue()],
-        help="make these pieces only",
+        help="make only these pieces",
     )
     parser.add_argument(
         "--seconds", type=float, help="make pieces of about this length, for a test"

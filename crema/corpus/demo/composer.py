@@ -85,7 +85,9 @@ def compose(piece, seconds=None):
         `seconds` is out of range.
     """
     if seconds is not None and not 0 < seconds <= LONGEST:
-        raise ConfigError(f"a piece of {seconds:g} s; give 1 to {LONGEST:g} seconds")
+        raise ConfigError(
+            f"a piece cannot last {seconds:g} s; give 1 to {LONGEST:g} seconds"
+        )
     random = rng.generator("demo", piece.track_id)
     silence_before, silence_after = random.uniform(0.3, 1.2), random.uniform(0.8, 1.4)
     target = random.uniform(*LENGTH) if seconds is None else seconds
