@@ -122,6 +122,8 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     CremaError
         Audio, annotation, record or pump cannot be read, or do not match.
     """
+    import threadpoolctl
+
     from crema import pump
 
     operators = pump.load(pump_path)
@@ -136,7 +138,11 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
     copies = setup.copies_of(augmented_dir, track_id)
     augmented = index.Corpus(augmented_dir, augmented_format, corpus.jams_ext)
     sources = [(f"{track_id}.{copy}", augmented) for copy in copies]
-    with disk.whole_track(feature_dir, track_id, ".h5"):
+    # The order in which a matrix product is summed depends on the number of threads.
+    with (
+        threadpoolctl.threadpool_limits(1),
+        disk.whole_track(feature_dir, track_id, ".h5"),
+    ):
         # Transform the original first: copies inherit its errors, and the message must
         # name the original.  Write it last, to mark the copies as complete.
         original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
