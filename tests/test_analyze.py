@@ -318,7 +318,7 @@ def test_files_that_are_not_printed_say_what_to_do(tmp_path, capsys, tasks):
     words = [str(audio), "--format", "lab", "--tasks", ",".join(tasks)]
     assert program.main(words) == 1
     said = capsys.readouterr().err.rstrip()
-    assert said.startswith("error: lab is one file for each of ")
+    assert said.startswith("error: lab writes one file for each of ")
     assert said.endswith("choose one with --tasks") == (len(tasks) > 1)
 
 

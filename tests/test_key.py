@@ -53,7 +53,7 @@ def test_no_key_is_no_class():
 
 @pytest.mark.parametrize("label", ["H:major", "C:min", "C:Minor", "Cm", "A minor", ""])
 def test_what_is_no_key(label):
-    with pytest.raises(AnnotationError, match=f"'{label}' is no key"):
+    with pytest.raises(AnnotationError, match=f"'{label}' is not a key"):
         key.parse(label)
 
 

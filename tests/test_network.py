@@ -134,7 +134,7 @@ def test_damaged_files_are_named(directory, tmp_path, name, content):
     (tmp_path / name).write_bytes(
         whole[: len(whole) // 2] if content is None else content
     )
-    with pytest.raises(ModelError, match=f"{name}: is not a model") as caught:
+    with pytest.raises(ModelError, match=f"{name}: is not a usable model") as caught:
         network.load(network.path(tmp_path))
     assert "\n" not in str(caught.value)
 

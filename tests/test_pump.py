@@ -509,7 +509,7 @@ def test_files_that_are_no_pump(tmp_path, saved):
     whole = saved.read_bytes()
     for content in (b"", b"text", whole[:60], whole[:-1], whole[len(whole) // 2 :]):
         saved.write_bytes(content)
-        assert "is not a pump" in refused(saved)
+        assert "is not a usable pump" in refused(saved)
     for value in (1, [1.5], features.HCQT()):
         saved.write_bytes(pickle.dumps(value))
         assert "does not contain a pump" in refused(saved)

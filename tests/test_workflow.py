@@ -456,7 +456,7 @@ def running(directory, targets):
     augmented = directory / "work" / "chord" / "augmented"
     deadline = time.time() + 120
     try:
-        while len(list(augmented.glob("*.json"))) < 2:
+        while len(list(augmented.glob("[!.]*.json"))) < 2:
             assert process.poll() is None and time.time() < deadline
             time.sleep(0.05)
         yield process
@@ -498,7 +498,7 @@ def test_a_killed_run_goes_on_and_loses_nothing(fresh):
     augmented = directory / "work" / "chord" / "augmented"
     with running(directory, targets):
         pass  # and then kill it
-    records = {path: path.read_bytes() for path in augmented.glob("*.json")}
+    records = {path: path.read_bytes() for path in augmented.glob("[!.]*.json")}
     assert snakemake(directory, "--unlock", target=TARGET).returncode == 0
     counts = stale(directory)
     # The running job and those that had not started remain to be done.
