@@ -135,8 +135,8 @@ def holds(condition, seconds):
     return held
 
 
-#: Weights are equal to the last bit for equal numbers of threads.
-LOCAL = ("--cores", "1", "--set-threads", "train=1")
+#: Weights and posteriors are equal to the last bit for equal numbers of threads.
+LOCAL = ("--cores", "1", "--set-threads", "train=1", "evaluate=1")
 CLUSTER = ("--workflow-profile", "profiles/slurm", *LOCAL)
 
 
