@@ -30,7 +30,7 @@ sys.path.insert(0, str(workflow.basedir))
 from crema import models
 from crema.exceptions import CremaError
 from crema.utils import index
-from crema.utils.train import MODULES
+from crema.utils.stages import CODE
 
 ESTIMATORS = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
@@ -332,31 +332,3 @@ CORPUS_OPTIONS = (
     f"--corpus {shlex.quote(str(CORPUS.directory))} --audio-ext {CORPUS.audio_ext}"
     f" --jams-ext {CORPUS.jams_ext}"
 )
-
-# Snakemake does not see imports.  Code that decides the result of a stage is an input
-# of its rule, so that the stage runs again after a change; code that only carries data
-# (files, indexes, options, errors) is not.
-PUMP_CODE = [
-    "crema/pump.py",
-    "crema/stored.py",
-    "crema/features.py",
-    "crema/constantq.py",
-    "crema/notes.py",
-    "crema/tasks/{estimator}.py",
-]
-CODE = {
-    "setup": ["crema/utils/setup.py", "crema/deformers.py", "crema/notes.py"],
-    "prepare": ["crema/utils/prepare.py", *PUMP_CODE],
-    "train": [*MODULES],
-    "evaluate": [
-        "crema/utils/evaluate.py",
-        "crema/analyze.py",
-        "crema/audio.py",
-        "crema/segments.py",
-        "crema/pulse.py",
-        "crema/network.py",
-        "crema/models/base.py",
-        "crema/models/{estimator}.py",
-        *PUMP_CODE,
-    ],
-}

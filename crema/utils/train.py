@@ -16,20 +16,11 @@ import sys
 from crema import backend, stored
 from crema.exceptions import ConfigError, DataError, first_line
 from crema.utils import cli, disk, hashes, hdf5, index, rng, sampling, version
+from crema.utils.stages import CODE
 from crema.version import __version__
 
 #: Length of a validation excerpt: enough context for most tracks.
 EXCERPT_SECONDS = 60
-#: Code that decides the outcome of a training, besides the script and its layers; also
-#: an input of its rule.
-MODULES = (
-    "crema/utils/train.py",
-    "crema/utils/initial.py",
-    "crema/utils/fit.py",
-    "crema/utils/sampling.py",
-    "crema/utils/rng.py",
-    "crema/layers/__init__.py",
-)
 #: Tracks from which the parameters of the decoder are estimated; more only take time to
 #: read.
 DECODER_TRACKS = 1000
@@ -327,7 +318,7 @@ def describe(args, estimator, model, files, held_out):
                     pathlib.Path(source).read_bytes()
                     for source in (
                         sys.argv[0],
-                        *map(root.joinpath, MODULES),
+                        *map(root.joinpath, CODE["train"]),
                         root.joinpath("crema/layers", f"{estimator}.py"),
                     )
                     if pathlib.Path(source).is_file()
