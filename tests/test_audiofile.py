@@ -336,7 +336,7 @@ def test_an_mp3_of_which_only_the_beginning_is_read_is_refused(tmp_path):
     y[24000:] *= 1e-3
     soundfile.write(path, y, 24000, bitrate_mode="VARIABLE")
     whole = path.read_bytes()
-    first, _ = containers.MP3_FRAMES[whole[:3]]
+    first, _ = containers.mp3_frames()[0][whole[:3]]
     # libsndfile guesses its length by frames that are larger than most.
     path.write_bytes(whole[first:])
     assert not containers.tells_length(path)

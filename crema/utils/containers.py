@@ -1,5 +1,6 @@
 """Checks of the length that an audio file declares, which libsndfile lacks."""
 
+import functools
 import itertools
 import math
 import mmap
@@ -94,14 +95,17 @@ def skip_id3(file):
         file.seek(0)
 
 
+@functools.cache
 def mp3_frames():
     """Return the size and the duration of the frames of an MP3, by their header.
 
     Returns
     -------
-    dict of bytes to (int, float)
+    frames : dict of bytes to (int, float)
         Bytes and seconds of a frame of Layer III, by its first three bytes.  Frames of
         free format, whose headers do not hold a bitrate, are left out.
+    header : re.Pattern
+        Matches these headers.
 
     References
     ----------
@@ -118,15 +122,8 @@ def mp3_frames():
             bitrate, padding = 1000 * bitrates[(third >> 4) - 1], third >> 1 & 1
             size = n_samples // 8 * bitrate // rate + padding
             frames[bytes([0xFF, version | unprotected, third])] = size, n_samples / rate
-    return frames
-
-
-MP3_FRAMES = mp3_frames()
-#: Any of these headers.
-MP3_SYNC = re.compile(
-    b"\xff[%s][%s]"
-    % tuple(re.escape(bytes({h[i] for h in MP3_FRAMES})) for i in (1, 2))
-)
+    second, third = (re.escape(bytes({one[i] for one in frames})) for i in (1, 2))
+    return frames, re.compile(b"\xff[%s][%s]" % (second, third))
 
 
 def check_mp3(path, seconds):
@@ -165,15 +162,16 @@ def mp3_duration(path):
         skip_id3(file)
         at = file.tell()
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    frames, header = mp3_frames()
     duration = 0.0
-    while sync := MP3_SYNC.search(data, at):
+    while sync := header.search(data, at):
         at = sync.start()
-        size, seconds = MP3_FRAMES[sync[0]]
-        _, following = MP3_FRAMES.get(data[at + size : at + size + 3], (0, 0))
+        size, seconds = frames[sync[0]]
+        _, following = frames.get(data[at + size : at + size + 3], (0, 0))
         if following != seconds:
             at += 1
             continue
-        while frame := MP3_FRAMES.get(data[at : at + 3]):
+        while frame := frames.get(data[at : at + 3]):
             at += frame[0]
             duration += frame[1]
     return duration
