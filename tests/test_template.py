@@ -1,7 +1,6 @@
 """The template of CONTRIBUTING.md gives an estimator that builds."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -46,17 +45,20 @@ def test_it_builds_and_is_used(checkout):
     assert 0 <= result["summary"]["root"]["mean"] <= 1
 
 
-def test_it_keeps_the_contract(checkout):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        + ["tests/test_contract.py", "-k", f"{NAME} and ({STATIC})"],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
+def contract(directory, tests):
+    """Run some tests of the contract in a checkout; return what pytest prints."""
+    command = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    done = run_script(
+        *(*command, "tests/test_contract.py", "-k", f"{NAME} and ({tests})"),
+        cwd=directory,
+        env={"PYTHONPATH": str(directory)},
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "passed" in done.stdout
+    return done.stdout
+
+
+def test_it_keeps_the_contract(checkout):
+    assert "passed" in contract(checkout, STATIC)
 
 
 def test_labels_of_its_own_need_a_corpus_of_its_own(checkout, tmp_path):
@@ -66,17 +68,9 @@ def test_labels_of_its_own_need_a_corpus_of_its_own(checkout, tmp_path):
     text = tasks.read_text()
     assert 'namespace="chord"' in text
     tasks.write_text(text.replace('namespace="chord"', 'namespace="segment_open"'))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
-        + ["tests/test_contract.py", "-k", f"{NAME} and (second_run or files)"],
-        cwd=own,
-        env={**os.environ, "PYTHONPATH": str(own)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "the tiny corpus has no segment_open annotations" in done.stdout
-    assert f"{len(FILES)} passed, 1 skipped" in done.stdout
+    said = contract(own, "second_run or files")
+    assert "the tiny corpus has no segment_open annotations" in said
+    assert f"{len(FILES)} passed, 1 skipped" in said
     remove_estimator(own, NAME)
     (own / "config" / "tiny.yaml").write_text(settings(own))
     done = snakemake(own, "-n", target="all")
