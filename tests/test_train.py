@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +17,16 @@ import h5py
 import numpy as np
 import pandas
 import pytest
+from conftest import CHORD, run_main
 
 from crema import backend, network
 from crema.exceptions import DataError
 from crema.utils import disk, hashes, hdf5, sampling
 
 ROOT = pathlib.Path(__file__).parents[1]
-TRAIN = ROOT / "training" / "chord" / "02-train.py"
+#: The quickest to train.
+KEY = ROOT / "training" / "key"
+TRAIN = KEY / "02-train.py"
 FIELDS = ["x", "label"]
 
 
@@ -217,14 +221,29 @@ def test_only_active_tracks_are_open(features):
 # --- the whole stage, in processes of its own -----------------------------------------
 
 
-def train(prepared, resources, *options, program=(str(TRAIN),), **popen):
+@pytest.fixture(scope="module")
+def keys(corpus, prepared, tmp_path_factory):
+    """The directory of the same index and copies with features and pump of key."""
+    directory = tmp_path_factory.mktemp("keys")
+    shutil.copy(prepared / "index.json", directory)
+    run_main(
+        KEY / "01-prepare.py",
+        *("--corpus", corpus, "--index", directory / "index.json"),
+        *("--augmented-dir", prepared / "augmented"),
+        *("--feature-dir", directory / "features"),
+        *("--pump", directory / "pump.pkl"),
+    )
+    return directory
+
+
+def train(keys, resources, *options, program=(str(TRAIN),), **popen):
     command = [sys.executable, "-W", "ignore", *program, "--seed", "7"]
-    command += ["--index", str(prepared / "index.json")]
-    command += ["--feature-dir", str(prepared / "features")]
-    command += ["--pump", str(prepared / "pump.pkl"), "--resources", str(resources)]
+    command += ["--index", str(keys / "index.json")]
+    command += ["--feature-dir", str(keys / "features")]
+    command += ["--pump", str(keys / "pump.pkl"), "--resources", str(resources)]
     command += ["--threads", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
-    command += ["--patch-duration", "2", "--recurrent-units", "4", "--epochs", "5"]
-    command += ["--channels", "4", "--validation-fraction", "0.3"]
+    command += ["--patch-duration", "2", "--channels", "4", "--epochs", "5"]
+    command += ["--validation-fraction", "0.3"]
     # A learning rate so large that the loss grows and the rate is halved.
     command += ["--reduce-patience", "1", "--learning-rate", "1", *options]
     return subprocess.Popen(
@@ -238,9 +257,9 @@ def finish(process):
     return output
 
 
-def killed(prepared, resources, *options):
+def killed(keys, resources, *options):
     """Kill a training after its second epoch; return the path of its history."""
-    process = train(prepared, resources, *options)
+    process = train(keys, resources, *options)
     history = resources / "history.csv"
     deadline = time.time() + 200
     while not (history.exists() and len(history.read_text().splitlines()) >= 3):
@@ -272,24 +291,24 @@ def assert_same_weights(a, b):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(prepared, tmp_path_factory):
+def uninterrupted(keys, tmp_path_factory):
     resources = tmp_path_factory.mktemp("uninterrupted")
-    finish(train(prepared, resources))
+    finish(train(keys, resources))
     return resources
 
 
-def test_same_seed_same_weights(prepared, uninterrupted, tmp_path):
+def test_same_seed_same_weights(keys, uninterrupted, tmp_path):
     (tmp_path / "model.onnx").write_text("of an earlier training")
-    finish(train(prepared, tmp_path))
+    finish(train(keys, tmp_path))
     assert not (tmp_path / "model.onnx").exists()
     assert_same_weights(uninterrupted, tmp_path)
     history = (tmp_path / "history.csv").read_text()
     assert history == (uninterrupted / "history.csv").read_text()
 
 
-def test_two_trainings_do_not_write_to_one_place(prepared, tmp_path):
+def test_two_trainings_do_not_write_to_one_place(keys, tmp_path):
     with disk.alone(tmp_path):
-        process = train(prepared, tmp_path)
+        process = train(keys, tmp_path)
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 1 and not any(tmp_path.iterdir())
     assert errors == f"error: {tmp_path}: another process writes there; " + (
@@ -297,29 +316,27 @@ def test_two_trainings_do_not_write_to_one_place(prepared, tmp_path):
     )
 
 
-def test_a_killed_training_ends_as_an_uninterrupted_one(
-    prepared, uninterrupted, tmp_path
-):
+def test_a_killed_training_ends_as_an_uninterrupted_one(keys, uninterrupted, tmp_path):
     # The schedule must have had an effect, so that its saved counters matter.
     whole = pandas.read_csv(uninterrupted / "history.csv")
     assert whole["learning_rate"].nunique() > 1
-    history = killed(prepared, tmp_path)
+    history = killed(keys, tmp_path)
     assert not (tmp_path / "model.h5").exists()
     # As a workflow does before it starts the job again.
     history.unlink()
-    output = finish(train(prepared, tmp_path))
+    output = finish(train(keys, tmp_path))
     assert "resuming after epoch" in output
     assert_same_weights(uninterrupted, tmp_path)
     assert history.read_text() == (uninterrupted / "history.csv").read_text()
     assert not list(tmp_path.glob(".training-*"))
 
 
-def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
+def test_a_stopped_training_loses_no_batch(keys, tmp_path):
     longer = ("--steps-per-epoch", "5", "--epochs", "2")
-    finish(train(prepared, tmp_path / "whole", *longer))
+    finish(train(keys, tmp_path / "whole", *longer))
     stopped = tmp_path / "stopped"
     for done, number in enumerate([signal.SIGTERM, signal.SIGINT]):
-        process = train(prepared, stopped, *longer)
+        process = train(keys, stopped, *longer)
         seen = ""
         while "Epoch 1/" not in seen and "resuming" not in seen:
             assert (line := process.stdout.readline()), process.communicate()[1]
@@ -330,7 +347,7 @@ def test_a_stopped_training_loses_no_batch(prepared, tmp_path):
         assert errors.strip().splitlines()[-1].startswith("stopped")
         assert (f"after epoch 0 and {done} batches" in seen) == bool(done)
     assert "resuming after epoch 0 and 2 batches" in finish(
-        train(prepared, stopped, *longer)
+        train(keys, stopped, *longer)
     )
     assert_same_weights(tmp_path / "whole", stopped)
     pandas.testing.assert_frame_equal(
@@ -357,17 +374,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def test_a_training_that_is_stopped_in_validation_goes_on(
-    prepared, uninterrupted, tmp_path
+    keys, uninterrupted, tmp_path
 ):
     program = ("-c", STOPPED_IN_VALIDATION, str(TRAIN))
-    process = train(prepared, tmp_path, program=program)
+    process = train(keys, tmp_path, program=program)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert output.strip().endswith("told in validation")
     assert errors.strip().splitlines()[-1].startswith("stopped")
     # An epoch ends with its validation, so this one is unfinished.
     assert len(pandas.read_csv(tmp_path / "history.csv")) == 1
-    output = finish(train(prepared, tmp_path))
+    output = finish(train(keys, tmp_path))
     assert "resuming after epoch 1 and 1 batches" in output
     assert_same_weights(uninterrupted, tmp_path)
     pandas.testing.assert_frame_equal(
@@ -377,9 +394,9 @@ def test_a_training_that_is_stopped_in_validation_goes_on(
     )
 
 
-def test_a_killed_training_can_be_ended_with_what_it_has(prepared, tmp_path):
-    history = killed(prepared, tmp_path, "--epochs", "500", "--stop-patience", "500")
-    finish(train(prepared, tmp_path, "--epochs", "1", "--stop-patience", "500"))
+def test_a_killed_training_can_be_ended_with_what_it_has(keys, tmp_path):
+    history = killed(keys, tmp_path, "--epochs", "500", "--stop-patience", "500")
+    finish(train(keys, tmp_path, "--epochs", "1", "--stop-patience", "500"))
     done = len(history.read_text().splitlines()) - 1
     assert 2 <= done < 500
     record = json.loads((tmp_path / "trainings.jsonl").read_text())
@@ -413,11 +430,11 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
         tests=str(ROOT / "tests"), initial=str(tmp_path / "initial.npz")
     )
     options = ("--epochs", "1", "--steps-per-epoch", "10", "--dropout", "0")
-    options += ("--learning-rate", "0.001", "--colour", "0")
+    options += ("--learning-rate", "0.001", "--colour", "0", "--recurrent-units", "4")
     losses = []
     for name in ("tensorflow", "jax"):
         environment = {**os.environ, "KERAS_BACKEND": name}
-        program = ("-c", code, str(TRAIN))
+        program = ("-c", code, str(CHORD / "02-train.py"))
         where = tmp_path / name
         finish(train(prepared, where, *options, program=program, env=environment))
         history = pandas.read_csv(tmp_path / name / "history.csv")
@@ -427,8 +444,8 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
 
-def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):
-    output = finish(train(prepared, tmp_path, "--learning-rate", "0.01"))
+def test_another_setting_starts_anew(keys, uninterrupted, tmp_path):
+    output = finish(train(keys, tmp_path, "--learning-rate", "0.01"))
     assert "resuming" not in output
     assert any(
         not np.array_equal(value, weights(tmp_path)[name])
@@ -437,11 +454,11 @@ def test_another_setting_starts_anew(prepared, uninterrupted, tmp_path):
 
 
 def test_a_training_begins_with_the_weights_of_an_earlier_one(
-    prepared, uninterrupted, tmp_path
+    keys, uninterrupted, tmp_path
 ):
     before = uninterrupted / "model.h5"
     options = ("--initial", str(before), "--learning-rate", "1e-9", "--epochs", "1")
-    finish(train(prepared, tmp_path, *options))
+    finish(train(keys, tmp_path, *options))
     after = weights(tmp_path)
     for name, value in weights(uninterrupted).items():
         if "moving" not in name:
@@ -451,30 +468,30 @@ def test_a_training_begins_with_the_weights_of_an_earlier_one(
     assert settings["options"]["initial"] == [str(before)]
 
 
-def test_a_training_begins_with_a_released_model(prepared, uninterrupted, tmp_path):
+def test_a_training_begins_with_a_released_model(keys, uninterrupted, tmp_path):
     from crema import export
 
     released = tmp_path / "model.onnx"
     model = network.load(uninterrupted / "model.h5").model
     released.write_bytes(export.to_onnx(model).SerializeToString())
     options = ("--initial", str(released), "--learning-rate", "1e-9", "--epochs", "1")
-    finish(train(prepared, tmp_path / "out", *options))
+    finish(train(keys, tmp_path / "out", *options))
     before, after = weights(uninterrupted), weights(tmp_path / "out")
     for name, value in before.items():
         if "normalization" not in name:
             np.testing.assert_allclose(after[name], value, atol=1e-6, err_msg=name)
     options += ("--patch-duration", "1000")
-    _, errors = train(prepared, tmp_path / "long", *options).communicate(timeout=100)
+    _, errors = train(keys, tmp_path / "long", *options).communicate(timeout=100)
     assert "reduce patch_duration" in errors
 
 
-def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp_path):
+def test_a_training_begins_with_the_mean_of_several(keys, uninterrupted, tmp_path):
     before = uninterrupted / "model.h5"
     still = ("--learning-rate", "1e-9", "--epochs", "1", "--initial")
     other = tmp_path / "other"
-    finish(train(prepared, other, "--epochs", "1", "--seed", "8"))
+    finish(train(keys, other, "--epochs", "1", "--seed", "8"))
     both = tmp_path / "both"
-    finish(train(prepared, both, *still, str(before), str(other / "model.h5")))
+    finish(train(keys, both, *still, str(before), str(other / "model.h5")))
     first, second, mean = map(weights, (uninterrupted, other, both))
     for name, value in mean.items():
         if "moving" not in name:
@@ -490,10 +507,10 @@ def test_a_training_begins_with_the_mean_of_several(prepared, uninterrupted, tmp
     ],
 )
 def test_weights_to_begin_with_that_do_not_fit_are_refused(
-    prepared, uninterrupted, tmp_path, options, reason
+    keys, uninterrupted, tmp_path, options, reason
 ):
     before = ["--initial", str(uninterrupted / "model.h5")]
-    process = train(prepared, tmp_path, *before, *options)
+    process = train(keys, tmp_path, *before, *options)
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
     assert len(errors.strip().splitlines()) == 1 and reason in errors
@@ -501,38 +518,38 @@ def test_weights_to_begin_with_that_do_not_fit_are_refused(
 
 def test_what_lies_beside_the_model(uninterrupted):
     settings = disk.read_json(uninterrupted / "settings.json")
-    assert settings["estimator"] == "chord"
+    assert settings["estimator"] == "key"
     assert settings["options"]["seed"] == 7
     decoder = disk.read_json(uninterrupted / "decoder.json")
-    assert 0 < decoder["tag_self_transition"] < 1
+    assert 0 < decoder["self_transition"] < 1
     assert len((uninterrupted / "history.csv").read_text().splitlines()) == 6
 
 
-def test_a_training_that_diverges_is_an_error(prepared, tmp_path):
-    process = train(prepared, tmp_path / "out", "--learning-rate", "1e38")
+def test_a_training_that_diverges_is_an_error(keys, tmp_path):
+    process = train(keys, tmp_path / "out", "--learning-rate", "1e38")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "error: the training diverged in epoch 1: " in errors
     assert not (tmp_path / "out" / "model.h5").exists()
 
 
-def test_features_of_another_pump_are_refused(prepared, tmp_path):
+def test_features_of_another_pump_are_refused(keys, tmp_path):
     other = tmp_path / "pump.pkl"
     other.write_bytes(
-        (prepared / "pump.pkl").read_bytes().replace(b"hop_length", b"hop_lengtH")
+        (keys / "pump.pkl").read_bytes().replace(b"hop_length", b"hop_lengtH")
     )
-    process = train(prepared, tmp_path, "--pump", str(other))
+    process = train(keys, tmp_path, "--pump", str(other))
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
     assert len(errors.strip().splitlines()) == 1 and "pump.pkl" in errors
 
 
-def test_an_empty_validation_split_is_an_error(prepared, tmp_path):
-    process = train(prepared, tmp_path, "--validation-fraction", "0.99")
+def test_an_empty_validation_split_is_an_error(keys, tmp_path):
+    process = train(keys, tmp_path, "--validation-fraction", "0.99")
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
     assert errors.startswith("error: ") and "validation_fraction" in errors
-    assert str(prepared / "index.json") in errors
+    assert str(keys / "index.json") in errors
 
 
 def test_validation_hears_the_mean_of_the_weights():

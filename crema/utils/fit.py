@@ -60,6 +60,7 @@ def fit(model, patches, excerpts, args, monitor, state):
     # Early stopping must see the mean weights before Average swaps them out.  Resume
     # comes last, to save counters and weights after the others have set them.
     callbacks = [reduce, stop, average, resume]
+    build(model, excerpts[0])
     epoch, step = resume.load()
     # Inputs by name are intended, also for a single input.
     warnings.filterwarnings("ignore", message="The structure of `inputs` doesn't match")
@@ -84,6 +85,31 @@ def fit(model, patches, excerpts, args, monitor, state):
     resume.restore(model)
     model.set_weights(stop.best_weights)
     return resume.history
+
+
+def build(model, batch):
+    """Create the variables of the optimizer, the losses and the metrics.
+
+    TensorFlow traces a step a second time if the first one creates variables, which
+    takes seconds.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    batch : tuple
+        Inputs, targets and weights of the samples.
+    """
+    inputs, targets, weights = batch
+    model.optimizer.build(model.trainable_variables)
+    outputs = []
+    for output, target in zip(model.outputs, targets, strict=True):
+        # Of unknown length in time, and in the number of samples.
+        sizes = zip(output.shape, target.shape, strict=True)
+        outputs.append(np.zeros([size or given for size, given in sizes]))
+    model.compute_loss(inputs, targets, outputs, weights)
+    model.compute_metrics(inputs, targets, outputs, weights)
+    model.reset_metrics()
 
 
 @contextlib.contextmanager
