@@ -137,7 +137,9 @@ def holds(condition, seconds):
 
 #: Weights and posteriors are equal to the last bit for equal numbers of threads.
 LOCAL = ("--cores", "1", "--set-threads", "train=1", "evaluate=1")
-CLUSTER = ("--workflow-profile", "profiles/slurm", *LOCAL)
+#: Its jobs take seconds, not minutes.
+POLL = ("--slurm-init-seconds-before-status-checks", "3")
+CLUSTER = ("--workflow-profile", "profiles/slurm", *LOCAL, *POLL)
 
 
 def submitted(done):
