@@ -16,6 +16,8 @@ class Song(NamedTuple):
     """An audio file and its output files; outputs that are None are not written."""
 
     audio: str
+    name: str
+    """Path of the outputs without suffix, relative to the output directory."""
     annotation: pathlib.Path | None = None
     posteriors: pathlib.Path | None = None
     plot: pathlib.Path | None = None
@@ -67,21 +69,16 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 
 def annotate_all(songs, record, model, tasks, form, jobs):
     """Annotate the files that a record does not hold; see :func:`run`."""
-    for song in songs:
-        other = record.other(song.audio)
-        if other:
-            raise CremaError(
-                f"{song.audio}: {record.path.parent} already holds the annotation of "
-                f"{other}, which has the same name; rename one or use two directories"
-            )
+    failures = namesakes(songs, record)
     waiting = [
-        song._replace(written=record.written(song.audio))
+        song._replace(written=record.written(song.name))
         for song in songs
-        if not record.holds(song.audio, song.posteriors, song.plot)
+        if song.audio not in failures
+        and not record.holds(song.name, song.audio, song.posteriors, song.plot)
     ]
-    skipped = len(songs) - len(waiting)
-    if skipped:
-        cli.say(f"{skipped} of {len(songs)} files are already done")
+    done = len(songs) - len(waiting) - len(failures)
+    if done:
+        cli.say(f"{done} of {len(songs)} files are already done")
     function = functools.partial(
         annotate,
         tuple(map(str, model)),
@@ -91,7 +88,9 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     # Taken before reading: a file that changes while it is read must not count as done.
     states = {song.audio: state(song.audio) for song in waiting}
     jobs = min(jobs, max(1, len(waiting)))
-    failures, done = {}, skipped
+    for audio in failures:
+        done += 1
+        cli.progress(done, len(songs), audio, cli.FAILED)
     try:
         for song, made, error in processes.attempts(function, waiting, jobs):
             done += 1
@@ -101,7 +100,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
                 failures[song.audio] = error
             else:
                 files, text = made
-                record.add(song.audio, files, states[song.audio])
+                record.add(song.name, song.audio, files, states[song.audio])
                 print(text, end="")
             if len(songs) > 1:
                 note = cli.FAILED if error else ""
@@ -112,6 +111,35 @@ def annotate_all(songs, record, model, tasks, form, jobs):
     finally:
         report(failures, len(songs))
     return 1 if failures else 0
+
+
+def namesakes(songs, record):
+    """Find audio files whose outputs would replace those of another.
+
+    Parameters
+    ----------
+    songs : list of Song
+        Audio files and their outputs.
+    record : Record
+        The record of the output directory.
+
+    Returns
+    -------
+    dict of str to CremaError
+        What to do about each, by its path.
+    """
+    found, first = {}, {}
+    for song in songs:
+        other = first.setdefault(song.name, song.audio)
+        if other == song.audio:
+            other = record.other(song.name, song.audio)
+        if other:
+            found[song.audio] = CremaError(
+                f"{song.audio}: would replace the annotation of {other}; rename one, "
+                "name another --output-dir, or name a directory that contains both "
+                "instead of the files"
+            )
+    return found
 
 
 def annotate(model, tasks, form, song):
@@ -154,7 +182,7 @@ def annotate(model, tasks, form, song):
         )
     if song.annotation and song.written is not None:
         for path in formats.paths(song.annotation, names if apart else [""]):
-            if path.exists() and sha256(path) != song.written.get(path.name):
+            if path.exists() and sha256(path) != song.written.get(path):
                 raise CremaError(
                     f"{path}: was edited, or not written by crema, and is not "
                     "overwritten; move it away to annotate again, or name another "

@@ -1,7 +1,8 @@
 """The program ``crema``: its commands and options.
 
 crema song.mp3 -o song.jams
-crema *.flac --tasks chord,beat --output-dir annotations --jobs 4
+crema *.flac --tasks chord,beat --output-dir annotations
+crema Music --output-dir annotations --jobs 4          # all audio below Music
 crema plot song.jams                                   # makes song.png
 crema plot song.jams --audio song.mp3 -o picture.png
 crema compare before/test_data.json after/test_data.json
@@ -18,7 +19,7 @@ from crema import batch, exceptions, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError
 from crema.record import Record
-from crema.utils import cli, disk, jamsfile
+from crema.utils import audiofile, cli, disk, jamsfile
 from crema.version import __version__
 
 
@@ -46,7 +47,12 @@ def parser():
         "the origin of a file; crema compare compares two evaluations. Each "
         "has --help.",
     )
-    parser.add_argument("audio", nargs="+", help="WAV, FLAC, Ogg, MP3, ...")
+    parser.add_argument(
+        "audio",
+        nargs="+",
+        help="WAV, FLAC, Ogg, MP3, ...; with --output-dir also directories, of which "
+        "all audio files are annotated, also those in subdirectories",
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "-o",
@@ -60,8 +66,9 @@ def parser():
         "--output-dir",
         type=pathlib.Path,
         metavar="DIR",
-        help="where to write one NAME.jams per audio file; files that the same "
-        "models have already annotated are skipped",
+        help="where to write one NAME.jams per audio file, and those of a directory "
+        "in the same subdirectories; files that the same models have already annotated "
+        "are skipped",
     )
     parser.add_argument(
         "--format",
@@ -149,12 +156,12 @@ def destinations(args):
             "--format"
         )
     if directory is None:
-        if len(args.audio) > 1:
-            raise CremaError("several audio files need --output-dir instead of -o")
+        if len(args.audio) > 1 or os.path.isdir(args.audio[0]):
+            raise CremaError("directories and several files need --output-dir")
         for option, value in extras.items():
             if value is True:
                 raise CremaError(f"--{option} needs a file name")
-        song = batch.Song(args.audio[0], output, **extras)
+        song = batch.Song(args.audio[0], "", output, **extras)
         keep_audio(song)
         for path in filter(None, (output, *extras.values())):
             disk.check_writable(path)
@@ -165,29 +172,73 @@ def destinations(args):
                 f"--{option} takes no name with --output-dir, where files are named "
                 "after the audio"
             )
-    songs = []
-    # A file can be named twice, also by different paths.
-    for name in {os.path.abspath(name): name for name in args.audio}.values():
-        stem = pathlib.Path(name).stem
-        songs.append(
-            batch.Song(
-                name,
-                directory / f"{stem}.{form}",
-                args.posteriors and directory / f"{stem}.npz",
-                args.plot and directory / f"{stem}.png",
-            )
+    songs = [
+        batch.Song(
+            audio,
+            name,
+            directory / f"{name}.{form}",
+            args.posteriors and directory / f"{name}.npz",
+            args.plot and directory / f"{name}.png",
         )
-    owners = {}
-    for song in songs:
-        other = owners.setdefault(song.annotation, song)
-        if other is not song:
-            raise CremaError(
-                f"{other.audio} and {song.audio} would both be written to "
-                f"{song.annotation}; rename one or use two directories"
-            )
+        for audio, name in find_songs(args.audio).items()
+    ]
     for song in songs:
         keep_audio(song)
     return form, songs
+
+
+def find_songs(paths):
+    """Find audio files.
+
+    Parameters
+    ----------
+    paths : list of str
+        Audio files, and directories, which are searched with all their subdirectories
+        for names of audio files.  Hidden ones are ignored.
+
+    Returns
+    -------
+    dict of str to str
+        The name of the outputs of each audio file: its own without the extension, after
+        its path from the directory that was given.
+
+    Raises
+    ------
+    CremaError
+        A directory cannot be read or contains no audio.
+    """
+    songs = {}
+    for path in paths:
+        if os.path.isdir(path):
+            inside = find_in(path)
+            if not inside:
+                raise CremaError(f"{path}: contains no audio that libsndfile reads")
+        else:
+            inside = {path: pathlib.Path(path).stem}
+        songs |= inside
+    # A file can be named twice, also by different paths.
+    return dict(
+        {os.path.abspath(one): (one, name) for one, name in songs.items()}.values()
+    )
+
+
+def find_in(directory):
+    """Find the audio files in a directory, as :func:`find_songs` does."""
+
+    def refuse(error):
+        raise CremaError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    songs = {}
+    for place, subdirectories, files in os.walk(directory, onerror=refuse):
+        # In this order, without what is hidden, os.walk continues.
+        subdirectories[:] = sorted(d for d in subdirectories if not d.startswith("."))
+        inside = os.path.relpath(place, directory)
+        for file in sorted(files):
+            stem, extension = os.path.splitext(file)
+            if extension[1:].lower() in audiofile.EXTENSIONS and file[0] != ".":
+                name = os.path.normpath(os.path.join(inside, stem))
+                songs[os.path.join(place, file)] = name
+    return songs
 
 
 def keep_audio(song):
@@ -269,9 +320,12 @@ def find_audio(path):
             named = audio.stem == path.stem and audio.suffix.lower() == suffix
             if named and audio.is_file():
                 return audio
-    for entry in Record(path.parent, {}).valid.values():
-        if path.name in entry["files"] and pathlib.Path(entry["audio"]).is_file():
-            return entry["audio"]
+    for directory in path.absolute().parents:
+        record = Record(directory, {})
+        name = record.relative(path.absolute())
+        for entry in record.valid.values():
+            if name in entry["files"] and pathlib.Path(entry["audio"]).is_file():
+                return entry["audio"]
     return None
 
 

@@ -41,7 +41,8 @@ class Record:
         for line in self.path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
-                entry["audio"], entry["by"], entry["state"], entry["files"].items()
+                entry["audio"], entry["song"], entry["by"], entry["state"]
+                entry["files"].items()
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # truncated, for example by a power failure
             entries.append(entry)
@@ -49,10 +50,10 @@ class Record:
 
     @functools.cached_property
     def valid(self):
-        """The entries whose outputs no later entry has replaced, by audio and maker."""
+        """The entries whose outputs no later entry has replaced, by :meth:`key`."""
         valid, owners = {}, {}
         for entry in self.entries:
-            key = self.key(entry["audio"], entry["by"])
+            key = self.key(entry["song"], entry["audio"], entry["by"])
             for name in entry["files"]:
                 valid.pop(owners.get(name), None)
             valid[key] = entry
@@ -61,57 +62,68 @@ class Record:
 
     @functools.cached_property
     def songs(self):
-        """By the stem of an audio file, its last path and the hashes of its outputs."""
+        """By name of a song, its last audio file and the hashes of its outputs."""
         songs = {}
         for entry in self.entries:
-            _, files = songs.get(stem(entry["audio"]), (None, {}))
-            songs[stem(entry["audio"])] = entry["audio"], files | entry["files"]
+            _, files = songs.get(entry["song"], (None, {}))
+            songs[entry["song"]] = entry["audio"], files | entry["files"]
         return songs
 
-    @staticmethod
-    def key(audio, maker):
-        """Return the key of an entry of the record."""
-        return os.path.abspath(audio), json.dumps(maker, sort_keys=True)
+    def relative(self, path):
+        """Return a path relative to the output directory, with slashes."""
+        return path.relative_to(self.path.parent).as_posix()
 
-    def holds(self, audio, *extras):
+    @staticmethod
+    def key(song, audio, maker):
+        """Return the key of an entry of the record."""
+        return song, os.path.abspath(audio), json.dumps(maker, sort_keys=True)
+
+    def holds(self, song, audio, *extras):
         """Return whether this maker has annotated a file, unchanged since.
 
         Parameters
         ----------
+        song : str
+            Its name: the path of its outputs without suffix, relative to the directory.
         audio : str
             The audio file.
         *extras : pathlib.Path or None
             Other outputs that must exist.
         """
-        entry = self.valid.get(self.key(audio, self.maker))
+        entry = self.valid.get(self.key(song, audio, self.maker))
         now = state(audio)
         if not entry or not now or entry["state"] != now:
             return False
-        names = {*entry["files"], *(extra.name for extra in extras if extra)}
+        names = {*entry["files"], *map(self.relative, filter(None, extras))}
         return names == entry["files"].keys() and all(
             (self.path.parent / name).is_file() for name in names
         )
 
-    def written(self, audio):
+    def written(self, song):
         """Return the hashes of the outputs of a song as crema wrote them.
 
         Parameters
         ----------
-        audio : str
-            The audio file.
+        song : str
+            Its name, as for :meth:`holds`.
 
         Returns
         -------
-        dict of str to str, or None
-            By file name; None if there is no output directory.
+        dict of pathlib.Path to str, or None
+            None if there is no output directory.
         """
-        return self.songs.get(stem(audio), (None, {}))[1] if self.path else None
+        if not self.path:
+            return None
+        _, files = self.songs.get(song, (None, {}))
+        return {self.path.parent / name: value for name, value in files.items()}
 
-    def other(self, audio):
-        """Return another audio file of the same stem whose annotation is here.
+    def other(self, song, audio):
+        """Return another audio file with the outputs of a song.
 
         Parameters
         ----------
+        song : str
+            Its name, as for :meth:`holds`.
         audio : str
             The audio file that is to be annotated.
 
@@ -121,7 +133,7 @@ class Record:
             None as well if the other file no longer exists (it was moved), or if none
             of its outputs does.
         """
-        other, files = self.songs.get(stem(audio), (None, {}))
+        other, files = self.songs.get(song, (None, {}))
         if other in (None, os.path.abspath(audio)) or not os.path.exists(other):
             return None
         if not any((self.path.parent / name).exists() for name in files):
@@ -129,13 +141,14 @@ class Record:
         same = os.path.exists(audio) and os.path.samefile(audio, other)
         return None if same else other
 
-    def add(self, audio, files, state):
-        """Record that a file is done, with its :func:`state` before annotation."""
+    def add(self, song, audio, files, state):
+        """Record that a song is done, with the :func:`state` of its audio before."""
         if self.stream:
             entry = {
+                "song": song,
                 "audio": os.path.abspath(audio),
                 "state": state,
-                "files": {file.name: sha256(file) for file in files},
+                "files": {self.relative(file): sha256(file) for file in files},
                 "by": self.maker,
             }
             try:
@@ -174,11 +187,6 @@ class Record:
         """Release the lock."""
         if self.stream:
             self.stream.close()
-
-
-def stem(audio):
-    """Return the name of an audio file without its extension, shared by its outputs."""
-    return pathlib.Path(audio).stem
 
 
 def state(audio):

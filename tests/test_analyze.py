@@ -293,10 +293,8 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
         (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
         (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: does not match --format"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
-        (
-            ["x/a.wav", "y/a.wav", "--output-dir", "out"],
-            "x/a.wav and y/a.wav would both be",
-        ),
+        (["."], "need --output-dir"),
+        ([".", "--output-dir", "out"], ".: contains no audio that"),
         (["a.wav", "--model", "nowhere"], "nowhere: no such directory; train"),
         (["a.wav", "--posteriors"], "--posteriors needs a file name"),
         (["a.wav", "--output-dir", "out", "--plot", "a.png"], "--plot takes no name"),
@@ -344,7 +342,7 @@ def test_audio_of_unknown_full_scale_is_refused():
 
 def test_a_missing_file_is_told_before_models_are_loaded(monkeypatch):
     monkeypatch.setattr(batch, "loaded", None)
-    song = batch.Song("gone.wav", None, None, None)
+    song = batch.Song("gone.wav", "gone")
     with pytest.raises(AudioError, match="no such audio file"):
         batch.annotate((), None, "jams", song)
 
@@ -442,7 +440,8 @@ def batches(tmp_path, monkeypatch):
         done.clear()
         out = tmp_path / "out"
         songs = [
-            batch.Song(str(tmp_path / name), out / f"{name}.{form}") for name in names
+            batch.Song(str(tmp_path / name), name, out / f"{name}.{form}")
+            for name in names
         ]
         assert batch.run(songs, [], None, form, directory=out) == status
         return [*done]
@@ -517,11 +516,12 @@ def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
     disk.write_text(here, "audio")
     with Record(out, {}) as record:
         (out / "song.jams").touch()
-        record.add(here, [out / "song.jams"], state(here))
-    assert Record(out, {}).holds(here)
+        record.add("song", here, [out / "song.jams"], state(here))
+    assert Record(out, {}).holds("song", here)
+    assert not Record(out, {}).holds("a/song", here)
     there.parent.mkdir()
     os.rename(here, there)
-    assert not Record(out, {}).holds(there)
+    assert not Record(out, {}).holds("song", there)
 
 
 def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
@@ -529,18 +529,18 @@ def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
     disk.write_text(song, "audio")
     for form in ("lab", "csv"):
         with Record(out, {"made": [form]}) as record:
-            assert not record.holds(song)
+            assert not record.holds("song", song)
             (out / f"song.{form}").touch()
-            record.add(song, [out / f"song.{form}"], state(song))
+            record.add("song", song, [out / f"song.{form}"], state(song))
     for form in ("lab", "csv"):
         record = Record(out, {"made": [form]})
-        assert record.holds(song, None, None)
-        assert not record.holds(song, None, out / "song.png")
+        assert record.holds("song", song, None, None)
+        assert not record.holds("song", song, None, out / "song.png")
     # Another model writes to the same files.
     with Record(out, {"made": ["csv"], "models": {}}) as record:
-        record.add(song, [out / "song.csv"], state(song))
-    assert not Record(out, {"made": ["csv"]}).holds(song)
-    assert Record(out, {"made": ["lab"]}).holds(song)
+        record.add("song", song, [out / "song.csv"], state(song))
+    assert not Record(out, {"made": ["csv"]}).holds("song", song)
+    assert Record(out, {"made": ["lab"]}).holds("song", song)
 
 
 def test_what_was_written_over_is_not_done(tmp_path):
@@ -550,9 +550,9 @@ def test_what_was_written_over_is_not_done(tmp_path):
         (out / "song.jams").touch()
         for song in songs:
             disk.write_text(song, "audio")
-            record.add(song, [out / "song.jams"], state(song))
+            record.add("song", song, [out / "song.jams"], state(song))
     record = Record(out, {})
-    assert [record.holds(song) for song in songs] == [False, True]
+    assert [record.holds("song", song) for song in songs] == [False, True]
     assert program.find_audio(out / "song.jams") == str(songs[1])
 
 
@@ -641,7 +641,7 @@ def test_what_crema_wrote_is_written_over(annotated):
     assert program.main([str(other), "--output-dir", str(annotated.out)]) == 0
 
 
-def test_a_song_of_the_same_name_is_not_written_over(annotated):
+def test_a_song_of_the_same_name_is_not_written_over(annotated, capsys):
     annotated()
     path, options = annotated.out / "song.jams", ["--output-dir", str(annotated.out)]
     before = path.read_bytes()
@@ -649,14 +649,42 @@ def test_a_song_of_the_same_name_is_not_written_over(annotated):
     audiofile.write(other, tone(1), RATE)
     link.parent.symlink_to(annotated.audio.parent)
     assert program.main([str(link), *options]) == 0
+    capsys.readouterr()
     for form in ("jams", "lab"):
-        with pytest.raises(CremaError) as caught:
-            program.main([str(other), *options, "--format", form])
-        line = one_line(caught, other)
-        assert "song.wav, which has the same name; rename one" in line
+        assert program.main([str(other), *options, "--format", form]) == 1
+        said = capsys.readouterr().err
+        assert f"{other}: would replace the annotation of {link}; rename one" in said
     assert path.read_bytes() == before
     path.unlink()
     assert program.main([str(other), *options]) == 0
+
+
+def test_a_directory_is_annotated_with_its_subdirectories(annotated, capsys):
+    annotated()
+    music = annotated.out.parent / "Music"
+    songs = ["song.wav", "A/1/01.a.flac", "A/2/01.a.flac", "B/x.wav", "B/x.flac"]
+    for name in (*songs, ".hidden/y.wav", "B/._x.wav"):
+        audiofile.write(music / name, tone(1), RATE)
+    (music / "A/2/01.a.flac").rename(music / "A/2/01.a.FLAC")
+    (music / "A" / "cover.jpg").touch()
+    # Beside the audio, with pictures; of two files of one name, the first.
+    words = [str(music), "--output-dir", str(music), "--plot"]
+    assert program.main(words) == 1
+    error = f"  {music}/B/x.wav: would replace the annotation of {music}/B/x.flac; ren"
+    assert error in capsys.readouterr().err
+    made = sorted(map(str, (path.relative_to(music) for path in music.rglob("*.jams"))))
+    assert made == ["A/1/01.a.jams", "A/2/01.a.jams", "B/x.jams", "song.jams"]
+    assert (music / "A/2/01.a.png").exists()
+    assert program.main(words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("4 of 5 files are already done\n[5/5] ")
+    # The same song by itself has another place.
+    assert program.main([f"{music}/A/1/01.a.flac", "--output-dir", str(music)]) == 0
+    assert (music / "01.a.jams").exists()
+    (music / "A/1/01.a.jams").write_text("mine")
+    os.utime(music / "A/1/01.a.flac", (1, 1))
+    assert program.main([str(music), "--output-dir", str(music)]) == 1
+    assert "01.a.jams: was edited, or not written" in capsys.readouterr().err
 
 
 def test_what_others_wrote_stays(annotated, capsys):

@@ -252,11 +252,14 @@ def test_the_audio_is_found_by_the_record(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     write_pair(tmp_path, "song")
+    audio = str(tmp_path / "song.flac")
     assert program.find_audio(out / "song.jams") is None
     with Record(out, {}) as record:
-        record.add(str(tmp_path / "song.flac"), [out / "song.jams"], None)
-    assert program.find_audio(out / "song.jams") == str(tmp_path / "song.flac")
-    assert program.find_audio(out / "other.jams") is None
+        for song in ("song", "album/one"):
+            record.add(song, audio, [out / f"{song}.jams"], None)
+    assert program.find_audio(out / "song.jams") == audio
+    assert program.find_audio(out / "album" / "one.jams") == audio
+    assert program.find_audio(out / "album" / "song.jams") is None
 
 
 def test_without_audio_it_says_so(tmp_path, capsys):

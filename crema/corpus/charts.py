@@ -167,7 +167,7 @@ def read_parts(directory):
     paths = sorted(
         path
         for path in directory.iterdir()
-        if path.suffix.lower().lstrip(".") in common.AUDIO
+        if path.suffix.lower().lstrip(".") in audiofile.EXTENSIONS
         and path.stem.lower() not in NO_PARTS
     )
     if not paths:

@@ -12,11 +12,6 @@ from crema.utils import audiofile, cli, jamsfile, processes
 
 #: ``made_by`` in the JAMS sandbox of tracks that :mod:`crema.corpus.heard` writes.
 BY_EAR = "crema.corpus.heard"
-#: Lower-case extensions of the audio formats that libsndfile reads.
-AUDIO = {
-    *("aif", "aifc", "aiff", "au", "caf", "flac", "mp3", "oga", "ogg", "opus"),
-    *("rf64", "snd", "w64", "wav", "wave"),
-}
 
 
 def listing(directory):
@@ -69,7 +64,9 @@ def audio_ext(directory, files, given=None):
     CorpusError
         There is no audio, or there are several kinds and none is `given`.
     """
-    kinds = collections.Counter(ext for _, ext in files if ext.lower() in AUDIO)
+    kinds = collections.Counter(
+        ext for _, ext in files if ext.lower() in audiofile.EXTENSIONS
+    )
     if given:
         kinds = {ext: n for ext, n in kinds.items() if ext == given.removeprefix(".")}
     if not kinds:

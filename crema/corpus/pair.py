@@ -431,7 +431,7 @@ def match(corpus, listed):
     exts = corpus.audio_ext, corpus.jams_ext
     same = {ext.lower(): ext for ext in exts}
     for ext in by_ext.keys() - set(exts):
-        if ext.lower() in common.AUDIO | {"jams", "jamz"}:
+        if ext.lower() in audiofile.EXTENSIONS | {"jams", "jamz"}:
             remedy = "convert it"
             if ext.lower() in same:
                 remedy = f"rename it to .{same[ext.lower()]}"

@@ -13,6 +13,11 @@ from crema.exceptions import AudioError, CremaError
 from crema.utils import containers, processes
 from crema.utils.disk import atomic
 
+#: Lower-case extensions of the formats that libsndfile reads.
+EXTENSIONS = {
+    *("aif", "aifc", "aiff", "au", "caf", "flac", "mp3", "oga", "ogg", "opus"),
+    *("rf64", "snd", "w64", "wav", "wave"),
+}
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
 #: Samples to allocate at once, at most: 1.7 hours at 44.1 kHz.
