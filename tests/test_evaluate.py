@@ -226,7 +226,22 @@ def test_calibration_is_how_far_confidence_is_from_what_is_correct():
     found = evaluate.calibration(said)
     assert found["error"] == pytest.approx(0.5 * 0.2 + 0.5 * 0.05)
     assert [one["share"] for one in found["bins"]] == [0.5, 0.5]
+    assert found["bins"][0] == pytest.approx(
+        {"confidence": 0.2, "correct": 0.25, "share": 0.5}
+    )
     assert evaluate.calibration([(1.0, 1, 1)])["error"] == 0
+
+
+def test_the_floor_of_the_calibration_is_that_of_perfect_confidences():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 2000)
+    said = [(one, rng.random() < one, 1) for one in confidence]
+    found = evaluate.calibration(said)
+    assert 0.5 < found["error"] / found["floor"] < 2 and found["floor"] < 0.03
+    # Fewer labels are farther off by chance.
+    assert evaluate.calibration(said[:80])["floor"] > 3 * found["floor"]
+    assert evaluate.calibration([(0.9, 0, 1)] * 2000)["floor"] < 0.01
+    assert evaluate.calibration([]) == {"error": 0, "floor": 0, "bins": []}
 
 
 def test_what_is_correct_of_chords_is_told_with_its_time():

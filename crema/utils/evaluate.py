@@ -18,8 +18,9 @@ from crema import analyze, models, origin
 from crema.exceptions import CremaError
 from crema.utils import audiofile, cli, disk, hashes, index, jamsfile, rng, version
 
-#: Number of equal-width bins of confidence for the calibration.
-N_BINS = 10
+#: Number of equal-width bins of confidence for the calibration, and of random draws for
+#: its floor.
+N_BINS, N_DRAWS = 10, 100
 #: Seconds between frames of :func:`chroma`.
 HOP = 2048 / 22050
 
@@ -131,7 +132,11 @@ def run(args, estimator, scoring):
     disk.write_json(args.resources / "test_data.json", result)
     write_table(args.resources / "test_data.csv", rows)
     print(table(summary, rows))
-    print(f"calibration error: {result['calibration']['error']:.3f}")
+    found = result["calibration"]
+    print(
+        f"calibration error: {found['error']:.3f} (of perfect confidences on as few "
+        f"labels: {found['floor']:.3f})"
+    )
     print(args.resources / "test_data.json")
 
 
@@ -288,29 +293,36 @@ def calibration(said):
     dict
         ``error``: expected calibration error, the weighted mean over ten bins of equal
         width of the distance between the mean confidence and the share that is correct.
+        ``floor``: the error on average if each label were right with the probability
+        that its confidence states.  It is above 0, for a bin holds few labels.
         ``bins``: for each bin that is not empty, the mean ``confidence``, the share
         ``correct`` and the ``share`` of the weight.
 
     References
     ----------
     M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated
-    probabilities using Bayesian binning", AAAI 2015.
+    probabilities using Bayesian binning", AAAI 2015.  The floor: J. Bröcker and L. A.
+    Smith, "Increasing the reliability of reliability diagrams", Weather and
+    Forecasting 22, 2007.
     """
     confidence, hit, weight = np.reshape(np.asarray(said, dtype=float), (-1, 3)).T
     places = np.clip((confidence * N_BINS).astype(int), 0, N_BINS - 1)
-    bins = []
-    for place in np.unique(places[weight > 0]):
-        inside = places == place
-        bins.append(
-            {
-                "confidence": np.average(confidence[inside], weights=weight[inside]),
-                "correct": np.average(hit[inside], weights=weight[inside]),
-                "share": weight[inside].sum() / weight.sum(),
-            }
-        )
-    bins = [{name: float(value) for name, value in one.items()} for one in bins]
-    error = sum(b["share"] * abs(b["confidence"] - b["correct"]) for b in bins)
-    return {"error": float(error), "bins": bins}
+    weight = weight / max(weight.sum(), 1e-9)
+
+    def sums(values):
+        return np.bincount(places, weight * values, N_BINS)
+
+    def error(hit):
+        return float(np.abs(sums(confidence - hit)).sum())
+
+    share = sums(np.ones_like(weight))
+    each = np.maximum(share, 1e-9)
+    columns = np.stack([sums(confidence) / each, sums(hit) / each, share], axis=1)
+    names = ("confidence", "correct", "share")
+    bins = [dict(zip(names, row, strict=True)) for row in columns[share > 0].tolist()]
+    random = rng.generator("calibration").random
+    perfect = [error(random(len(confidence)) < confidence) for _ in range(N_DRAWS)]
+    return {"error": error(hit), "floor": float(np.mean(perfect)), "bins": bins}
 
 
 def confusion(given, labels):

@@ -116,7 +116,7 @@ def card(settings, scores, splits, notes):
         for name, value in settings["options"].items()
         if not isinstance(value, str)
     )
-    error = scores["calibration"]["error"]
+    calibration = scores["calibration"]
     failed = [row for row in scores["tracks"] if row["status"] != "ok"]
     rows = "\n".join(
         f"| {name} | {line['weighted']:.3f} | {_number(line['baseline'])} "
@@ -140,7 +140,8 @@ weighted by duration. Percentiles: over tracks.
 {rows}
 
 {len(failed)} tracks could not be scored. Expected calibration error of the \
-confidence: {error:.3f} (`docs/output.md`).
+confidence: {calibration["error"]:.3f}; perfect confidences would have \
+{calibration["floor"]:.3f} on as few labels (`docs/output.md`).
 
 ## Provenance
 
