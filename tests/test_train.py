@@ -444,6 +444,33 @@ def test_an_epoch_is_the_same_on_another_backend(prepared, tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
 
+#: The network of key with another output, between the two that have labels.
+WITH_ANOTHER_OUTPUT = """
+import pathlib, sys
+sys.path.insert(0, {tests!r})
+from conftest import load_script
+from crema import backend
+keras = backend.keras(1)
+script = load_script(pathlib.Path(sys.argv[1]))
+inner = script.network
+def network(operators, args):
+    model, (first, last), _ = inner(operators, args)
+    other = keras.layers.Dense(3, name="other")(model.outputs[1])
+    outputs = [model.outputs[0], other, model.outputs[1]]
+    return keras.Model(model.inputs, outputs), [first, None, last], [[], [], []]
+script.network = network
+script.main(sys.argv[2:])
+"""
+
+
+def test_an_output_without_labels_is_saved_but_not_trained(keys, tmp_path):
+    code = WITH_ANOTHER_OUTPUT.format(tests=str(ROOT / "tests"))
+    finish(train(keys, tmp_path, "--epochs", "1", program=("-c", code, str(TRAIN))))
+    model = network.load(tmp_path / "model.h5").model
+    assert model.output_names == ["key.overall", "other", "key.local"]
+    assert not model.get_layer("other").bias.numpy().any()
+
+
 def test_another_setting_starts_anew(keys, uninterrupted, tmp_path):
     output = finish(train(keys, tmp_path, "--learning-rate", "0.01"))
     assert "resuming" not in output

@@ -29,7 +29,8 @@ def fit(model, patches, excerpts, args, monitor, state):
     Parameters
     ----------
     model : keras.Model
-        Compiled; it gets the mean weights of the best epoch, see :class:`Average`.
+        Compiled, with a target for each output; it gets the mean weights of the best
+        epoch, see :class:`Average`.
     patches : crema.utils.sampling.Patches
         Training patches.
     excerpts : crema.utils.sampling.Excerpts

@@ -160,14 +160,19 @@ def train(args, estimator, network, decoder, monitor):
         raise ConfigError(
             f"the network cannot be built with these options ({first_line(error)})"
         ) from error
-    model.compile(
-        keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
-        loss=losses,
-        # Unweighted metrics would count the padding of validation excerpts.
-        weighted_metrics=metrics,
-    )
     inputs = [tensor.name for tensor in model.inputs]
-    targets = [name for name in model.output_names if name in operators.fields]
+    # Keras needs a target for every output.
+    places = [
+        n for n, name in enumerate(model.output_names) if name in operators.fields
+    ]
+    targets = [model.output_names[n] for n in places]
+    labelled = keras.Model(model.inputs, [model.outputs[n] for n in places])
+    labelled.compile(
+        keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
+        loss=[losses[n] for n in places],
+        # Unweighted metrics would count the padding of validation excerpts.
+        weighted_metrics=[metrics[n] for n in places],
+    )
     frame_rate = frames_per_second(operators)
     patches = sampling.Patches(
         {track: files[track] for track in kept},
@@ -196,7 +201,7 @@ def train(args, estimator, network, decoder, monitor):
     )
     settings = describe(args, estimator, model, files, held_out)
     state = args.resources / f".training-{digest(settings)}"
-    history = fit.fit(model, patches, excerpts, args, monitor, state)
+    history = fit.fit(labelled, patches, excerpts, args, monitor, state)
     if patches.short:
         print(
             f"{len(patches.short)} feature files were skipped, as they are shorter "
