@@ -185,6 +185,21 @@ def test_what_fails_at_the_last_counts_nowhere(tmp_path):
     assert not row["scores"] and not row["baseline"] and not said and not labelled
 
 
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"correct": lambda *_: [(None, 1.0, 1.0)]}, "confidence, correctness and"),
+        ({"correct": lambda *_: [(np.nan, 1.0, 1.0)]}, "confidence, correctness and"),
+        ({"score": lambda *_: {"root": np.nan}}, "track a: root of scores is nan"),
+    ],
+)
+def test_what_is_not_a_number_fails_its_track_only(tmp_path, broken, reason):
+    corpus = silent(tmp_path, "C:maj")
+    scoring = SCORING._replace(**broken)
+    row, said, _ = evaluate.evaluate("a", corpus, Fake(), [], scoring, tmp_path / "out")
+    assert row["status"] == "failed" and reason in row["reason"] and not said
+
+
 def silent(directory, label):
     """Return a corpus of one silent track, `a`, with one chord."""
     corpus = index.Corpus(directory)

@@ -197,8 +197,10 @@ def evaluate(track, corpus, model, others, scoring, estimates):
             "model": scoring.confused(reference, *estimated),
             "baseline": scoring.confused(reference, simple),
         }
+        rows = scoring.correct(reference, *estimated)
+        check_numbers(track, scores, rows)
         # All or nothing: a track whose last call fails must not count anywhere.
-        said, labelled = scoring.correct(reference, *estimated), pairs
+        said, labelled = rows, pairs
         row |= scores
     except NotComparable as error:
         row |= {"status": "not comparable", "reason": str(error)}
@@ -209,6 +211,26 @@ def evaluate(track, corpus, model, others, scoring, estimates):
         reason = f"track {track}: {type(error).__name__}: {error}"
         row |= {"status": "failed", "reason": reason}
     return row, said, labelled
+
+
+def check_numbers(track, scores, rows):
+    """Check the scores of a track, and the rows of ``scoring.correct``.
+
+    Raises
+    ------
+    CremaError
+        One is not finite: JSON cannot hold it, and a mean would hide it.
+    """
+    for kind, some in scores.items():
+        for name, value in some.items():
+            if value is not None and not np.isfinite(value):
+                raise CremaError(f"track {track}: {name} of {kind} is {value}")
+    for row in rows:
+        if None in row or not np.isfinite(row).all():
+            raise CremaError(
+                f"track {track}: confidence, correctness and weight {row} are not "
+                "numbers; `correct` in the evaluation script makes them"
+            )
 
 
 def reference_of(path, namespace):
