@@ -252,7 +252,7 @@ def write_posteriors(path, audio, estimators):
 
 def classes(estimator, name, posterior):
     """Return the labels of an output's classes, or their indices if it has none."""
-    labels = getattr(estimator, "classes", {})
+    labels = estimator.classes
     return list(labels.get(name, map(str, range(posterior.shape[-1]))))
 
 

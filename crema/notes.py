@@ -3,6 +3,10 @@
 import re
 
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+#: The usual tonics of minor keys; those of major keys are :data:`PITCH_CLASSES`.
+MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+#: The natural notes, each a fifth above the one before.
+FIFTHS = "FCGDAEB"
 NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: Each mode, and the degree of the major scale that it starts on, in semitones.
 MODES = {
@@ -97,3 +101,40 @@ def relative_major(label):
     if tonic is None:
         return None
     return (tonic - MODES.get(mode.removeprefix(":"), 0)) % 12
+
+
+def names(key):
+    """Return the names of the twelve pitch classes in a key.
+
+    They are neighbours on the line of fifths, from the minor second of the tonic (five
+    fifths below) to its augmented fourth (six above), as in the harmonic chromatic
+    scale.  Where that takes double accidentals or E#, B# or Fb, they begin at Cb or end
+    at A#.
+
+    Parameters
+    ----------
+    key : str
+        In the syntax of the JAMS namespace ``key_mode``, but not ``N``.
+
+    Returns
+    -------
+    list of str
+        The name of each pitch class, from that of C to that of B.
+
+    References
+    ----------
+    D. Temperley, "The line of fifths", Music Analysis 19, 2000.
+
+    Examples
+    --------
+    >>> names("E:major")[:4]
+    ['C', 'C#', 'D', 'D#']
+    """
+    note, accidentals = re.match("([A-G])([b#]*)", key).groups()
+    tonic = FIFTHS.index(note) + 7 * (accidentals.count("#") - accidentals.count("b"))
+    first = min(max(tonic - 5, FIFTHS.index("C") - 7), FIFTHS.index("F"))
+    spelled = [
+        FIFTHS[place % 7] + ("#" if place > 0 else "b") * abs(place // 7)
+        for place in range(first, first + 12)
+    ]
+    return sorted(spelled, key=lambda name: split(name)[0])

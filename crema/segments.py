@@ -71,6 +71,17 @@ def annotate(
     return annotation
 
 
+def without_data(annotation):
+    """Return an annotation with the same metadata and no observations."""
+    return jams.Annotation(
+        annotation.namespace,
+        annotation_metadata=annotation.annotation_metadata,
+        sandbox=annotation.sandbox,
+        time=annotation.time,
+        duration=annotation.duration,
+    )
+
+
 def align(annotation, times, reach):
     """Move the boundaries between segments to given times nearby.
 
@@ -88,13 +99,7 @@ def align(annotation, times, reach):
     -------
     jams.Annotation
     """
-    result = jams.Annotation(
-        annotation.namespace,
-        annotation_metadata=annotation.annotation_metadata,
-        sandbox=annotation.sandbox,
-        time=annotation.time,
-        duration=annotation.duration,
-    )
+    result = without_data(annotation)
     boundaries = np.array([segment.time for segment in annotation.data])
     boundaries = np.append(boundaries, annotation.time + annotation.duration)
     times = np.asarray(times, dtype=float)

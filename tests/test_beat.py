@@ -189,7 +189,7 @@ def test_the_f_measure_to_expect():
     assert expect(np.zeros(0), np.zeros(10)) == 0
 
 
-class Untrained(model.BeatModel):
+class Untrained(model.Model):
     """The decoder without a network."""
 
     def __init__(self, deviation=0.03):

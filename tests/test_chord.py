@@ -3,13 +3,14 @@
 import argparse
 import functools
 
+import jams
 import numpy as np
 import pumpp
 import pytest
 from conftest import ROOT, load_script
 
 from crema import features, models
-from crema.models.chord import structure
+from crema.models.chord import spell, structure
 from crema.notes import transpose
 from crema.tasks import chord
 
@@ -116,3 +117,19 @@ def test_chords_are_taken_apart():
 )
 def test_listed_degrees_count(label, expected):
     assert chord.ChordTags().simplify(label) == expected
+
+
+def test_chords_are_spelled_as_their_keys():
+    chords = jams.Annotation("chord", time=0, duration=6, sandbox={"name": "chord"})
+    labels = ["Gb:min7/b3", "N", "Ab:7", "Ab:7"]
+    for start, label in zip((0, 1, 2, 5), labels, strict=True):
+        chords.append(start, 1, label, 0.5)
+    keys = jams.Annotation("key_mode", time=0, duration=6)
+    keys.append(0, 4, "E:major", 1)
+    keys.append(4, 2, "Db:major", 1)
+    found = spell(chords, keys)
+    expected = ["F#:min7/b3", "N", "G#:7", "Ab:7"]
+    assert [o.value for o in found] == expected
+    assert [o.time for o in found] == [0, 1, 2, 5]
+    assert found.sandbox.name == "chord"
+    assert [o.value for o in chords] == labels

@@ -78,21 +78,30 @@ def test_decoding_the_whole_and_the_frames():
     posterior = np.full(24, 0.01)
     posterior[13] = 0.77
     (found,) = task.inverse(posterior, duration=12.5)
-    assert (found.time, found.duration, found.value) == (0, 12.5, "Db:minor")
-    assert found.confidence == pytest.approx(0.77**1.5 / (0.77**1.5 + 23 * 1e-3))
+    assert (found.time, found.duration, found.value) == (0, 12.5, "C#:minor")
     classes = np.repeat([[3], [15]], 50, axis=0)
     annotation = task.inverse(classes, duration=100 / RATE)
     assert [o.value for o in annotation] == ["Eb:major", "Eb:minor"]
     assert annotation.validate(strict=True)
 
 
-class Untrained(model.KeyModel):
+def test_what_is_encoded_is_decoded():
+    task = key.Keys("key", SR, HOP)
+    annotation = keys((0, 3, "N"), (3, 10, "G:major"))
+    data = task.transform_annotation(annotation, 10.0)
+    found = task.inverse(data["local"], duration=10.0)
+    assert [o.value for o in found] == ["N", "G:major"]
+    (whole,) = task.inverse(data["overall"], duration=10.0)
+    assert (whole.duration, whole.value) == (10, "G:major")
+
+
+class Untrained(model.Model):
     """The decoder without a network."""
 
     def __init__(self, self_transition):
         self.pump = pumpp.Pump(key.Keys("key", SR, HOP))
         self.output_names = ["key.overall", "key.local"]
-        self.task.self_transition = self_transition
+        self.self_transition = self_transition
 
 
 def test_local_keys_are_smoothed_and_the_whole_is_not_asked():
@@ -105,7 +114,10 @@ def test_local_keys_are_smoothed_and_the_whole_is_not_asked():
     whole, changing = Untrained(0.999).decode(
         {"key.overall": overall, "key.local": local}, 400 / RATE
     )
-    assert [o.value for o in whole] == ["F:major"]
+    (one,) = whole
+    assert (one.time, one.duration, one.value) == (0, 400 / RATE, "F:major")
+    other = (0.5 / 23) ** 1.5
+    assert one.confidence == pytest.approx(0.5**1.5 / (0.5**1.5 + 23 * other))
     assert [o.value for o in changing] == ["C:major", "G:major"]
     assert changing.data[1].time == pytest.approx(200.5 / RATE)
     assert changing.validate(strict=True)

@@ -254,7 +254,7 @@ def test_labels_outside_the_vocabulary_are_x(tags):
     jam = chords((0, 1, "C:maj/3"), (1, 2, "Gb:min9"), (2, 3, "C:1"), (3, 4, "N"))
     classes = tags.transform(jam)["chord_tag.chord"][0, :, 0]
     found = [tags.labels[classes[int(t / FRAME)]] for t in (0.5, 1.5, 2.5, 3.5)]
-    assert found == ["C:maj", "F#:min7", "X", "N"]
+    assert found == ["C:maj", "Gb:min7", "X", "N"]
 
 
 def test_time_without_annotation_is_no_chord(tags):
@@ -326,25 +326,22 @@ def test_each_frame_by_itself_follows_a_glitch(tags):
     assert found == [tags.labels[number] for number in (5, 9, 5)]
 
 
+def smoothed(posterior, **kwargs):
+    return segments.annotate("chord", posterior, range(170), 0.95, FRAME, **kwargs)
+
+
 def test_transitions_smooth_a_glitch_away():
-    smooth = tasks.ChordTags()
-    smooth.set_transition(0.95)
-    (observation,) = smooth.inverse(with_glitch())
-    assert observation.value == smooth.labels[5]
+    (observation,) = smoothed(with_glitch(), power=0.65)
+    assert observation.value == 5
     mean = with_glitch().mean(axis=0)
-    expected = mean[5] ** tasks.POWER / (mean**tasks.POWER).sum()
+    expected = mean[5] ** 0.65 / (mean**0.65).sum()
     assert observation.confidence == pytest.approx(expected)
-    smooth.set_transition(None)
-    assert len(smooth.inverse(with_glitch()).data) == 3
 
 
 def test_a_change_that_lasts_survives_the_transitions():
-    smooth = tasks.ChordTags()
-    smooth.set_transition(0.95)
     posterior = with_glitch()
     posterior[11:, 5], posterior[11:, 9] = 0.1, 0.5
-    found = [observation.value for observation in smooth.inverse(posterior)]
-    assert found == [smooth.labels[5], smooth.labels[9]]
+    assert [observation.value for observation in smoothed(posterior)] == [5, 9]
 
 
 def test_confidence_is_the_mean_posterior_to_a_power():
@@ -470,10 +467,14 @@ def test_a_pump_with_transitions_and_dense_labels_loads(tmp_path):
         pumpp.task.BeatTransformer("beat"),
         pumpp.task.ChordTagTransformer("dense"),
     )
-    operators["other"].set_transition(0.9)
+    for name in ("other", "dense"):
+        operators[name].set_transition(0.9)
     pump.save(operators, tmp_path / "p.pkl")
     loaded = pump.load(str(tmp_path / "p.pkl"))
-    assert loaded["other"].self_transition == operators["other"].self_transition == 0.9
+    for name in ("other", "dense"):
+        np.testing.assert_array_equal(
+            loaded[name].transition, operators[name].transition
+        )
 
 
 def test_the_same_operators_are_the_same_bytes_in_any_process(saved, run_script):

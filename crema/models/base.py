@@ -24,6 +24,9 @@ class Estimator:
 
     Attributes
     ----------
+    classes : dict of str to list of str
+        Labels of the classes of each output, written along with posteriors; by default,
+        classes are numbered.
     pump : pumpp.Pump
         Its feature extractors compute the inputs of the network, its task transformers
         decode the outputs.
@@ -41,6 +44,8 @@ class Estimator:
     ModelError
         A file is missing or damaged.
     """
+
+    classes = {}
 
     def __init__(self, directory):
         directory = pathlib.Path(directory)

@@ -60,15 +60,10 @@ SUPPORT, ENOUGH = 17, 0.5
 NEAR = 0.07
 
 
-class BeatModel(base.Estimator):
+class Model(base.Estimator):
     """The beat estimator.
 
     Its outputs are ``beat.beat`` and ``beat.downbeat``, of shape ``(n_frames, 1)``.
-
-    Attributes
-    ----------
-    classes : dict of str to list of str
-        Labels of the classes of each output.
     """
 
     classes = {"beat.beat": ["beat"], "beat.downbeat": ["downbeat"]}
@@ -153,9 +148,6 @@ class BeatModel(base.Estimator):
                 )
                 likelihood = np.where(positions == 1, yes, no).sum()
                 yield Reading(frames, positions, expected, likelihood)
-
-
-Model = BeatModel
 
 
 class Reading(NamedTuple):

@@ -5,13 +5,14 @@ or ``X`` (a chord outside the vocabulary).  If the bass output finds another ton
 chord in the bass, the decoded tag becomes an inversion.
 """
 
+import bisect
 import itertools
 
 import jams
 import mir_eval
 import numpy as np
 
-from crema import segments
+from crema import notes, segments
 from crema.models import base
 from crema.notes import PITCH_CLASSES
 
@@ -21,6 +22,8 @@ DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 #: Largest distance from a beat, in seconds, at which a change moves to it: about one
 #: frame, and less than the distance of a syncopation from the next beat.
 REACH = 0.1
+#: Exponent of the confidence, see :func:`crema.segments.confidence`.
+POWER = 0.65
 #: Weight of root, bass and pitch classes relative to the tags; measured on held-out
 #: tracks.
 STRUCTURE_WEIGHT = 0.3
@@ -28,7 +31,7 @@ STRUCTURE_WEIGHT = 0.3
 FLOOR = 1e-3
 
 
-class ChordModel(base.Estimator):
+class Model(base.Estimator):
     """The chord estimator.
 
     Its outputs are ``chord_tag.chord`` (170 tags), ``chord_struct.pitch`` (12 pitch
@@ -38,7 +41,7 @@ class ChordModel(base.Estimator):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.task.set_transition(self.probability("tag_self_transition"))
+        self.tag_self_transition = self.probability("tag_self_transition")
         self.bass_self_transition = self.probability("bass_self_transition")
         labels = self.task.labels
         self.known = np.flatnonzero([label != "X" for label in labels])
@@ -59,7 +62,15 @@ class ChordModel(base.Estimator):
 
         The confidence is that of the tag.
         """
-        tags = self.task.inverse(self.together(outputs), duration=duration)
+        tags = segments.annotate(
+            self.task.namespace,
+            self.together(outputs),
+            self.task.labels,
+            self.tag_self_transition,
+            self.hop,
+            duration,
+            power=POWER,
+        )
         inverted = add_inversions(
             tags,
             outputs["chord_struct.bass"],
@@ -105,17 +116,20 @@ class ChordModel(base.Estimator):
         return tags
 
     def revise(self, made):
-        """Move chord changes to nearby beats, if beats are estimated."""
+        """Move chord changes to nearby beats, and spell chords as their key does.
+
+        Each only if that estimator runs beside this one.
+        """
         (chords,) = made[self.name]
-        if "beat" not in made:
-            return [chords]
-        beats = made["beat"][0]
-        aligned = segments.align(chords, [beat.time for beat in beats.data], REACH)
-        aligned.sandbox.update(beats=beats.sandbox.model)
-        return [aligned]
-
-
-Model = ChordModel
+        if "beat" in made:
+            beats = made["beat"][0]
+            chords = segments.align(chords, [beat.time for beat in beats.data], REACH)
+            chords.sandbox.update(beats=beats.sandbox.model)
+        if "key" in made:
+            keys = made["key"][1]
+            chords = spell(chords, keys)
+            chords.sandbox.update(keys=keys.sandbox.model)
+        return [chords]
 
 
 def structure(labels):
@@ -192,6 +206,33 @@ def add_inversions(annotation, bass, self_transition, hop):
                 value=observation.value + inversion,
                 confidence=observation.confidence,
             )
+    return result
+
+
+def spell(chords, keys):
+    """Spell the root of each chord as in the key in which it begins.
+
+    Parameters
+    ----------
+    chords : jams.Annotation
+        Namespace ``chord``.
+    keys : jams.Annotation
+        Namespace ``key_mode``, in the order of time.
+
+    Returns
+    -------
+    jams.Annotation
+    """
+    result = segments.without_data(chords)
+    begins = [key.time for key in keys.data]
+    names = [notes.names(key.value) for key in keys.data]
+    for chord in chords.data:
+        root, rest = notes.split(chord.value)
+        label = chord.value
+        if root is not None:
+            place = bisect.bisect_right(begins, chord.time) - 1
+            label = names[place][root] + rest
+        result.append(chord.time, chord.duration, label, chord.confidence)
     return result
 
 

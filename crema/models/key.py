@@ -4,22 +4,23 @@ A key is a tonic and ``major`` or ``minor``, as in ``F:minor``; other modes coun
 of these by their third.
 """
 
+from crema import segments
 from crema.models import base
 from crema.tasks.key import KEYS
 
+#: Exponent of the posteriors of frames: neighbouring ones are correlated, as a frame
+#: lasts a tenth of a second and the receptive field 13 s.
+ACOUSTIC_SCALE = 0.03
+#: Exponents of the confidence of the key of a whole track and of a part, see
+#: :func:`crema.segments.confidence`.
+POWER, LOCAL_POWER = 1.5, 2.5
 
-class KeyModel(base.Estimator):
+
+class Model(base.Estimator):
     """The key estimator.
 
     Its outputs are ``key.overall``, of shape ``(24,)``, and ``key.local``, of shape
     ``(n_frames, 24)``.
-
-    Attributes
-    ----------
-    classes : dict of str to list of str
-        Labels of the classes of each output.
-    names : tuple of str
-        Names of the annotations of the whole track and of its parts.
     """
 
     classes = {"key.overall": KEYS, "key.local": KEYS}
@@ -27,18 +28,26 @@ class KeyModel(base.Estimator):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.task.self_transition = self.probability("self_transition")
+        self.self_transition = self.probability("self_transition")
 
     def decode(self, outputs, duration):
         """Decode the key of the whole track and the sequence of local keys.
 
         They are two annotations: the first has one key from beginning to end, the
-        second changes key with the music.
+        second changes key with the music, by Viterbi decoding.
         """
+        overall, local = (outputs[name] for name in self.classes)
+        where = self.hop, duration
+        name = self.task.namespace
         return [
-            self.task.inverse(outputs[name], duration=duration)
-            for name in ("key.overall", "key.local")
+            segments.annotate(name, overall[None], KEYS, None, *where, power=POWER),
+            segments.annotate(
+                name,
+                local,
+                KEYS,
+                self.self_transition,
+                *where,
+                scale=ACOUSTIC_SCALE,
+                power=LOCAL_POWER,
+            ),
         ]
-
-
-Model = KeyModel

@@ -10,16 +10,12 @@ import numpy as np
 
 from crema import segments
 from crema.compiled import pumpp
+from crema.notes import transpose
 from crema.pump import Dotted
-
-#: Exponent of the confidence of a chord, see :func:`crema.segments.confidence`.
-POWER = 0.65
 
 
 class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
     """Chord tags of pumpp's vocabularies as class indices, field ``name.chord``."""
-
-    self_transition = None
 
     def __init__(self, name="chord_tag", sr=22050, hop_length=2048, vocab="3567s"):
         super().__init__(
@@ -54,23 +50,11 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
 
     @property
     def labels(self):
-        """List of str: the chord label of each class, in Harte syntax."""
-        return list(self._classes)
-
-    def set_transition(self, p_self):
-        """Set the self-transition probability of labels, or None.
-
-        pumpp would make a matrix of it, which :func:`crema.segments.best_path` does not
-        need.
-        """
-        self.self_transition = p_self
+        """List of str: the chord label of each class, in Harte syntax, with flats."""
+        return [transpose(label, 0) for label in self._classes]
 
     def inverse(self, encoded, duration=None):
-        """Decode posteriors into a chord annotation.
-
-        If a self-transition probability is set (``set_transition``), the labels are the
-        Viterbi path through the posteriors, which are not divided by a prior; otherwise
-        they are the most probable label of each frame.
+        """Decode each frame by itself: its class, or the most probable one.
 
         Parameters
         ----------
@@ -83,16 +67,10 @@ class ChordTags(Dotted, pumpp.task.ChordTagTransformer):
         -------
         jams.Annotation
             Namespace ``chord``; segments from 0 to `duration` without gap or overlap.
-            Their confidence is :func:`crema.segments.confidence`.
         """
+        hop = self.hop_length / self.sr
         return segments.annotate(
-            self.namespace,
-            encoded,
-            self._classes,
-            self.self_transition,
-            self.hop_length / self.sr,
-            duration,
-            power=POWER,
+            self.namespace, encoded, self.labels, None, hop, duration
         )
 
 

@@ -1,22 +1,16 @@
 """Keys as 24 classes, of the whole track and of each frame."""
 
-import jams
 import numpy as np
 
 from crema import segments
 from crema.compiled import pumpp
 from crema.exceptions import AnnotationError
-from crema.notes import MAJOR_MODES, MINOR_MODES, PITCH_CLASSES, split
+from crema.notes import MAJOR_MODES, MINOR_MODES, MINOR_TONICS, PITCH_CLASSES, split
 from crema.pump import Dotted
 
 #: Classes, in the order of the posteriors.
-KEYS = [f"{tonic}:{mode}" for mode in ("major", "minor") for tonic in PITCH_CLASSES]
-#: Exponent of the posteriors of frames: neighbouring ones are correlated, as a frame
-#: lasts a tenth of a second and the receptive field 13 s.
-ACOUSTIC_SCALE = 0.03
-#: Exponents of the confidence of the key of a whole track and of a part, see
-#: :func:`crema.segments.confidence`.
-POWER, LOCAL_POWER = 1.5, 2.5
+KEYS = [f"{tonic}:major" for tonic in PITCH_CLASSES]
+KEYS += [f"{tonic}:minor" for tonic in MINOR_TONICS]
 
 
 def parse(label):
@@ -60,14 +54,7 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         Sampling rate of the analysis, in Hz.
     hop_length : int
         Samples between frames.
-
-    Attributes
-    ----------
-    self_transition : float or None
-        Probability that the key stays the same from one frame to the next.
     """
-
-    self_transition = None
 
     def __init__(self, name="key", sr=22050, hop_length=2048):
         super().__init__(name=name, namespace="key_mode", sr=sr, hop_length=hop_length)
@@ -102,41 +89,25 @@ class Keys(Dotted, pumpp.task.base.BaseTaskTransformer):
         return {"overall": np.asarray([longest(intervals, classes)]), "local": local}
 
     def inverse(self, encoded, duration=None):
-        """Decode posteriors of the whole track or of each frame.
+        """Decode the whole track, or each frame by itself.
 
         Parameters
         ----------
-        encoded : np.ndarray, shape=(24,) or (n_frames, 24)
-            Posterior probabilities.
+        encoded : np.ndarray, shape=(24,), (n_frames, 24), (1,) or (n_frames, 1)
+            Posterior probabilities, or class indices.
         duration : float, optional
             Duration of the track in seconds; by default that of the frames.
 
         Returns
         -------
         jams.Annotation
-            Namespace ``key_mode``: one key from 0 to `duration`, or the keys of the
-            frames, by Viterbi decoding if the attribute ``self_transition`` is set.
-            Their confidence is :func:`crema.segments.confidence`.
+            Namespace ``key_mode``: segments from 0 to `duration`, one if `encoded` is
+            for the whole track.  ``N`` is where a class index is -1.
         """
+        encoded = np.atleast_2d(encoded)
+        labels = [*KEYS, "N"] if encoded.shape[1] == 1 else KEYS
         hop = self.hop_length / self.sr
-        encoded = np.asarray(encoded)
-        if encoded.ndim == 1:
-            duration = hop if duration is None else duration
-            annotation = jams.Annotation(self.namespace, time=0, duration=duration)
-            best = int(encoded.argmax())
-            certainty = segments.confidence(encoded[np.newaxis], best, POWER)
-            annotation.append(0, duration, KEYS[best], certainty)
-            return annotation
-        return segments.annotate(
-            self.namespace,
-            encoded,
-            KEYS,
-            self.self_transition,
-            hop,
-            duration,
-            ACOUSTIC_SCALE,
-            LOCAL_POWER,
-        )
+        return segments.annotate(self.namespace, encoded, labels, None, hop, duration)
 
 
 def longest(intervals, classes):
