@@ -20,7 +20,7 @@ SCORING = evaluate.Scoring(
 def chords(*observations):
     annotation = jams.Annotation("chord", time=0, duration=10)
     for start, end, label in observations:
-        annotation.append(time=start, duration=end - start, value=label)
+        annotation.append(start, end - start, label, confidence=0.5)
     return annotation
 
 
