@@ -79,28 +79,38 @@ def transpose(label, n_semitones):
     return PITCH_CLASSES[(pitch + n_semitones) % 12] + rest
 
 
-def relative_major(label):
-    """Return the tonic of the major key with the same key signature.
+def place(note):
+    """Return the place of a note on the line of fifths: 0 for F, 1 for C, 8 for C#."""
+    accidentals = note.count("#") - note.count("b")
+    return FIFTHS.index(note[0]) + 7 * accidentals
+
+
+def name(place):
+    """Return the note at a place on the line of fifths."""
+    accidentals = place // 7
+    return FIFTHS[place % 7] + ("#" if place > 0 else "b") * abs(accidentals)
+
+
+def above(note, degree):
+    """Return the note that lies a scale degree above another.
 
     Parameters
     ----------
-    label : str
-        A key, in the syntax of the JAMS namespace ``key_mode``.
+    note, degree : str
+        As in a chord label in Harte syntax.
 
     Returns
     -------
-    int or None
-        0 (C) to 11 (B); None if the label does not begin with a note.
+    str
 
     Examples
     --------
-    >>> relative_major("D:dorian")
-    0
+    >>> above("F#", "b3")
+    'A'
     """
-    tonic, mode = split(label)
-    if tonic is None:
-        return None
-    return (tonic - MODES.get(mode.removeprefix(":"), 0)) % 12
+    scale = (0, 2, 4, -1, 1, 3, 5)
+    fifths = scale[(int(degree.lstrip("b#")) - 1) % 7]
+    return name(place(note) + fifths + 7 * (degree.count("#") - degree.count("b")))
 
 
 def names(key):
@@ -130,11 +140,6 @@ def names(key):
     >>> names("E:major")[:4]
     ['C', 'C#', 'D', 'D#']
     """
-    note, accidentals = re.match("([A-G])([b#]*)", key).groups()
-    tonic = FIFTHS.index(note) + 7 * (accidentals.count("#") - accidentals.count("b"))
-    first = min(max(tonic - 5, FIFTHS.index("C") - 7), FIFTHS.index("F"))
-    spelled = [
-        FIFTHS[place % 7] + ("#" if place > 0 else "b") * abs(place // 7)
-        for place in range(first, first + 12)
-    ]
-    return sorted(spelled, key=lambda name: split(name)[0])
+    tonic = place(re.match("[A-G][b#]*", key)[0])
+    first = min(max(tonic - 5, place("Cb")), place("F"))
+    return sorted(map(name, range(first, first + 12)), key=lambda note: split(note)[0])

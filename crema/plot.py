@@ -9,7 +9,7 @@ import numpy as np
 
 from crema import formats
 from crema.exceptions import CremaError
-from crema.notes import MINOR_MODES, NATURAL, PITCH_CLASSES, relative_major, split
+from crema.notes import MINOR_MODES, NATURAL, above, split
 from crema.utils import disk
 
 #: Seconds per row, and the number of rows above which rows get longer instead.
@@ -32,10 +32,6 @@ QUALITIES = {
     "dim7": "°7",
     "hdim7": "ø7",
 }
-#: Tonics of the major keys spelled with flats.
-FLAT_KEYS = {1, 3, 5, 8, 10}
-SHARPS = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-FLATS = tuple(name.replace("b", "♭") for name in PITCH_CLASSES)
 #: Bottom and top of the parts of a row; a pitch class has height 1.
 CHROMA, BEATS, CHORD_BAR = (0, 12), (12.2, 13.7), (13.9, 18.5)
 #: Height of each bar below these, and the gap above the first.
@@ -109,11 +105,10 @@ def picture(jam, audio=None):
     duration = length(jam, audio)
     seconds = max(ROW, duration / MOST_ROWS)
     n_rows = max(1, int(np.ceil(duration / seconds)))
-    names = spelling(keys[0]) if keys else SHARPS
     bottom = lane(audio, len(others))[0]
     height = (UNIT if audio else LOW_UNIT) * (CHORD_BAR[1] - bottom)
     figure = figure_class(figsize=(WIDTH, 0.75 + n_rows * height), layout="constrained")
-    text = title(jam, duration, names)
+    text = title(jam, duration)
     figure.suptitle(text, x=0.01, ha="left", fontsize=13, parse_math=False)
     top = 1 - 0.04 / figure.get_figheight()
     figure.text(0.99, top, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
@@ -122,11 +117,11 @@ def picture(jam, audio=None):
     for row, axis in enumerate(axes):
         start = row * seconds
         end = min(start + seconds, duration)
-        frame(axis, start, seconds, end, names, chroma, others)
+        frame(axis, start, seconds, end, chroma, others)
         if chords:
-            draw_chords(axis, chords[0], start, end, names)
+            draw_chords(axis, chords[0], start, end)
         if keys:
-            draw_keys(axis, keys[-1], start, end, names)
+            draw_keys(axis, keys[-1], start, end)
         if beats:
             draw_beats(axis, beats[0], start, end)
         for number, other in enumerate(others.values(), 1):
@@ -179,7 +174,7 @@ def length(jam, audio):
     return float(jam.file_metadata.duration or max(ends, default=0.0))
 
 
-def title(jam, duration, names):
+def title(jam, duration):
     """Return the heading of a picture: title, duration, key and tempo of the piece."""
     name = jam.file_metadata.title or "untitled"
     if len(name) > LONGEST_TITLE:
@@ -187,7 +182,7 @@ def title(jam, duration, names):
     parts = [name, clock(duration)]
     keys, beats = (jam.search(namespace=f"{name}$") for name in ("key_mode", "beat"))
     if keys and len(keys[0].data) == 1:
-        parts.append(key_name(keys[0].data[0].value, names))
+        parts.append(key_name(keys[0].data[0].value))
     # Beats can be annotated twice.
     times = np.unique([beat.time for beat in beats[0].data]) if beats else []
     if len(times) > 1:
@@ -224,7 +219,7 @@ def chromagram(audio):
     return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
 
 
-def frame(axis, start, seconds, end, names, chroma, bars):
+def frame(axis, start, seconds, end, chroma, bars):
     """Draw an empty row: the axes, the chroma if given, and the names of the bars."""
     step = next(step for step in (5, 10, 30, 60, 300, 3600) if seconds / step < 12)
     ticks = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
@@ -243,7 +238,7 @@ def frame(axis, start, seconds, end, names, chroma, bars):
             vmax=1.4,
             interpolation="nearest",
         )
-        places = {NATURAL[note] + 0.5: names[NATURAL[note]] for note in "CDEGAB"}
+        places = {NATURAL[note] + 0.5: note for note in "CDEGAB"}
     for number, name in enumerate(bars, 1):
         places[sum(lane(over_chroma(axis), number)) / 2] = name[:LONGEST_NAME]
     axis.set_yticks(list(places), list(places.values()), fontsize=6)
@@ -256,24 +251,24 @@ def over_chroma(axis):
     return bool(axis.images)
 
 
-def draw_chords(axis, annotation, start, end, names):
+def draw_chords(axis, annotation, start, end):
     """Draw a box for each chord in the colour of its root, paler if less confident."""
     for left, right, observation in within(annotation, start, end):
         root, _ = split(observation.value)
         minor = ":min" in observation.value or "dim" in observation.value
         sure = observation.confidence
         box(axis, left, right, CHORD_BAR, colour(root, minor, sure))
-        write(axis, left, right, CHORD_BAR, chord_name(observation.value, names))
+        write(axis, left, right, CHORD_BAR, chord_name(observation.value))
 
 
-def draw_keys(axis, annotation, start, end, names):
+def draw_keys(axis, annotation, start, end):
     """Draw a bar for each key in the colour of its tonic, paler if less confident."""
     place = lane(over_chroma(axis), 0)
     for left, right, observation in within(annotation, start, end):
         tonic, mode = split(observation.value)
         sure = observation.confidence
         box(axis, left, right, place, colour(tonic, mode in MINOR_MODES, sure))
-        write(axis, left, right, place, key_name(observation.value, names), sizes=(8,))
+        write(axis, left, right, place, key_name(observation.value), sizes=(8,))
 
 
 def draw_beats(axis, annotation, start, end):
@@ -365,37 +360,34 @@ def colour(root, minor=False, sure=None):
     return tuple(1 - strength * (1 - rgb))
 
 
-def spelling(annotation):
-    """Return the names of the pitch classes as spelled in a key."""
-    value = annotation.data[0].value if annotation.data else "C"
-    return FLATS if relative_major(value) in FLAT_KEYS else SHARPS
-
-
-def chord_name(label, names):
+def chord_name(label):
     """Return a chord in Harte syntax as written in lead sheets.
 
     Examples
     --------
-    >>> chord_name("A:min7/b3", SHARPS)
-    'Am7/C'
+    >>> chord_name("Bb:min7/b3")
+    'B♭m7/D♭'
     """
-    import mir_eval
-
     root, rest = split(label)
     if root is None:
         return {"N": "N.C.", "X": "?"}.get(label, label)
+    note = label.removesuffix(rest)
     quality, _, bass = rest.lstrip(":").partition("/")
-    text = names[root] + QUALITIES.get(quality, quality)
-    if bass:
-        degree = mir_eval.chord.scale_degree_to_semitone(bass)
-        text += f"/{names[(root + degree) % 12]}"
-    return text
+    text = printed(note) + QUALITIES.get(quality, quality)
+    return f"{text}/{printed(above(note, bass))}" if bass else text
 
 
-def key_name(label, names):
+def key_name(label):
     """Return a key as it is written: ``E♭ major``."""
     tonic, rest = split(label)
-    return label if tonic is None else f"{names[tonic]} {rest.lstrip(':')}".strip()
+    if tonic is None:
+        return label
+    return f"{printed(label.removesuffix(rest))} {rest.lstrip(':')}".strip()
+
+
+def printed(note):
+    """Return the name of a note with the signs of printed music."""
+    return note.replace("b", "♭").replace("#", "♯")
 
 
 def clock(seconds):
