@@ -278,6 +278,18 @@ def test_audio_is_the_same_every_time(corpus, tmp_path):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
+def test_an_interrupted_run_leaves_no_annotation_of_other_audio(tmp_path, monkeypatch):
+    demo.write(SHORT[0], tmp_path, seconds=4)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jamsfile, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        demo.write(SHORT[0], tmp_path, seconds=8)
+    assert not (tmp_path / f"{SHORT[0]}.jams").exists()
+
+
 def test_other_sample_rates(tmp_path):
     demo.write(SHORT[1], tmp_path, sample_rate=16000, seconds=4)
     y, sample_rate = audiofile.read(tmp_path / f"{SHORT[1]}.flac")

@@ -7,7 +7,7 @@ import pytest
 from conftest import run_script
 
 from crema.corpus import agreement, heard, pair
-from crema.corpus.hearings import CHANGES
+from crema.corpus.hearings import AS_IT_IS, CHANGES
 from crema.exceptions import CorpusError
 from crema.notes import split, transpose
 from crema.utils import audiofile, index, jamsfile, sampling
@@ -315,6 +315,21 @@ def test_what_is_written_is_where_it_sounds(tmp_path, change):
         name = transpose("A:maj/3", CHANGES[change].semitones)
         assert told[name] == pytest.approx(sounds[0], abs=0.03)
         assert told["N"] == pytest.approx(sounds[-1], abs=0.03)
+
+
+def test_an_interrupted_run_leaves_no_annotation_of_other_audio(tmp_path, monkeypatch):
+    y = np.zeros(4 * RATE, np.float32)
+    excerpt = agreement.Excerpt(0.0, 4.0, [(1.0, 1.0, 1)])
+    arguments = tmp_path, "song", "beat", y, RATE, excerpt, AS_IT_IS
+    heard.write(*arguments)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jamsfile, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        heard.write(*arguments)
+    assert not (tmp_path / "song.jams").exists()
 
 
 def test_chords_move_with_the_audio(tmp_path):

@@ -29,12 +29,12 @@ import jams
 
 from crema import analyze
 from crema.corpus import agreement
-from crema.corpus.common import BY_EAR, annotation, report, run_all
+from crema.corpus.common import BY_EAR, annotation, report, run_all, write_pair
 from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
 from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
 from crema.notes import transpose
-from crema.utils import audiofile, cli, disk, hashes, index, jamsfile
+from crema.utils import audiofile, cli, disk, hashes, index
 from crema.utils.rng import generator
 
 #: Increase when a code change alters the tracks made from a recording.
@@ -130,8 +130,7 @@ def write(output, track, estimator, y, sample_rate, excerpt, change):
     jam.annotations.append(
         annotation(estimator, observed, duration, "crema", data_source=source)
     )
-    audiofile.write(output / f"{track}.flac", part, sample_rate)
-    jamsfile.write(output / f"{track}.jams", jam)
+    write_pair(output / f"{track}.jams", jam, part, sample_rate)
 
 
 def names(estimator, paths):

@@ -25,7 +25,7 @@ from crema.corpus import common
 from crema.corpus.demo.composer import Composition, compose
 from crema.corpus.demo.idioms import PIECES, Piece
 from crema.exceptions import ConfigError
-from crema.utils import audiofile, index, jamsfile
+from crema.utils import index
 
 __all__ = ["Composition", "Piece", "catalogue", "compose", "write", "write_indexes"]
 
@@ -78,10 +78,8 @@ def write(track_id, directory, sample_rate=SAMPLE_RATE, seconds=None):
     y = render(
         composition.parts, sample_rate=sample_rate, duration=composition.duration
     )
-    directory = pathlib.Path(directory)
-    # Write the annotation last: it marks a complete pair.
-    audiofile.write(directory / f"{track_id}.flac", y, sample_rate)
-    jamsfile.write(directory / f"{track_id}.jams", annotate(track_id, composition))
+    path = pathlib.Path(directory, f"{track_id}.jams")
+    common.write_pair(path, annotate(track_id, composition), y, sample_rate)
 
 
 def annotate(track_id, composition):
