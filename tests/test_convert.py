@@ -445,13 +445,23 @@ def test_segments_do_not_overlap_by_rounding(seed):
 def test_nothing_observed_is_no_annotation():
     assert common.annotation("chord", [], 3.0) is None
     assert common.annotation("chord", [(3.0, 5.0, "C"), (1.0, 1.0, "D")], 3.0) is None
-    assert common.annotation("beat", [(3.0, 3.0, 1), (-1.0, -1.0, 2)], 3.0) is None
+    assert common.annotation("beat", [(3.0, 1), (-1.0, 2)], 3.0) is None
 
 
 def test_cover():
     segments = [(0.5, 1.0, "a"), (1.0, 2.0, "b"), (1.5, 3.0, "c"), (4.0, 9.0, "d")]
-    expected = [(0.5, 1.0, "a"), (1.0, 2.0, "b"), (2.0, 3.0, "c"), (4.0, 5.0, "d")]
-    assert common.cover(segments, 5.0) == expected
-    filled = common.cover(segments, 5.0, "N")
-    assert [row for row in filled if row[2] != "N"] == expected
-    assert [row for row in filled if row[2] == "N"] == [(0, 0.5, "N"), (3.0, 4.0, "N")]
+    assert common.cover(segments, 5.0, "N") == [
+        (0.0, 0.5, "N"),
+        (0.5, 1.0, "a"),
+        (1.0, 2.0, "b"),
+        (2.0, 3.0, "c"),
+        (3.0, 4.0, "N"),
+        (4.0, 5.0, "d"),
+    ]
+    assert common.cover([(1.0, 2.0, "a")], 3.0) == [(1.0, 2.0, "a")]
+    assert common.cover([], 3.0, "N") == [(0.0, 3.0, "N")]
+    assert common.cover([(1.0, 2.0, "a"), (5.0, 6.0, "b")], 3.0, "N") == [
+        (0.0, 1.0, "N"),
+        (1.0, 2.0, "a"),
+        (2.0, 3.0, "N"),
+    ]

@@ -280,9 +280,9 @@ def annotations():
 def test_units(annotations):
     times = np.array([500.0, 1000.0])
     beats = annotations.BeatData(times, "ms", np.array([0, 1]), "bar_index")
-    assert tool.observe("beat", beats) == [(0.5, 0.5, None), (1.0, 1.0, 1)]
+    assert tool.observe("beat", beats) == [(0.5, None), (1.0, 1)]
     beats = annotations.BeatData(times / 1000, "s", np.array([7, 8]), "global_index")
-    assert tool.observe("beat", beats) == [(0.5, 0.5, None), (1.0, 1.0, None)]
+    assert tool.observe("beat", beats) == [(0.5, None), (1.0, None)]
     intervals = np.array([[3.0, 5.0], [0.0, 3.0]])
     chords = annotations.ChordData(intervals, "s", ["C", "D:9"], "harte")
     assert tool.observe("chord", chords) == [(0.0, 3.0, "D:9"), (3.0, 5.0, "C")]

@@ -90,25 +90,6 @@ def test_artists_do_not_cross_and_the_share_is_kept(n_tracks):
     assert np.mean([is_test for *_, is_test in chosen]) == pytest.approx(0.2, abs=0.1)
 
 
-def test_cover():
-    segments = [(0.5, 1.0, "a"), (1.0, 2.0, "b"), (1.5, 3.0, "c"), (4.0, 9.0, "d")]
-    assert pop909.cover(segments, 5.0, "N") == [
-        (0.0, 0.5, "N"),
-        (0.5, 1.0, "a"),
-        (1.0, 2.0, "b"),
-        (2.0, 3.0, "c"),
-        (3.0, 4.0, "N"),
-        (4.0, 5.0, "d"),
-    ]
-    assert pop909.cover([(1.0, 2.0, "a")], 3.0) == [(1.0, 2.0, "a")]
-    assert pop909.cover([], 3.0, "N") == [(0.0, 3.0, "N")]
-    assert pop909.cover([(1.0, 2.0, "a"), (5.0, 6.0, "b")], 3.0, "N") == [
-        (0.0, 1.0, "N"),
-        (1.0, 2.0, "a"),
-        (2.0, 3.0, "N"),
-    ]
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_chords_do_not_overlap_by_rounding(seed):
     times = np.cumprod(np.random.default_rng(seed).uniform(1, 4, 8))

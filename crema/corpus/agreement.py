@@ -34,9 +34,9 @@ class Excerpt(NamedTuple):
     ----------
     start, end : float
         Limits of the region in seconds.
-    observed : list of (float, float, object)
-        Start and end in seconds, and value.  For a beat, start and end are equal, and
-        the value is the position in the bar, None where too few hearings agree on it.
+    observed : list of (float, float, str) or of (float, int or None)
+        Start and end in seconds, and label of each chord.  Or the time in seconds and
+        position in the bar of each beat; None where too few hearings agree on it.
     """
 
     start: float
@@ -70,7 +70,7 @@ def beats(hearings):
         rows = zip(
             times[first:stop], positions[first:stop], barred[first:stop], strict=True
         )
-        observed = [(t, t, int(at) if in_bar else None) for t, at, in_bar in rows]
+        observed = [(t, int(at) if in_bar else None) for t, at, in_bar in rows]
         start, end = times[first], times[stop - 1]
         if end - start >= LENGTH:
             excerpts.append(Excerpt(max(0.0, start - MARGIN), end + MARGIN, observed))

@@ -212,8 +212,6 @@ def convert(output, charts, track_id):
     CremaError
         The chart cannot be read, or another tool wrote the existing JAMS file.
     """
-    import jams
-
     directory = charts[track_id]
     path = output / f"{track_id}.jams"
     common.check_ours(path, TOOL)
@@ -224,22 +222,19 @@ def convert(output, charts, track_id):
     part = y[begin : round((last + offset + MARGIN) * rate)]
     duration = len(part) / rate
     observed = [(time + offset - begin / rate, position) for time, position in beats]
-    annotation = common.annotation(
-        "beat",
-        [(time, time, position) for time, position in observed],
+    jam = common.jam(
+        directory.name,
         duration,
+        {"beat": observed},
+        artist=directory.absolute().parent.name,
         annotation_rules="the tempo map of a chart; position None: bars unknown",
         annotation_tools=TOOL,
         data_source="manual",
     )
-    if not annotation:
+    if not jam.annotations:
         raise AnnotationError(
             f"{directory}: no beat of the chart falls within the audio"
         )
-    jam = jams.JAMS(annotations=[annotation])
-    jam.file_metadata.title = directory.name
-    jam.file_metadata.artist = directory.absolute().parent.name
-    jam.file_metadata.duration = duration
     common.save(path, jam, TOOL, audio=(part, rate))
 
 

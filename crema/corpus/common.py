@@ -171,8 +171,9 @@ def annotation(namespace, observed, duration, curator="", **metadata):
     ----------
     namespace : str
         JAMS namespace.
-    observed : list of (float, float, object)
-        Start and end in seconds, and value.  For a beat, start and end are equal.
+    observed : list of (float, float, object) or of (float, int or None)
+        Start and end in seconds, and value.  For the namespace ``beat``, time in
+        seconds and position in the bar.
     duration : float
         Length of the audio in seconds.  Segments are clipped to it, and beats outside
         it are dropped.
@@ -196,14 +197,51 @@ def annotation(namespace, observed, duration, curator="", **metadata):
             curator=jams.Curator(name=curator), **metadata
         ),
     )
-    events = namespace == "beat"
-    if events:
-        observed = [row for row in observed if 0 <= row[0] < duration]
-    for start, end, value in observed if events else cover(observed, duration):
-        begin, length = exact(start), exact(end) - exact(start)
-        if events or length:
-            made.append(time=begin, duration=length, value=value)
+    if namespace == "beat":
+        for time, position in observed:
+            if 0 <= time < duration:
+                made.append(time=exact(time), duration=0.0, value=position)
+    else:
+        for start, end, value in cover(observed, duration):
+            if length := exact(end) - exact(start):
+                made.append(time=exact(start), duration=length, value=value)
     return made if made.data else None
+
+
+def jam(title, duration, observed, artist="", sources=None, **metadata):
+    """Build the JAMS of a track.
+
+    Parameters
+    ----------
+    title : str
+        Title of the track.
+    duration : float
+        Length of the audio in seconds.
+    observed : dict of str to list
+        The `observed` of :func:`annotation` by namespace.  There is no annotation if no
+        observation lies within the audio.
+    artist : str, optional
+        Name of the artist.
+    sources : dict of str to dict, optional
+        By namespace, metadata of its annotation only.
+    **metadata
+        Metadata of all annotations; see :func:`annotation`.
+
+    Returns
+    -------
+    jams.JAMS
+    """
+    import jams
+
+    made = jams.JAMS()
+    made.file_metadata.title = title
+    made.file_metadata.artist = artist
+    made.file_metadata.duration = duration
+    for namespace, rows in observed.items():
+        own = (sources or {}).get(namespace, {})
+        if annotated := annotation(namespace, rows, duration, **metadata, **own):
+            made.annotations.append(annotated)
+    return made
 
 
 def check_ours(path, tool):

@@ -16,17 +16,8 @@ import argparse
 import dataclasses
 import functools
 
-from crema.corpus import demo, mix, variation
+from crema.corpus import common, demo, mix, variation
 from crema.corpus.arrange import Stem
-from crema.corpus.common import (
-    annotation,
-    cover,
-    is_made,
-    rendering_options,
-    report,
-    run_all,
-    write_rendered,
-)
 from crema.corpus.demo.composer import compose, is_bass
 from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.render import identify
@@ -145,14 +136,14 @@ def _stem(style, singer):
 
 def make_track(output, pieces, soundfonts, settings, track_id):
     """Render a piece unless it already exists with the same settings."""
-    if is_made(output, track_id, settings):
+    if common.is_made(output, track_id, settings):
         return
     rng = generator(settings["seed"], "performance", track_id)
     rate = settings["sample_rate"]
     y, labels, drawn = perform(pieces[track_id], soundfonts, rate, rng)
     jam = annotate(track_id, labels, len(y) / rate)
     jam.sandbox.drawn = drawn
-    write_rendered(output, track_id, y, jam, settings)
+    common.write_rendered(output, track_id, y, jam, settings)
 
 
 def annotate(track_id, labels, duration):
@@ -171,29 +162,20 @@ def annotate(track_id, labels, duration):
     -------
     jams.JAMS
     """
-    import jams
-
-    jam = jams.JAMS()
-    jam.file_metadata.title = track_id
-    jam.file_metadata.artist = "crema.corpus.composed"
-    jam.file_metadata.duration = duration
-    for namespace, observed in (
-        ("chord", cover(labels["chords"], duration, "N")),
-        ("beat", [(time, time, position) for time, position in labels["beats"]]),
-        ("key_mode", cover(labels["keys"], duration)),
-    ):
-        jam.annotations.append(
-            annotation(
-                namespace,
-                observed,
-                duration,
-                curator="crema",
-                corpus="composed",
-                annotation_rules="the score that was rendered",
-                data_source="program",
-            )
-        )
-    return jam
+    return common.jam(
+        track_id,
+        duration,
+        {
+            "chord": common.cover(labels["chords"], duration, "N"),
+            "beat": labels["beats"],
+            "key_mode": labels["keys"],
+        },
+        artist="crema.corpus.composed",
+        curator="crema",
+        corpus="composed",
+        annotation_rules="the score that was rendered",
+        data_source="program",
+    )
 
 
 def main(argv=None):
@@ -201,7 +183,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m crema.corpus.composed", description=__doc__.splitlines()[0]
     )
-    rendering_options(parser)
+    common.rendering_options(parser)
     add = parser.add_argument
     add(
         "--variants",
@@ -228,7 +210,7 @@ def main(argv=None):
     }
     fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
     job = functools.partial(make_track, args.output, pieces, fonts, settings)
-    rendered, failures = run_all(job, list(pieces), args.jobs)
+    rendered, failures = common.run_all(job, list(pieces), args.jobs)
     train = args.output / "index_train.json"
     others = disk.read_json(train) if train.is_file() else []
     records = [row for row in others if not row["track_id"].startswith(PREFIX)]
@@ -238,7 +220,7 @@ def main(argv=None):
         if track in rendered
     ]
     index.write_index(train, records)
-    return report(failures)
+    return common.report(failures)
 
 
 if __name__ == "__main__":

@@ -81,29 +81,19 @@ def convert_track(corpus, output, directories, track_id):
         The audio or a label file cannot be read, no label lies within the audio, or
         another tool wrote the existing JAMS file.
     """
-    import jams
-
     audio = corpus.audio(track_id)
     index.check_track_id(track_id, audio)
     y, sample_rate = audiofile.read(audio)
-    jam = jams.JAMS()
-    jam.file_metadata.title = track_id
-    jam.file_metadata.duration = duration = len(y) / sample_rate
-    labels_end, has_labels = 0.0, False
+    duration = len(y) / sample_rate
+    observed, sources = {}, {}
     for kind, path in label_files(directories, track_id).items():
         namespace, _, read = KINDS[kind]
-        observed = read(path)
-        if namespace == "beat":
-            observed = [(time, time, position) for time, position in observed]
-        has_labels |= bool(observed)
-        ends = (end for _, end, _ in observed if math.isfinite(end))
-        labels_end = max([labels_end, *ends])
-        annotation = common.annotation(
-            namespace, observed, duration, data_source=path.name, annotation_tools=TOOL
-        )
-        if annotation:
-            jam.annotations.append(annotation)
-    if not jam.annotations and not has_labels:
+        observed[namespace] = read(path)
+        sources[namespace] = {"data_source": path.name}
+    jam = common.jam(
+        track_id, duration, observed, sources=sources, annotation_tools=TOOL
+    )
+    if not any(observed.values()):
         raise AnnotationError(f"{audio}: its label files contain no known label")
     if not jam.annotations:
         raise AnnotationError(
@@ -111,7 +101,9 @@ def convert_track(corpus, output, directories, track_id):
             "to another recording?"
         )
     common.save(output / f"{track_id}.jams", jam, TOOL)
-    return labels_end - duration
+    # The end precedes the value of a segment, as the time precedes that of a beat.
+    ends = (row[-2] for rows in observed.values() for row in rows)
+    return max(filter(math.isfinite, ends), default=0.0) - duration
 
 
 def label_files(directories, track_id):

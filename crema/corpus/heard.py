@@ -25,11 +25,8 @@ import functools
 import pathlib
 import re
 
-import jams
-
 from crema import analyze
-from crema.corpus import agreement
-from crema.corpus.common import BY_EAR, annotation, report, run_all, write_pair
+from crema.corpus import agreement, common
 from crema.corpus.hearings import AS_IT_IS, CHANGES, hear
 from crema.exceptions import AudioError, CorpusError
 from crema.exceptions import program as run
@@ -114,23 +111,20 @@ def write(output, track, estimator, y, sample_rate, excerpt, change):
     part = y[first:last]
     begin, duration = first / sample_rate, len(part) / sample_rate
     observed = [
-        (start / change.rate - begin, end / change.rate - begin, value)
-        for start, end, value in excerpt.observed
+        (*(time / change.rate - begin for time in times), value)
+        for *times, value in excerpt.observed
     ]
     if estimator == "chord":
         observed = [
             (start, end, transpose(label, change.semitones))
             for start, end, label in observed
         ]
-    jam = jams.JAMS()
-    jam.file_metadata.title = track
-    jam.file_metadata.duration = duration
-    jam.sandbox.made_by = BY_EAR
     source = f"{len(CHANGES) + 1} hearings"
-    jam.annotations.append(
-        annotation(estimator, observed, duration, "crema", data_source=source)
+    jam = common.jam(
+        track, duration, {estimator: observed}, curator="crema", data_source=source
     )
-    write_pair(output / f"{track}.jams", jam, part, sample_rate)
+    jam.sandbox.made_by = common.BY_EAR
+    common.write_pair(output / f"{track}.jams", jam, part, sample_rate)
 
 
 def names(estimator, paths):
@@ -214,7 +208,7 @@ def main(argv=None):
         "model": analyze.identify(model, HEARD[args.estimator]),
     }
     job = functools.partial(make_tracks, args.output, settings, model, sources)
-    heard, failures = run_all(job, list(sources), args.jobs)
+    heard, failures = common.run_all(job, list(sources), args.jobs)
     made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
@@ -226,7 +220,7 @@ def main(argv=None):
         and track.rsplit("_", 2)[0] not in sources
     ]
     records += [{"track_id": track, "group": None} for track in made]
-    status = report(failures)
+    status = common.report(failures)
     if not records:
         # The next call could not read an index without tracks.
         path.unlink(missing_ok=True)

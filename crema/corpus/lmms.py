@@ -178,29 +178,25 @@ def convert(output, projects, track_id):
         The project cannot be read or rendered, or another tool wrote the existing JAMS
         file.
     """
-    import jams
-
     project, path = projects[track_id], output / f"{track_id}.jams"
     common.check_ours(path, TOOL)
     interval, bar = read_tempo(project)
     y = render(project)
     duration = len(y) / RATE
-    annotation = common.annotation(
-        "beat",
-        [
-            (time, time, n % int(bar) + 1 if bar == int(bar) else None)
-            for n, time in enumerate(np.arange(0, duration, interval))
-        ],
+    beats = [
+        (time, n % int(bar) + 1 if bar == int(bar) else None)
+        for n, time in enumerate(np.arange(0, duration, interval))
+    ]
+    jam = common.jam(
+        project.stem,
         duration,
+        {"beat": beats},
         annotation_rules="the tempo of a project; position None: bars unknown",
         annotation_tools=TOOL,
         data_source="program",
     )
-    if not annotation:
+    if not jam.annotations:
         raise AnnotationError(f"{project}: lmms rendered no audio")
-    jam = jams.JAMS(annotations=[annotation])
-    jam.file_metadata.title = project.stem
-    jam.file_metadata.duration = duration
     common.save(path, jam, TOOL, audio=(y, RATE))
 
 

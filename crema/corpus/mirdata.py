@@ -192,7 +192,7 @@ def _whole_track(track, key):
 
 
 def observe(namespace, data):
-    """Convert mirdata's annotations to start, end and value.
+    """Convert mirdata's annotations to times and values.
 
     Parameters
     ----------
@@ -203,8 +203,8 @@ def observe(namespace, data):
 
     Returns
     -------
-    list of (float, float, object)
-        Start and end in seconds, and value, in order.
+    list of tuple
+        The `observed` of :func:`crema.corpus.common.annotation`, in order.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def observe(namespace, data):
         barred = data.positions is not None and data.position_unit == "bar_index"
         positions = data.positions if barred else [0] * len(times)
         return [
-            (time, time, int(position) or None)
+            (time, int(position) or None)
             for time, position in zip(times, positions, strict=True)
         ]
     values = data.labels if namespace == "chord" else data.keys
@@ -263,50 +263,42 @@ def make_track(dataset, output, audio, chosen, track_id, name):
     CremaError
         The track has no usable audio or annotations.
     """
-    import jams
-
     track = _open(dataset, track_id)
     source = getattr(track, audio, None)
     if not source or not os.path.isfile(source):
         raise AudioError(f"there is no audio file {source}; add it to the data set")
     source = pathlib.Path(source)
     y, sample_rate = audiofile.read(source)
-    jam = jams.JAMS()
-    metadata = jam.file_metadata
-    metadata.duration = len(y) / sample_rate
-    metadata.title = _text(track, "title") or track_id
-    metadata.artist = _text(track, "artist", "artists", "performance_artist")
-    metadata.release = _text(track, "release", "album")
+    found, observed, sources = find(track, chosen), {}, {}
+    for namespace, (attribute, data) in found.items():
+        try:
+            observed[namespace] = observe(namespace, data)
+        except ValueError as error:
+            raise AnnotationError(f"{attribute} cannot be used: {error}") from error
+        sources[namespace] = {"data_source": f"mirdata: {attribute}"}
+    jam = common.jam(
+        _text(track, "title") or track_id,
+        len(y) / sample_rate,
+        observed,
+        _text(track, "artist", "artists", "performance_artist"),
+        sources,
+        corpus=dataset.name,
+        version=str(dataset.version),
+        annotation_tools=TOOL,
+    )
+    jam.file_metadata.release = _text(track, "release", "album")
     jam.sandbox.mirdata = {
         "dataset": dataset.name,
         "version": dataset.version,
         "track_id": track_id,
     }
-    used = []
-    for namespace, (attribute, data) in find(track, chosen).items():
-        try:
-            observed = observe(namespace, data)
-        except ValueError as error:
-            raise AnnotationError(f"{attribute} cannot be used: {error}") from error
-        annotation = common.annotation(
-            namespace,
-            observed,
-            metadata.duration,
-            corpus=dataset.name,
-            version=str(dataset.version),
-            data_source=f"mirdata: {attribute}",
-            annotation_tools=TOOL,
-        )
-        if annotation:
-            jam.annotations.append(annotation)
-            used.append(attribute)
-    if not used:
+    if not jam.annotations:
         raise AnnotationError("has no chords, beats or keys within its audio")
     path = output / f"{name}.jams"
     common.check_ours(path, TOOL)
     place(source, output / f"{name}{source.suffix}")
     common.save(path, jam, TOOL)
-    return used
+    return [found[annotation.namespace][0] for annotation in jam.annotations]
 
 
 def _open(dataset, track_id):

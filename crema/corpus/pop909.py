@@ -30,17 +30,8 @@ import json
 import pathlib
 from typing import NamedTuple
 
-from crema.corpus import idioms, mix, variation
+from crema.corpus import common, idioms, mix, variation
 from crema.corpus.arrange import arrange, read_tracks
-from crema.corpus.common import (
-    annotation,
-    cover,
-    is_made,
-    rendering_options,
-    report,
-    run_all,
-    write_rendered,
-)
 from crema.corpus.render import identify
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
@@ -142,26 +133,19 @@ def annotate(song, labels, duration):
     -------
     jams.JAMS
     """
-    import jams
-
-    observations = {
-        "chord": cover(labels["chords"], duration, "N"),
-        "beat": [(t, t, p) for t, p in labels["beats"] if t < duration],
-        "key_mode": cover(labels["keys"], duration),
-        "segment_open": cover(labels["sections"], duration),
+    observed = {
+        "chord": common.cover(labels["chords"], duration, "N"),
+        "beat": labels["beats"],
+        "key_mode": labels["keys"],
+        "segment_open": labels["sections"],
     }
-    jam = jams.JAMS()
-    jam.file_metadata.title = song.id
-    jam.file_metadata.artist = song.artist
-    jam.file_metadata.duration = duration
-    for namespace, observed in observations.items():
-        curator, source = _SOURCES[namespace]
-        annotated = annotation(
-            namespace, observed, duration, curator, corpus="POP909", data_source=source
-        )
-        if annotated:
-            jam.annotations.append(annotated)
-    return jam
+    sources = {
+        namespace: {"curator": curator, "data_source": source}
+        for namespace, (curator, source) in _SOURCES.items()
+    }
+    return common.jam(
+        song.id, duration, observed, song.artist, sources, corpus="POP909"
+    )
 
 
 def make_track(source, output, songs, track_id):
@@ -180,7 +164,7 @@ def make_track(source, output, songs, track_id):
     except OSError as error:
         raise AnnotationError(f"{error.filename}: {error.strerror}") from error
     settings = song.settings | {"source": hashlib.sha256(content).hexdigest()[:16]}
-    if is_made(output, track_id, settings):
+    if common.is_made(output, track_id, settings):
         return
 
     try:
@@ -194,7 +178,7 @@ def make_track(source, output, songs, track_id):
         raise
     except Exception as error:  # user-supplied labels can be wrong in any way
         raise AnnotationError(f"{label_file}: wrong labels ({error!r})") from error
-    write_rendered(output, track_id, y, jam, settings)
+    common.write_rendered(output, track_id, y, jam, settings)
 
 
 def perform(song, tracks, labels):
@@ -301,7 +285,7 @@ def main(argv=None):
     path = pathlib.Path
     add = parser.add_argument
     add("source", type=path, help="directory with tracks.tsv, midi/ and labels/")
-    rendering_options(parser)
+    common.rendering_options(parser)
     add(
         "--test-soundfont",
         type=path,
@@ -324,7 +308,7 @@ def main(argv=None):
 
     songs = {song.track_id: song for song in plan(arguments)}
     job = functools.partial(make_track, arguments.source, arguments.output, songs)
-    rendered, failures = run_all(job, list(songs), arguments.jobs)
+    rendered, failures = common.run_all(job, list(songs), arguments.jobs)
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}
@@ -333,7 +317,7 @@ def main(argv=None):
         ]
         name = "index_test.json" if side else "index_train.json"
         index.write_index(arguments.output / name, records)
-    return report(failures)
+    return common.report(failures)
 
 
 if __name__ == "__main__":

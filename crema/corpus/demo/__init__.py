@@ -97,34 +97,22 @@ def annotate(track_id, composition):
     jams.JAMS
         One annotation each of `chord`, `beat` and `key_mode`.
     """
-    import jams
-
-    jam = jams.JAMS(
-        file_metadata=jams.FileMetadata(
-            title=track_id,
-            artist="crema.corpus.demo",
-            duration=composition.duration,
-        )
+    return common.jam(
+        track_id,
+        composition.duration,
+        {
+            "chord": composition.chords,
+            "beat": composition.beats,
+            "key_mode": [composition.key],
+        },
+        artist="crema.corpus.demo",
+        curator="crema",
+        corpus="crema demo",
+        version=VERSION,
+        annotation_tools="crema.corpus.demo",
+        annotation_rules="the score that was rendered",
+        data_source="program",
     )
-    beats = [(time, time, position) for time, position in composition.beats]
-    for namespace, observations in (
-        ("chord", composition.chords),
-        ("beat", beats),
-        ("key_mode", [composition.key]),
-    ):
-        annotation = common.annotation(
-            namespace,
-            observations,
-            composition.duration,
-            curator="crema",
-            corpus="crema demo",
-            version=VERSION,
-            annotation_tools="crema.corpus.demo",
-            annotation_rules="the score that was rendered",
-            data_source="program",
-        )
-        jam.annotations.append(annotation)
-    return jam
 
 
 def write_indexes(directory):
