@@ -12,7 +12,7 @@ from conftest import annotate
 from crema import formats
 from crema.corpus import common, convert, labels, pair
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
-from crema.utils import audiofile, jamsfile
+from crema.utils import audiofile, cli, jamsfile
 
 RATE = 8000
 
@@ -280,13 +280,13 @@ def test_one_jams_per_track(run, material, capsys):
 
 
 def test_output_directory_and_jobs(run, material, monkeypatch):
-    run_all, jobs = common.run_all, []
+    run_all, jobs = cli.run_all, []
 
     def one_process(function, tracks, n_jobs):
         jobs.append(n_jobs)
         return run_all(pickle.loads(pickle.dumps(function)), tracks)
 
-    monkeypatch.setattr(common, "run_all", one_process)
+    monkeypatch.setattr(cli, "run_all", one_process)
     assert run("jams", "--jobs", "2") == 0
     assert jobs == [2]
     assert sorted(path.name for path in (material / "jams").iterdir()) == [

@@ -310,7 +310,9 @@ def test_one_bad_track_stops_no_other(several, tmp_path, capsys):
         run_main(SCRIPT, *several)
     assert names(tmp_path / "out") == DONE
     errors = capsys.readouterr().err
-    assert "second.jams: is not valid JAMS" in errors and "[3/3] third" in errors
+    progress, _, faults = errors.partition("[3/3] third\n")
+    assert "[2/3] second FAILED" in progress
+    assert faults.startswith("error: ") and "second.jams: is not valid JAMS" in faults
 
 
 def test_one_bad_track_stops_no_other_job(several, tmp_path, run_script):

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from crema.exceptions import AnnotationError, CorpusError
-from crema.utils import audiofile, cli, jamsfile, processes
+from crema.utils import audiofile, cli, jamsfile
 
 #: ``made_by`` in the JAMS sandbox of tracks that :mod:`crema.corpus.heard` writes.
 BY_EAR = "crema.corpus.heard"
@@ -351,39 +351,13 @@ def write_rendered(directory, track_id, y, jam, settings):
     write_pair(directory / f"{track_id}.jams", jam, y, settings["sample_rate"])
 
 
-def run_all(function, tracks, jobs=1):
-    """Call ``function(track)`` for each track, continue after errors, show progress.
-
-    Parameters
-    ----------
-    function, tracks, jobs
-        See :func:`crema.utils.processes.attempts`.
-
-    Returns
-    -------
-    results : dict
-        The result of each successful track.
-    failures : dict of str to CremaError
-        The error of each failed track.
-    """
-    results, failures = {}, {}
-    attempts = processes.attempts(function, tracks, jobs)
-    for number, (track, result, error) in enumerate(attempts, 1):
-        if error:
-            failures[track] = error
-        else:
-            results[track] = result
-        cli.progress(number, len(tracks), track, cli.FAILED if error else "")
-    return results, failures
-
-
 def make_all(function, tracks, jobs, what):
     """Run a function on all tracks, report the number made and the failures.
 
     Parameters
     ----------
     function, tracks, jobs
-        As for :func:`run_all`.
+        As for :func:`crema.utils.cli.run_all`.
     what : str
         The text after the number of tracks, such as ``"charts converted"``.
 
@@ -392,7 +366,7 @@ def make_all(function, tracks, jobs, what):
     int
         The exit status: 1 if any track failed.
     """
-    made, failures = run_all(function, tracks, jobs)
+    made, failures = cli.run_all(function, tracks, jobs)
     cli.say(f"{len(made)} {what}")
     return report(failures)
 

@@ -23,7 +23,7 @@ from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.render import identify
 from crema.exceptions import program as run
 from crema.notes import PITCH_CLASSES, split
-from crema.utils import disk, index
+from crema.utils import cli, disk, index
 from crema.utils.rng import generator
 
 #: Increase when a code change alters the sound of a piece.
@@ -210,7 +210,7 @@ def main(argv=None):
     }
     fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
     job = functools.partial(make_track, args.output, pieces, fonts, settings)
-    rendered, failures = common.run_all(job, list(pieces), args.jobs)
+    rendered, failures = cli.run_all(job, list(pieces), args.jobs)
     train = args.output / "index_train.json"
     others = disk.read_json(train) if train.is_file() else []
     records = [row for row in others if not row["track_id"].startswith(PREFIX)]

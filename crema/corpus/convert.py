@@ -189,7 +189,7 @@ def convert(
     corpus = index.Corpus(pathlib.Path(audio_dir), ext)
     output = pathlib.Path(output or audio_dir)
     job = functools.partial(convert_track, corpus, output, directories)
-    converted, failures = common.run_all(job, labelled, jobs)
+    converted, failures = cli.run_all(job, labelled, jobs)
     return converted, failures, sorted(set(tracks) - set(labelled))
 
 

@@ -23,7 +23,6 @@ I. Radosavovic et al., "Data distillation: towards omni-supervised learning", CV
 import argparse
 import functools
 import pathlib
-import re
 
 from crema import analyze
 from crema.corpus import agreement, common
@@ -147,16 +146,12 @@ def names(estimator, paths):
     CorpusError
         Two recordings would get the same name.
     """
-    named = {}
-    for path in paths:
-        told = re.sub(r"\W+", "_", f"{path.absolute().parent.name} {path.stem}")
-        name = f"heard_{estimator}_{told}"
-        if name in named:
-            raise CorpusError(
-                f"{path}: would be named {name}, like {named[name]}; rename one of them"
-            )
-        named[name] = path
-    return named
+    return common.by_name(
+        {
+            path: f"heard_{estimator}_{path.absolute().parent.name} {path.stem}"
+            for path in paths
+        }
+    )
 
 
 def main(argv=None):
@@ -208,7 +203,7 @@ def main(argv=None):
         "model": analyze.identify(model, HEARD[args.estimator]),
     }
     job = functools.partial(make_tracks, args.output, settings, model, sources)
-    heard, failures = common.run_all(job, list(sources), args.jobs)
+    heard, failures = cli.run_all(job, list(sources), args.jobs)
     made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}

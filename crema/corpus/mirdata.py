@@ -404,7 +404,7 @@ def convert(
             dataset, pathlib.Path(output), audio, chosen, track_id, names[track_id]
         )
 
-    properties_used, failures = common.run_all(job, list(names))
+    properties_used, failures = cli.run_all(job, list(names))
     used = collections.Counter(itertools.chain.from_iterable(properties_used.values()))
     return dict(used), failures
 

@@ -312,7 +312,7 @@ def pair(
     )
     tracks, rejected = match(corpus, listed)
     job = functools.partial(examine, corpus, namespaces, min_duration)
-    examined, failures = common.run_all(job, tracks, jobs)
+    examined, failures = cli.run_all(job, tracks, jobs)
     for track_id, error in failures.items():
         rejected.append({"track_id": track_id, "reason": str(error)})
     groups, first = {}, {}

@@ -35,7 +35,7 @@ from crema.corpus.arrange import arrange, read_tracks
 from crema.corpus.render import identify
 from crema.exceptions import AnnotationError, ConfigError, CorpusError, CremaError
 from crema.exceptions import program as run
-from crema.utils import index
+from crema.utils import cli, index
 from crema.utils.rng import generator
 
 #: Increase when a code change alters the sound of a song.
@@ -308,7 +308,7 @@ def main(argv=None):
 
     songs = {song.track_id: song for song in plan(arguments)}
     job = functools.partial(make_track, arguments.source, arguments.output, songs)
-    rendered, failures = common.run_all(job, list(songs), arguments.jobs)
+    rendered, failures = cli.run_all(job, list(songs), arguments.jobs)
     for side in (False, True):
         records = [
             {"track_id": song.track_id, "group": song.artist}

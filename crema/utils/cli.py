@@ -117,6 +117,33 @@ def corpus(args):
     return index.Corpus(args.corpus, args.audio_ext, args.jams_ext)
 
 
+def run_all(function, tracks, jobs=1):
+    """Call ``function(track)`` for each track, continue after errors, show progress.
+
+    Parameters
+    ----------
+    function, tracks, jobs
+        See :func:`crema.utils.processes.attempts`.
+
+    Returns
+    -------
+    results : dict
+        The result of each successful track.
+    failures : dict of str to CremaError
+        The error of each failed track.
+    """
+    results, failures = {}, {}
+    attempts = processes.attempts(function, tracks, jobs)
+    for number, (track, result, error) in enumerate(attempts, 1):
+        if error:
+            failures[track] = error
+        else:
+            results[track] = result
+        if len(tracks) > 1:
+            progress(number, len(tracks), track, FAILED if error else "")
+    return results, failures
+
+
 def each_track(function, args):
     """Call ``function(track_id)`` for each track, and continue after failures.
 
@@ -141,16 +168,10 @@ def each_track(function, args):
         tracks = list(index.read_index(args.index))
     else:
         raise ConfigError("no tracks to process: give --index or --track")
-    failures = []
-    results = processes.attempts(function, tracks, args.jobs)
-    for done, (track, _, error) in enumerate(results, 1):
-        if error:
-            failures.append(error)
-        if len(tracks) > 1:
-            if error:
-                say(f"error: {error}")
-            progress(done, len(tracks), track, FAILED if error else "")
-    if failures and len(tracks) > 1:
-        raise CremaError(f"{len(failures)} of {len(tracks)} tracks failed, see above")
+    _, failures = run_all(function, tracks, args.jobs)
+    for error in failures.values():
+        if len(tracks) == 1:
+            raise error
+        say(f"error: {error}")
     if failures:
-        raise failures[0]
+        raise CremaError(f"{len(failures)} of {len(tracks)} tracks failed, see above")
