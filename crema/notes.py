@@ -20,9 +20,14 @@ MODES = {
     "aeolian": 9,
     "locrian": 11,
 }
+#: Semitones above the tonic for every mode.
+SCALES = {
+    mode: sorted((note - start) % 12 for note in NATURAL.values())
+    for mode, start in MODES.items()
+}
 #: Modes by their third, as written after the tonic of a key.
-MAJOR_MODES = ("", ":major", ":ionian", ":lydian", ":mixolydian")
-MINOR_MODES = (":minor", ":aeolian", ":dorian", ":phrygian", ":locrian")
+MAJOR_MODES = ["", *(f":{mode}" for mode, scale in SCALES.items() if 4 in scale)]
+MINOR_MODES = [f":{mode}" for mode, scale in SCALES.items() if 3 in scale]
 
 
 def split(label):

@@ -12,9 +12,10 @@ from crema.corpus.demo import __main__ as cli
 from crema.corpus.demo.accompaniment import STYLES
 from crema.corpus.demo.composer import BEATS, is_bass
 from crema.corpus.demo.drums import GROOVES
-from crema.corpus.demo.harmony import MODES, QUALITIES, chord, read_harmony
+from crema.corpus.demo.harmony import QUALITIES, chord, read_harmony
 from crema.corpus.render import render
 from crema.exceptions import ConfigError
+from crema.notes import MODES
 from crema.utils import audiofile, index, jamsfile
 
 PIECES = demo.catalogue()

@@ -7,12 +7,12 @@ import numpy as np
 
 from crema.corpus.demo.accompaniment import STYLES, Style, play, walk
 from crema.corpus.demo.drums import GROOVES, drum
-from crema.corpus.demo.harmony import MODES, read_harmony
+from crema.corpus.demo.harmony import read_harmony
 from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.demo.melody import PHRASE, counter_melody, melody
 from crema.corpus.render import Note, Part
 from crema.exceptions import ConfigError
-from crema.notes import split
+from crema.notes import SCALES, split
 from crema.utils import rng
 
 BEATS = {"4/4": 4, "3/4": 3, "6/8": 2}
@@ -145,7 +145,7 @@ def _arrange(piece, style, spans, random):
     elif style == "counter":
         token, events = "0", counter_melody(body, centre)
     elif style == "melody":
-        scale = {(split(piece.tonic)[0] + step) % 12 for step in MODES[piece.mode]}
+        scale = {(split(piece.tonic)[0] + step) % 12 for step in SCALES[piece.mode]}
         token, events = "0", melody(body, scale, beats, centre, random)
     else:
         events = play(body, STYLES[style], beats, centre)

@@ -15,7 +15,7 @@ import re
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from crema.notes import split
+from crema.notes import SCALES, split
 
 #: Semitones above the root for every chord quality of the corpus.
 QUALITIES = {
@@ -33,16 +33,6 @@ QUALITIES = {
     "minmaj7": (0, 3, 7, 11),
     "dim7": (0, 3, 6, 9),
     "hdim7": (0, 3, 6, 10),
-}
-
-#: Semitones above the tonic for every mode.
-MODES = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
 }
 
 LETTERS = "CDEFGAB"
@@ -90,7 +80,7 @@ class Span(NamedTuple):
 
 def degree(text):
     """Return the semitones above the root of a degree such as ``"b7"``."""
-    return MODES["major"][int(text[-1]) - 1] + text.count("#") - text.count("b")
+    return SCALES["major"][int(text[-1]) - 1] + text.count("#") - text.count("b")
 
 
 def chord(symbol, tonic):
