@@ -152,7 +152,7 @@ def spoil(directory):
         "wrong_label": "not valid JAMS",
         "cut": "cut.flac: truncated or damaged",
         "no_sound": "cannot be read as audio",
-        "short": "lasts 0.50 s",
+        "short": "is 0.50 s long, less than",
         "silent": "silent throughout",
         "beyond": "end at 3.60 s, but the audio at 3.00 s",
         "other_audio": "end at 4.00 s, but the audio at 3.00 s",
@@ -212,7 +212,7 @@ def test_min_duration(corpus):
     seed = seed_for(["artist a", "artist b"])
     run(corpus, "--min-duration", 4, "--test-fraction", 0.5, "--seed", seed)
     assert len(rejected(corpus)) == 8
-    assert all("the minimum is 4 s" in reason for reason in rejected(corpus).values())
+    assert all("less than 4 s;" in reason for reason in rejected(corpus).values())
 
 
 def seed_for(groups):

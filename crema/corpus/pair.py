@@ -28,7 +28,6 @@ from typing import NamedTuple
 from crema.corpus import common
 from crema.exceptions import (
     AnnotationError,
-    AudioError,
     ConfigError,
     CorpusError,
     CremaError,
@@ -77,8 +76,6 @@ def examine(corpus, namespaces, min_duration, track_id):
     CremaError
         The track is unusable; the message says why.
     """
-    import jams
-
     audio, path = corpus.audio(track_id), corpus.jams(track_id)
     index.check_track_id(track_id, audio)
     jam = jamsfile.read(path)
@@ -87,19 +84,12 @@ def examine(corpus, namespaces, min_duration, track_id):
             f"{path}: crema predicted these labels itself, so they cannot test it; "
             f"{common.BY_EAR} lists the track for training"
         )
-    annotated = [annotation for annotation in jam.annotations if annotation.data]
     for namespace in namespaces:
-        if not any(jams.nsconvert.can_convert(a, namespace) for a in annotated):
+        if not jamsfile.usable(jam, namespace):
             raise AnnotationError(f"{path}: has no {namespace} annotation")
     y, sample_rate = audiofile.read(audio)
-    duration = len(y) / sample_rate
-    if duration < min_duration:
-        raise AudioError(
-            f"{audio}: lasts {duration:.2f} s; the minimum is {min_duration:g} s"
-        )
-    if not y.any():
-        raise AudioError(f"{audio}: is silent throughout")
-    ends = [o.time + o.duration for a in annotated for o in a.data]
+    duration = setup.check_audio(audio, y, sample_rate, min_duration)
+    ends = [o.time + o.duration for a in jam.annotations for o in a.data]
     annotated_until = max([jam.file_metadata.duration or 0.0, *ends])
     if annotated_until > duration + TOLERANCE:
         raise AnnotationError(

@@ -237,14 +237,13 @@ def reference_of(path, namespace):
     """Return the first non-empty annotation in `path`, as `namespace`."""
     import jams
 
-    for annotation in jamsfile.read(path).annotations:
-        # As in prepare, an empty annotation counts as missing.
-        if annotation.data and jams.nsconvert.can_convert(annotation, namespace):
-            return jams.nsconvert.convert(annotation, namespace)
-    raise NotComparable(
-        f"{path}: has no {namespace} annotation; add one or leave the track out of the "
-        "test index"
-    )
+    usable = jamsfile.usable(jamsfile.read(path), namespace)
+    if not usable:
+        raise NotComparable(
+            f"{path}: has no {namespace} annotation; add one or leave the track out of "
+            "the test index"
+        )
+    return jams.nsconvert.convert(usable[0], namespace)
 
 
 def overlaps(reference, estimate):

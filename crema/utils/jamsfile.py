@@ -67,6 +67,17 @@ def write(path, jam):
             ) from error
 
 
+def usable(jam, namespace):
+    """List the annotations that are not empty and can be converted to a namespace."""
+    import jams
+
+    return [
+        annotation
+        for annotation in jam.annotations
+        if annotation.data and jams.nsconvert.can_convert(annotation, namespace)
+    ]
+
+
 def brief(error):
     """Return the first line of a validation error, without the schema."""
     # The message on a label ends with a regular expression of 300 characters.

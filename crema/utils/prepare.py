@@ -231,10 +231,7 @@ def read_annotations(path, operators):
     for operator in operators.ops:
         if not isinstance(operator, pumpp.task.BaseTaskTransformer):
             continue
-        if not any(
-            jams.nsconvert.can_convert(annotation, operator.namespace)
-            for annotation in jam.annotations
-        ):
+        if not jamsfile.usable(jam, operator.namespace):
             others = sorted({annotation.namespace for annotation in jam.annotations})
             only = f", only {', '.join(others)}" if others else ""
             raise AnnotationError(

@@ -100,18 +100,28 @@ def augment(track_id, corpus, directory, audio_format, deformer, seed=0):
         disk.write_json(directory / f"{track_id}.json", record)
 
 
+def check_audio(path, y, sample_rate, shortest=SHORTEST):
+    """Return the length of audio in seconds.
+
+    Raises
+    ------
+    AudioError
+        The audio is shorter than `shortest` seconds, or silent.
+    """
+    seconds = len(y) / sample_rate
+    if seconds >= shortest and y.any():
+        return seconds
+    short = f"{seconds:.2f} s long, less than {shortest:g} s"
+    fault = short if seconds < shortest else "silent throughout"
+    raise AudioError(f"{path}: is {fault}; replace the file or leave it out")
+
+
 def make_copies(track_id, corpus, directory, audio_format, deformer):
     """Write the copies of one track; return their entries for its record."""
     from crema.compiled import muda
 
     y, sample_rate = audiofile.read(corpus.audio(track_id))
-    seconds = len(y) / sample_rate
-    if seconds < SHORTEST or not y.any():
-        short = f"{seconds:.2f} s long, less than {SHORTEST} s"
-        fault = short if seconds < SHORTEST else "silent throughout"
-        raise AudioError(
-            f"{corpus.audio(track_id)}: is {fault}; replace the file or leave it out"
-        )
+    seconds = check_audio(corpus.audio(track_id), y, sample_rate)
     jam = jamsfile.read(corpus.jams(track_id))
     # The annotation must state the duration of the audio, even if the file does not.
     jam.file_metadata.duration = seconds
