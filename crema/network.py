@@ -14,7 +14,8 @@ from crema import backend
 from crema.exceptions import ModelError, first_line, how_to_install
 from crema.utils import processes
 
-#: Longest track, in seconds, that is computed as a whole.
+#: Longest track, in seconds, that is computed as a whole.  This and the next two are
+#: rounded up to multiples of :data:`PHASE` frames.
 LONGEST = 600
 #: Length of the excerpts of longer tracks, in seconds.
 EXCERPT = 300
@@ -72,13 +73,13 @@ class Network:
         Names, in the network's order.
     """
 
-    def run(self, arrays, rate, longest=LONGEST, excerpt=EXCERPT, context=CONTEXT):
+    def run(self, arrays, rate):
         """Compute the outputs for one track.
 
-        To bound memory, a track of more than `longest` seconds is computed in excerpts
-        that overlap by twice `context`, unless an output has no axis of frames.  The
-        result is the same if the receptive field of a frame extends at most `context`
-        to either side.
+        To bound memory, a track of more than :data:`LONGEST` seconds is computed in
+        excerpts that overlap by twice :data:`CONTEXT`, unless an output has no axis of
+        frames.  The result is the same if the receptive field of a frame extends at
+        most :data:`CONTEXT` to either side.
 
         Parameters
         ----------
@@ -86,8 +87,6 @@ class Network:
             The inputs by name.
         rate : float
             Frames per second.
-        longest, excerpt, context : float
-            In seconds; rounded up to multiples of :data:`PHASE` frames.
 
         Returns
         -------
@@ -97,7 +96,7 @@ class Network:
         n_frames = max(map(len, arrays.values()))
         longest, excerpt, context = (
             PHASE * math.ceil(seconds * rate / PHASE)
-            for seconds in (longest, excerpt, context)
+            for seconds in (LONGEST, EXCERPT, CONTEXT)
         )
         if n_frames <= longest:
             return self.compute(arrays)

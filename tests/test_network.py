@@ -73,7 +73,9 @@ def test_both_agree(both, directory, n_frames):
 
 
 @pytest.mark.parametrize("n_frames", [5041, 7000])
-def test_excerpts_are_stitched_to_the_whole(both, directory, n_frames):
+def test_excerpts_are_stitched_to_the_whole(both, directory, n_frames, monkeypatch):
+    for name, seconds in (("LONGEST", 5000), ("EXCERPT", 5000), ("CONTEXT", 2000)):
+        monkeypatch.setattr(network, name, seconds)
     arrays = features(directory, n_frames)
     expected = both[0].compute(arrays)
     computed = []
@@ -85,14 +87,15 @@ def test_excerpts_are_stitched_to_the_whole(both, directory, n_frames):
             computed.append(max(map(len, arrays.values())))
             return both[0].compute(arrays)
 
-    found = Counting().run(arrays, 1, longest=5000, excerpt=5000, context=2000)
+    found = Counting().run(arrays, 1)
     assert_close(found, expected)
     if any(len(values) != n_frames for values in expected.values()):
         assert computed[-1] == n_frames
     else:
         assert len(computed) == -(-n_frames // 720) and max(computed) <= 5040
     computed.clear()
-    Counting().run(arrays, 1, longest=n_frames, excerpt=5000, context=2000)
+    monkeypatch.setattr(network, "LONGEST", n_frames)
+    Counting().run(arrays, 1)
     assert computed == [n_frames]
 
 

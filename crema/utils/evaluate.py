@@ -42,8 +42,6 @@ def parser(description):
     files = made.add_argument_group("files")
     cli.path_option(files, "--index", "FILE", "index_test.json")
     cli.leave_out_option(files)
-    apart = "index_train.json; fails if it shares a track or group with the test index"
-    cli.path_option(files, "--train-index", "FILE", apart, required=False)
     model = "the trained model; test_data.json and estimates/ are written here too"
     cli.path_option(files, "--resources", "DIR", model)
     made.add_argument_group("evaluation").add_argument(
@@ -94,9 +92,6 @@ def run(args, estimator, scoring):
         The index or the model cannot be used, or no track could be scored.
     """
     tracks = index.read_index(args.index, args.leave_out)
-    if args.train_index:
-        train = index.read_index(args.train_index, args.leave_out)
-        index.check_splits(train, tracks, (args.train_index, args.index))
     corpus = cli.corpus(args)
     rng.seed_everything(args.seed)
     model = models.estimator(estimator)(args.resources)
