@@ -10,8 +10,8 @@ operators.  A custom layer has a method for that::
 are those that they have in Keras.  The method returns the name of the result.
 
 tf2onnx would convert a GRU to a loop (onnx/tensorflow-onnx#1684), which is far slower
-than the operator, and only with the TensorFlow backend.  The layers go beyond those of
-the three networks, so that an estimator of your own can be released as well.
+than the operator, and only with the TensorFlow backend.  The layers are those of the
+three networks and other common ones, for an estimator of your own.
 """
 
 import functools
@@ -184,38 +184,21 @@ def unsupported(layer, what):
 # Activations
 
 
-def _simple(kind, **attributes):
-    return lambda op, x: op(kind, x, **attributes)
-
-
 ACTIVATIONS = {
-    activations.celu: _simple("Celu"),
-    activations.elu: _simple("Elu"),
-    activations.exponential: _simple("Exp"),
-    activations.gelu: _simple("Gelu"),
-    activations.hard_sigmoid: _simple("HardSigmoid", alpha=1 / 6, beta=0.5),
-    activations.hard_silu: _simple("HardSwish"),
-    activations.leaky_relu: _simple("LeakyRelu", alpha=0.2),
+    activations.elu: lambda op, x: op("Elu", x),
+    activations.gelu: lambda op, x: op("Gelu", x),
     activations.linear: lambda op, x: x,
-    activations.log_softmax: _simple("LogSoftmax"),
-    activations.mish: _simple("Mish"),
-    activations.relu: _simple("Relu"),
-    activations.relu6: lambda op, x: op("Clip", x, 0.0, 6.0),
-    activations.selu: _simple("Selu"),
-    activations.sigmoid: _simple("Sigmoid"),
-    activations.silu: lambda op, x: op("Mul", x, op("Sigmoid", x)),
-    activations.softmax: _simple("Softmax"),
-    activations.softplus: _simple("Softplus"),
-    activations.softsign: _simple("Softsign"),
-    activations.tanh: _simple("Tanh"),
+    activations.relu: lambda op, x: op("Relu", x),
+    activations.sigmoid: lambda op, x: op("Sigmoid", x),
+    activations.silu: lambda op, x: op("Mul", x, op("Sigmoid", x)),  # or swish
+    activations.softmax: lambda op, x: op("Softmax", x),
+    activations.tanh: lambda op, x: op("Tanh", x),
 }
 
 
 @converts(layers.Activation)
 def activation(op, layer, x):
     """Write the activation of a layer."""
-    if isinstance(layer.activation, layers.Layer):
-        return convert(op, layer.activation, x)
     if layer.activation not in ACTIVATIONS:
         raise unsupported(layer, f"the activation {layer.activation}")
     return ACTIVATIONS[layer.activation](op, x)
@@ -223,10 +206,9 @@ def activation(op, layer, x):
 
 @converts(layers.ReLU)
 def _relu(op, layer, x):
-    if layer.threshold:
-        raise unsupported(layer, "a threshold")
-    x = op("LeakyRelu", x, alpha=float(layer.negative_slope))
-    return x if layer.max_value is None else op("Min", x, float(layer.max_value))
+    if layer.threshold or layer.negative_slope or layer.max_value is not None:
+        raise unsupported(layer, "a threshold, slope or maximum")
+    return op("Relu", x)
 
 
 @converts(layers.Softmax)
@@ -236,23 +218,15 @@ def _softmax(op, layer, x):
     return op("Softmax", x, axis=layer.axis)
 
 
-LAYERS |= {
-    layers.ELU: lambda op, layer, x: op("Elu", x, alpha=float(layer.alpha)),
-    layers.LeakyReLU: lambda op, layer, x: op(
-        "LeakyRelu", x, alpha=float(layer.negative_slope)
-    ),
-    layers.PReLU: lambda op, layer, x: op("PRelu", x, np.asarray(layer.alpha)),
-}
+@converts(layers.ELU)
+def _elu(op, layer, x):
+    return op("Elu", x, alpha=float(layer.alpha))
 
 
 # Scaling, and layers that act in training only
 
 
-@converts(
-    *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D),
-    *(layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise),
-    *(layers.ActivityRegularization, layers.Identity),
-)
+@converts(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D)
 def _nothing(op, layer, x):
     return x
 
@@ -274,18 +248,6 @@ def _batch_normalization(op, layer, x):
     shape = np.ones(len(op.shapes[x]), dtype=int)
     shape[layer.axis] = -1
     return op("Add", op("Mul", x, scale.reshape(shape)), shift.reshape(shape))
-
-
-@converts(layers.LayerNormalization)
-def _layer_normalization(op, layer, x):
-    shape = op.shapes[x]
-    first = min(axis % len(shape) for axis in layer.axis)
-    if layer.rms_scaling or len(layer.axis) != len(shape) - first:
-        raise unsupported(layer, "rms_scaling, or axes other than the last")
-    scale = np.asarray(layer.gamma) if layer.scale else np.ones(shape[first:])
-    shift = [np.asarray(layer.beta)] if layer.center else []
-    epsilon = float(layer.epsilon)
-    return op("LayerNormalization", x, scale, *shift, axis=first, epsilon=epsilon)
 
 
 # Convolution and pooling
@@ -336,12 +298,9 @@ def _pooling(kind, reduction):
     return pool
 
 
-def _global_pooling(kind):
-    def pool(op, layer, x):
-        axes = range(1, len(op.shapes[x]) - 1)
-        return op(kind, x, axes, keepdims=int(layer.keepdims))
-
-    return pool
+@converts(layers.GlobalAveragePooling1D)
+def _mean_over_time(op, layer, x):
+    return op("ReduceMean", x, [1], keepdims=int(layer.keepdims))
 
 
 LAYERS |= {
@@ -349,10 +308,6 @@ LAYERS |= {
     layers.AveragePooling2D: _pooling("AveragePool", "ReduceMean"),
     layers.MaxPooling1D: _pooling("MaxPool", "ReduceMax"),
     layers.MaxPooling2D: _pooling("MaxPool", "ReduceMax"),
-    layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
-    layers.GlobalAveragePooling2D: _global_pooling("ReduceMean"),
-    layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),
-    layers.GlobalMaxPooling2D: _global_pooling("ReduceMax"),
 }
 
 
@@ -385,42 +340,19 @@ LAYERS |= {
 # Arithmetic
 
 
-def _merging(kind):
-    def merge(op, layer, *inputs):
-        if len({len(op.shapes[x]) for x in inputs}) > 1:
-            raise unsupported(layer, "inputs with different numbers of axes")
-        return functools.reduce(functools.partial(op, kind), inputs)
-
-    return merge
-
-
-LAYERS |= {
-    layers.Add: _merging("Add"),
-    layers.Maximum: _merging("Max"),
-    layers.Minimum: _merging("Min"),
-    layers.Multiply: _merging("Mul"),
-    layers.Subtract: _merging("Sub"),
-}
-
-
-@converts(layers.Average)
-def _average(op, layer, *inputs):
-    return op("Div", _merging("Add")(op, layer, *inputs), float(len(inputs)))
+@converts(layers.Add)
+def _add(op, layer, *inputs):
+    if len({len(op.shapes[x]) for x in inputs}) > 1:
+        raise unsupported(layer, "inputs with different numbers of axes")
+    return functools.reduce(functools.partial(op, "Add"), inputs)
 
 
 @converts(layers.Dot)
 def _dot(op, layer, x, y):
-    if layer.normalize:
-        raise unsupported(layer, "normalize=True")
-    axes = np.broadcast_to(layer.axes, 2)
-    # b is the batch axis, z the axis to sum over.
-    terms = [list("bcdef"[: len(op.shapes[x])]), list("bpqrs"[: len(op.shapes[y])])]
-    for term, axis in zip(terms, axes, strict=True):
-        term[axis] = "z"
-    left = "".join(letter for term in terms for letter in term[1:] if letter != "z")
-    equation = f"{''.join(terms[0])},{''.join(terms[1])}->b{left}"
-    product = op("Einsum", x, y, equation=equation)
-    return product if left else op("Unsqueeze", product, [1])
+    sequences = len(op.shapes[x]) == len(op.shapes[y]) == 3
+    if layer.axes != 1 or layer.normalize or not sequences:
+        raise unsupported(layer, "anything but a product over the frames")
+    return op("Einsum", x, y, equation="bzd,bzq->bdq")
 
 
 @converts(layers.Dense)
@@ -436,7 +368,6 @@ def _dense(op, layer, x):
 #: ONNX operator of each cell, and in the order of ONNX the Keras indices of its gates
 #: and its activations.
 RECURRENT = {
-    layers.SimpleRNN: ("RNN", [0], ["activation"]),
     layers.GRU: ("GRU", [0, 1, 2], ["recurrent_activation", "activation"]),
     layers.LSTM: ("LSTM", [0, 3, 1, 2], ["recurrent_activation", *["activation"] * 2]),
 }
@@ -444,11 +375,8 @@ RECURRENT = {
 GATES = {
     activations.relu: "Relu",
     activations.sigmoid: "Sigmoid",
-    activations.softsign: "Softsign",
     activations.tanh: "Tanh",
 }
-#: Reductions that merge two directions, besides concatenation.
-MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 
 
 @converts(*RECURRENT, layers.Bidirectional)
@@ -460,7 +388,7 @@ def recurrent(op, layer, x, *states):
     first, backwards = cells[0], [False, True]
     if (
         type(first) not in RECURRENT
-        or merge not in ("concat", *MERGES)
+        or merge != "concat"
         or any((type(one), one.units) != (type(first), first.units) for one in cells)
         or [one.go_backwards for one in cells] != backwards[: len(cells)]
         or (states or layer.return_state or layer.stateful)
@@ -485,8 +413,6 @@ def recurrent(op, layer, x, *states):
     )
     # Axes before: frames (of sequences), directions, batch, units.
     x = op("Transpose", x, perm=[2, 0, 1, 3] if layer.return_sequences else [1, 0, 2])
-    if merge in MERGES:
-        return op(MERGES[merge], x, [-2], keepdims=0)
     return op("Reshape", x, [0, 0, -1] if layer.return_sequences else [0, -1])
 
 
