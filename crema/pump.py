@@ -19,6 +19,7 @@ import numpy as np
 from crema import stored
 from crema.compiled import pumpp
 from crema.exceptions import ModelError
+from crema.utils import disk
 
 
 class Dotted:
@@ -79,8 +80,6 @@ class _Unpickler(pickle.Unpickler):
 
 def save(pump, path):
     """Pickle a pump to `path`; the same operators give the same bytes."""
-    from crema.utils import disk
-
     # After the pickle: readable without unpickling, and pickle.load stops before it.
     last = f"crema format {stored.FORMAT}\n".encode()
     with disk.atomic(path) as temporary:
@@ -107,8 +106,6 @@ def load(path):
         the classes of a pump; no code of such a file is run.
     """
     if pathlib.Path(path).suffix == ".json":
-        from crema.utils import disk
-
         return from_json(disk.read_json(path), path)
     try:
         content = pathlib.Path(path).read_bytes()
