@@ -108,7 +108,7 @@ def identify(model, tasks=None):
     Returns
     -------
     dict of str to str
-        One hash over all files of a model, by the name of its estimator.
+        The :func:`crema.models.sha256` of each model, by the name of its estimator.
     """
     return {
         name: models.sha256(one)

@@ -25,7 +25,8 @@ class PitchShift(muda.deformers.pitch.AbstractPitchShift):
     Parameters
     ----------
     n_semitones : sequence of int
-        Shift of each copy; 0 gives an exact copy.
+        Shift of each copy; 0 keeps the audio exactly, but can respell labels (C# as
+        Db).
 
     References
     ----------

@@ -162,7 +162,7 @@ def test_patterns_fill_the_bars_of_the_meter(piece):
 def test_annotations_are_whole(piece, seconds):
     composition = demo.compose(piece, seconds)
     chords, duration = composition.chords, composition.duration
-    assert 30 <= duration <= 45 if seconds is None else duration <= 18
+    assert 34.5 <= duration <= 44 if seconds is None else duration <= 18
     assert duration * 22050 == int(duration * 22050)
     assert chords[0][0] == 0 and chords[-1][1] == duration
     assert chords[0][2] == chords[-1][2] == "N"

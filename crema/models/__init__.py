@@ -62,7 +62,7 @@ def files(directory):
 
 
 def sha256(directory):
-    """Return one hash over all files of a model."""
+    """Return one hash over the :func:`files` of a model, without its settings."""
     return hashes.of_all(files(directory))
 
 

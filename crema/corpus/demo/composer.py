@@ -72,7 +72,7 @@ def compose(piece, seconds=None):
         An entry of :func:`crema.corpus.demo.catalogue`.
     seconds : float, optional
         Approximate length, at least two bars and the final chord.  By default pieces
-        last between 30 and 45 seconds.
+        last 34.5 to 44 seconds.
 
     Returns
     -------
