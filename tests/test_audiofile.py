@@ -200,10 +200,12 @@ def test_a_process_may_have_no_standard_error(tmp_path, run_script):
 def test_no_audio_there(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "secret.wav").touch()
+    with pytest.raises(AudioError, match="is a directory; name the files in it"):
+        audiofile.read(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     for path, message in (
         (tmp_path / "a.flac", "no such audio file; add it or"),
-        (tmp_path, "is a directory; name the files in it"),
+        (tmp_path, "the directory cannot be read (permission denied)"),
         (tmp_path / "pipe", "is not a regular file; write"),
         (tmp_path / "secret.wav", "permission denied; make it readable"),
     ):
@@ -327,7 +329,7 @@ def test_the_frames_of_an_mp3_tell_its_duration(tmp_path, rate, channels, mode):
     for tagged in (whole, before + whole + after):
         path.write_bytes(tagged)
         assert abs(len(audiofile.read(path)[0]) - len(y)) < 2400
-        assert 3 <= containers.mp3_duration(path) < 3.4
+        assert 3 <= containers.mp3_extent(path)[0] < 3.4
 
 
 def test_an_mp3_of_which_only_the_beginning_is_read_is_refused(tmp_path):
@@ -349,6 +351,17 @@ def test_an_mp3_of_which_only_the_beginning_is_read_is_refused(tmp_path):
             audiofile.read(path)
         line = one_line(caught, path)
         assert "only the first 8 of 16 s" in line and "convert it to FLAC" in line
+
+
+def test_what_libsndfile_takes_for_an_mp3_has_its_frames(tmp_path):
+    """Of an AAC that is named .mp3, it may read a few hundredths of a second."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(np.random.default_rng(1).bytes(100000))
+    with pytest.raises(AudioError, match="a.mp3: is not an MP3 or is damaged; convert"):
+        containers.check_mp3(path, 0.02, 30)
+    soundfile.write(path, np.zeros(48000), 24000)
+    # What is not an MP3 but all read, such as layer II, and a length guessed too long.
+    containers.check_mp3(path, 2.0, 30)
 
 
 def test_the_name_of_an_audio_file_need_not_be_text(tmp_path):

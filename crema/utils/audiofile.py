@@ -18,6 +18,11 @@ EXTENSIONS = {
     *("aif", "aifc", "aiff", "au", "caf", "flac", "mp3", "oga", "ogg", "opus"),
     *("rf64", "snd", "w64", "wav", "wave"),
 }
+#: Those of other common formats.
+UNREADABLE = {
+    *("aac", "alac", "ape", "dff", "dsf", "m4a", "mka", "mp4", "mpc", "ra", "tta"),
+    *("webm", "wma", "wv"),
+}
 # libsndfile crashes when minutes of Vorbis are encoded in a single call.
 BLOCK = 1 << 18
 #: Samples to allocate at once, at most: 1.7 hours at 44.1 kHz.
@@ -76,7 +81,7 @@ def read(path, sample_rate=None):
             "be read; replace the file or leave it out"
         )
     if form == "MP3":
-        containers.check_mp3(path, len(y) / rate)
+        containers.check_mp3(path, len(y) / rate, expected / rate)
     if sample_rate is not None and sample_rate != rate:
         y, rate = resample(y, rate, sample_rate), sample_rate
     return y, rate
@@ -86,8 +91,10 @@ def check_file(path):
     """Raise AudioError unless `path` is a regular file that can be read."""
     if not os.path.exists(path):
         raise AudioError(f"{path}: no such audio file; add it or leave it out")
-    if os.path.isdir(path):
+    if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK):
         raise AudioError(f"{path}: is a directory; name the files in it")
+    if os.path.isdir(path):
+        raise AudioError(f"{path}: the directory cannot be read (permission denied)")
     if not os.path.isfile(path):
         raise AudioError(f"{path}: is not a regular file; write the audio to one")
     if not os.access(path, os.R_OK):

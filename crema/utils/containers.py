@@ -126,11 +126,12 @@ def mp3_frames():
     return frames, re.compile(b"\xff[%s][%s]" % (second, third))
 
 
-def check_mp3(path, seconds):
-    """Check that all of an MP3 was read, by the number of its frames.
+def check_mp3(path, seconds, expected):
+    """Check that all of an MP3 was read, by its frames.
 
     libsndfile guesses the length of an MP3 that does not tell it, and reads only the
-    first of several that were put together.
+    first of several that were put together.  It takes other files, such as an AAC, for
+    an MP3 if they look like one somewhere, and reads a fraction of a second.
 
     Parameters
     ----------
@@ -138,32 +139,46 @@ def check_mp3(path, seconds):
         The file.
     seconds : float
         Duration of the audio that was read.
+    expected : float
+        The duration that libsndfile expected.
 
     Raises
     ------
     AudioError
-        There is more.
+        There is more, or the file is no MP3.
     """
-    duration = mp3_duration(path)
+    duration, share = mp3_extent(path)
     if duration > seconds + MP3_UNREAD:
         raise AudioError(
             f"{path}: only the first {seconds:.0f} of {duration:.0f} s could be read; "
             "convert it to FLAC, for example with ffmpeg"
         )
+    if share < 0.5 and seconds < 0.5 * expected:
+        raise AudioError(
+            f"{path}: is not an MP3 or is damaged; convert it to FLAC, for example "
+            "with ffmpeg, or leave it out"
+        )
 
 
-def mp3_duration(path):
-    """Return the total duration in seconds of the frames of an MP3.
+def mp3_extent(path):
+    """Measure the frames of an MP3.
 
     The first header, and the first after anything that is not a frame, such as a tag,
     counts only if a frame of the same duration follows.
+
+    Returns
+    -------
+    duration : float
+        Their total duration in seconds.
+    share : float
+        Their share of the bytes after an ID3v2 tag.
     """
     with open(path, "rb") as file:
         skip_id3(file)
-        at = file.tell()
+        at = start = file.tell()
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     frames, header = mp3_frames()
-    duration = 0.0
+    duration, n_bytes = 0.0, 0
     while sync := header.search(data, at):
         at = sync.start()
         size, seconds = frames[sync[0]]
@@ -173,8 +188,9 @@ def mp3_duration(path):
             continue
         while frame := frames.get(data[at : at + 3]):
             at += frame[0]
+            n_bytes += frame[0]
             duration += frame[1]
-    return duration
+    return duration, n_bytes / max(1, len(data) - start)
 
 
 def check_ogg(path):
