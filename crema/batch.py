@@ -1,6 +1,7 @@
 """Annotate many files in parallel, resuming interrupted runs."""
 
 import functools
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ class Song(NamedTuple):
     annotation: pathlib.Path | None = None
     posteriors: pathlib.Path | None = None
     plot: pathlib.Path | None = None
+    record: Record | None = None
+    """The record of the output directory; without it, any file is overwritten."""
     written: dict | None = None
-    """Hashes of the files that crema wrote (:meth:`Record.written`): annotations with
-    other contents are kept.  None: any is overwritten."""
+    """Hashes of the files that crema wrote (:meth:`Record.written`): files with other
+    contents are kept."""
 
     def __str__(self):
         return self.audio
@@ -69,16 +72,20 @@ def run(songs, model, tasks, form, jobs=1, directory=None):
 
 def annotate_all(songs, record, model, tasks, form, jobs):
     """Annotate the files that a record does not hold; see :func:`run`."""
-    failures = namesakes(songs, record)
     waiting = [
-        song._replace(written=record.written(song.name))
+        song
         for song in songs
-        if song.audio not in failures
-        and not record.holds(song.name, song.audio, song.posteriors, song.plot)
+        if not record.holds(song.name, song.audio, song.posteriors, song.plot)
     ]
-    done = len(songs) - len(waiting) - len(failures)
+    done = len(songs) - len(waiting)
     if done:
         cli.say(f"{done} of {len(songs)} files are already done")
+    failures = namesakes(waiting, record)
+    waiting = [
+        song._replace(record=record, written=record.written(song.name))
+        for song in waiting
+        if song.audio not in failures
+    ]
     function = functools.partial(
         annotate,
         tuple(map(str, model)),
@@ -134,10 +141,11 @@ def namesakes(songs, record):
         if other == song.audio:
             other = record.other(song.name, song.audio)
         if other:
+            advice = "rename one, or name another --output-dir"
+            if os.path.dirname(song.audio) != os.path.dirname(other):
+                advice += ", or a directory that contains both instead of the files"
             found[song.audio] = CremaError(
-                f"{song.audio}: would replace the annotation of {other}; rename one, "
-                "name another --output-dir, or name a directory that contains both "
-                "instead of the files"
+                f"{song.audio}: would have the same outputs as {other}; {advice}"
             )
     return found
 
@@ -180,15 +188,14 @@ def annotate(model, tasks, form, song):
             f"{form} writes one file for each of {', '.join(names)}: name the output "
             f"with -o or --output-dir{fewer}"
         )
-    if song.annotation and song.written is not None:
-        for path in formats.paths(song.annotation, names if apart else [""]):
-            if path.exists() and sha256(path) != song.written.get(path):
-                raise CremaError(
-                    f"{path}: was edited, or not written by crema, and is not "
-                    "overwritten; move it away to annotate again, or name another "
-                    "--output-dir"
-                )
+    outputs = [path for path in (song.posteriors, song.plot) if path]
+    if song.annotation:
+        outputs += formats.paths(song.annotation, names if apart else [""])
+    if song.written is not None:
+        check_own(outputs, song.written)
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
+    if song.written is not None:
+        song.record.claim(song.name, song.audio, outputs)
     files = []
     if song.posteriors:
         formats.write_posteriors(song.posteriors, audio, estimators)
@@ -198,11 +205,35 @@ def annotate(model, tasks, form, song):
 
         plot.draw(song.plot, jam, audio)
         files.append(song.plot)
-    # Last: after an interruption, the record would not know it as crema's.
     if song.annotation:
         files += formats.write(song.annotation, jam, form)
     text = "".join(formats.texts(jam, form).values()) if printed else ""
     return files, text
+
+
+def check_own(paths, written):
+    """Check that files do not exist yet or are as crema wrote them.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        Files that are about to be written.
+    written : dict
+        Result of :meth:`Record.written`.
+
+    Raises
+    ------
+    CremaError
+        Somebody else's work would be lost.
+    """
+    for path in paths:
+        own = path in written and written[path] in (None, sha256(path))
+        if os.path.exists(path) and not own:
+            raise CremaError(
+                f"{path}: was edited, or made by another program or command, and is "
+                "not overwritten; move it away to annotate again, or name another "
+                "--output-dir"
+            )
 
 
 @functools.cache

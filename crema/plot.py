@@ -72,7 +72,14 @@ def draw(path, jam, audio=None):
     with disk.atomic(path) as temporary, warnings.catch_warnings():
         # matplotlib warns of each character of a title that the font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        drawn.savefig(temporary, dpi=110, format=form)
+        metadata = {"Software": "crema"} if form == "png" else None
+        drawn.savefig(temporary, dpi=110, format=form, metadata=metadata)
+
+
+def is_own(path):
+    """Return whether a PNG file was drawn by :func:`draw`."""
+    with open(path, "rb") as stream:
+        return b"tEXtSoftware\0crema" in stream.read(1000)
 
 
 def picture(jam, audio=None):

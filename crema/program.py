@@ -10,6 +10,7 @@ crema info song.jams
 """
 
 import argparse
+import collections
 import glob
 import os
 import pathlib
@@ -119,8 +120,11 @@ def file_option(suffix):
 
     def convert(text):
         if not text.lower().endswith(suffix):
+            kind = text.rpartition(".")[2].lower()
+            after = "; give this option after the audio"
             raise argparse.ArgumentTypeError(
-                f"{text} does not end in {suffix}; give this option after the audio"
+                f"{text} does not end in {suffix}"
+                + after * (kind in audiofile.EXTENSIONS)
             )
         return pathlib.Path(text)
 
@@ -193,8 +197,8 @@ def find_songs(paths):
     Parameters
     ----------
     paths : list of str
-        Audio files, and directories, which are searched with all their subdirectories
-        for names of audio files.  Hidden ones are ignored.
+        Audio files, and directories, which are searched with all their subdirectories,
+        linked ones too, for names of audio files.  Hidden ones are ignored.
 
     Returns
     -------
@@ -205,39 +209,57 @@ def find_songs(paths):
     Raises
     ------
     CremaError
-        A directory cannot be read or contains no audio.
+        There is no audio.
     """
-    songs = {}
-    for path in paths:
+    # Directories last: the place of a file in one replaces that of the file by itself.
+    songs, skipped = {}, collections.Counter()
+    for path in sorted(paths, key=os.path.isdir):
         if os.path.isdir(path):
-            inside = find_in(path)
-            if not inside:
-                raise CremaError(f"{path}: contains no audio that libsndfile reads")
+            songs |= find_in(path, skipped)
         else:
-            inside = {path: pathlib.Path(path).stem}
-        songs |= inside
+            songs[path] = pathlib.Path(path).stem
+    if skipped:
+        kinds = ", ".join(f"{kind} ({n})" for kind, n in sorted(skipped.items()))
+        cli.say(f"files of formats that libsndfile does not read are skipped: {kinds}")
+    if not songs:
+        raise CremaError(f"{paths[0]}: contains no audio that libsndfile reads")
     # A file can be named twice, also by different paths.
     return dict(
         {os.path.abspath(one): (one, name) for one, name in songs.items()}.values()
     )
 
 
-def find_in(directory):
-    """Find the audio files in a directory, as :func:`find_songs` does."""
+def find_in(directory, skipped):
+    """Find the audio files in a directory, as :func:`find_songs` does.
 
-    def refuse(error):
-        raise CremaError(f"{error.filename}: cannot be read ({error.strerror})")
-
-    songs = {}
-    for place, subdirectories, files in os.walk(directory, onerror=refuse):
-        # In this order, without what is hidden, os.walk continues.
-        subdirectories[:] = sorted(d for d in subdirectories if not d.startswith("."))
+    A subdirectory that cannot be read is among them, to fail like an audio file.  The
+    counter `skipped` receives the extensions of audio in other formats.
+    """
+    songs, seen = {}, set()
+    unreadable = []
+    walk = os.walk(directory, onerror=unreadable.append, followlinks=True)
+    for place, subdirectories, files in walk:
+        # os.walk continues with what is left here.  A link can lead back.
+        seen.add(os.path.realpath(place))
+        subdirectories[:] = sorted(
+            name
+            for name in subdirectories
+            if not name.startswith(".")
+            and os.path.realpath(os.path.join(place, name)) not in seen
+        )
         inside = os.path.relpath(place, directory)
         for file in sorted(files):
             stem, extension = os.path.splitext(file)
-            if extension[1:].lower() in audiofile.EXTENSIONS and file[0] != ".":
+            kind = extension.lower()[1:]
+            if file.startswith("."):
+                continue
+            if kind in audiofile.EXTENSIONS:
                 name = os.path.normpath(os.path.join(inside, stem))
                 songs[os.path.join(place, file)] = name
+            elif kind in audiofile.UNREADABLE:
+                skipped[kind] += 1
+    for error in unreadable:
+        songs[error.filename] = os.path.relpath(error.filename, directory)
     return songs
 
 
@@ -297,6 +319,11 @@ def draw(argv):
             f"{args.jams}: audio not found, so no chroma is drawn; name it with --audio"
         )
     output = args.output or args.jams.with_suffix(".png")
+    if not args.output and output.is_file() and not plot.is_own(output):
+        raise CremaError(
+            f"{output}: was not drawn by crema; name another file with -o, or this one "
+            "to overwrite it"
+        )
     plot.draw(output, jam, audio)
     cli.say(f"wrote {output}")
     return 0
@@ -315,11 +342,16 @@ def find_audio(path):
     str or pathlib.Path or None
     """
     beside = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
-    for suffix in (".flac", ".wav", ".mp3", ".ogg", ".opus", ".aiff", ".aif"):
-        for audio in beside:
-            named = audio.stem == path.stem and audio.suffix.lower() == suffix
-            if named and audio.is_file():
-                return audio
+    audio = [
+        file
+        for file in beside
+        if file.stem == path.stem
+        and file.suffix[1:].lower() in audiofile.EXTENSIONS
+        and file.is_file()
+    ]
+    if audio:
+        # Rather the lossless one.
+        return min(audio, key=lambda file: file.suffix.lower() not in (".flac", ".wav"))
     for directory in path.absolute().parents:
         record = Record(directory, {})
         name = record.relative(path.absolute())

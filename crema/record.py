@@ -34,14 +34,14 @@ class Record:
 
     @functools.cached_property
     def entries(self):
-        """The entries of the record, the oldest first."""
+        """The entries of the record, the oldest first; see :meth:`write`."""
         if not self.path or not self.path.is_file():
             return []
         entries = []
         for line in self.path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
-                entry["audio"], entry["song"], entry["by"], entry["state"]
+                entry["song"], entry["audio"], entry["by"], entry["state"]
                 entry["files"].items()
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # truncated, for example by a power failure
@@ -50,10 +50,10 @@ class Record:
 
     @functools.cached_property
     def valid(self):
-        """The entries whose outputs no later entry has replaced, by :meth:`key`."""
+        """The entries whose outputs no later entry has replaced, by song and maker."""
         valid, owners = {}, {}
         for entry in self.entries:
-            key = self.key(entry["song"], entry["audio"], entry["by"])
+            key = self.key(entry["song"], entry["by"])
             for name in entry["files"]:
                 valid.pop(owners.get(name), None)
             valid[key] = entry
@@ -74,9 +74,9 @@ class Record:
         return path.relative_to(self.path.parent).as_posix()
 
     @staticmethod
-    def key(song, audio, maker):
+    def key(song, maker):
         """Return the key of an entry of the record."""
-        return song, os.path.abspath(audio), json.dumps(maker, sort_keys=True)
+        return song, json.dumps(maker, sort_keys=True)
 
     def holds(self, song, audio, *extras):
         """Return whether this maker has annotated a file, unchanged since.
@@ -86,11 +86,11 @@ class Record:
         song : str
             Its name: the path of its outputs without suffix, relative to the directory.
         audio : str
-            The audio file.
+            The audio file, which can have moved.
         *extras : pathlib.Path or None
             Other outputs that must exist.
         """
-        entry = self.valid.get(self.key(song, audio, self.maker))
+        entry = self.valid.get(self.key(song, self.maker))
         now = state(audio)
         if not entry or not now or entry["state"] != now:
             return False
@@ -109,8 +109,9 @@ class Record:
 
         Returns
         -------
-        dict of pathlib.Path to str, or None
-            None if there is no output directory.
+        dict of pathlib.Path to str or None, or None
+            A hash is None if crema was interrupted when it wrote the file.  None
+            altogether if there is no output directory.
         """
         if not self.path:
             return None
@@ -141,22 +142,40 @@ class Record:
         same = os.path.exists(audio) and os.path.samefile(audio, other)
         return None if same else other
 
+    def claim(self, song, audio, files):
+        """Record that files are about to be written, from the process that does it.
+
+        Otherwise a process that is stopped between writing a file and recording it
+        would leave one that looks like somebody else's.
+        """
+        with open(self.path, "a", encoding="utf-8") as stream:
+            self.write(stream, song, audio, dict.fromkeys(files))
+
     def add(self, song, audio, files, state):
         """Record that a song is done, with the :func:`state` of its audio before."""
         if self.stream:
-            entry = {
-                "song": song,
-                "audio": os.path.abspath(audio),
-                "state": state,
-                "files": {self.relative(file): sha256(file) for file in files},
-                "by": self.maker,
-            }
-            try:
-                self.stream.write(f"{json.dumps(entry)}\n")
-                self.stream.flush()
-            except OSError as error:
-                why = f"cannot write {self.path}: {error.strerror}"
-                raise CremaError(why) from error
+            hashes = {file: sha256(file) for file in files}
+            self.write(self.stream, song, audio, hashes, state)
+
+    def write(self, stream, song, audio, files, state=None):
+        """Write an entry: of a song that is done or, without state, begun."""
+        entry = {
+            "song": song,
+            "audio": os.path.abspath(audio),
+            "state": state,
+            "files": {self.relative(file): value for file, value in files.items()},
+            "by": self.maker,
+        }
+        try:
+            stream.write(f"{json.dumps(entry)}\n")
+            stream.flush()
+        except OSError as error:
+            why = f"cannot write {self.path}: {error.strerror}"
+            raise CremaError(why) from error
+
+    def __reduce__(self):
+        """Pickle it for a process that only claims files: without the lock."""
+        return type(self), (self.path and self.path.parent, self.maker)
 
     def __enter__(self):
         """Lock the record.

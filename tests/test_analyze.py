@@ -510,7 +510,7 @@ def test_one_process_at_a_time_writes_to_a_directory(batches):
     assert batches("a.wav") == ["a.wav"]
 
 
-def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
+def test_a_file_that_was_moved_is_done_and_another_of_its_name_is_not(tmp_path):
     out = tmp_path / "out"
     here, there = (tmp_path / place / "song.wav" for place in ("a", "b"))
     disk.write_text(here, "audio")
@@ -519,9 +519,12 @@ def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
         record.add("song", here, [out / "song.jams"], state(here))
     assert Record(out, {}).holds("song", here)
     assert not Record(out, {}).holds("a/song", here)
+    # It has moved.
     there.parent.mkdir()
     os.rename(here, there)
-    assert not Record(out, {}).holds("song", there)
+    assert Record(out, {}).holds("song", there)
+    disk.write_text(here, "other audio")
+    assert not Record(out, {}).holds("song", here)
 
 
 def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
@@ -615,7 +618,7 @@ def test_what_was_corrected_stays(annotated, capsys, form):
     for options, label in ((["--posteriors"], "C:maj"), ([], "D:maj")):
         annotated("--format", form, *options, label=label, status=1)
         text = capsys.readouterr().err
-        assert f"error: {path}: was edited, or not written by crema, and is" in text
+        assert f"error: {path}: was edited, or made by another program or" in text
     os.utime(annotated.audio, (1, 1))
     annotated("--format", form, status=1)
     assert path.read_text() == mine
@@ -653,7 +656,8 @@ def test_a_song_of_the_same_name_is_not_written_over(annotated, capsys):
     for form in ("jams", "lab"):
         assert program.main([str(other), *options, "--format", form]) == 1
         said = capsys.readouterr().err
-        assert f"{other}: would replace the annotation of {link}; rename one" in said
+        assert f"{other}: would have the same outputs as {annotated.audio}; " in said
+        assert "directory that contains both" in said
     assert path.read_bytes() == before
     path.unlink()
     assert program.main([str(other), *options]) == 0
@@ -670,8 +674,11 @@ def test_a_directory_is_annotated_with_its_subdirectories(annotated, capsys):
     # Beside the audio, with pictures; of two files of one name, the first.
     words = [str(music), "--output-dir", str(music), "--plot"]
     assert program.main(words) == 1
-    error = f"  {music}/B/x.wav: would replace the annotation of {music}/B/x.flac; ren"
-    assert error in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        f"  {music}/B/x.wav: would have the same outputs as {music}/B/x.flac; " in said
+    )
+    assert "directory that contains both" not in said
     made = sorted(map(str, (path.relative_to(music) for path in music.rglob("*.jams"))))
     assert made == ["A/1/01.a.jams", "A/2/01.a.jams", "B/x.jams", "song.jams"]
     assert (music / "A/2/01.a.png").exists()
@@ -684,17 +691,72 @@ def test_a_directory_is_annotated_with_its_subdirectories(annotated, capsys):
     (music / "A/1/01.a.jams").write_text("mine")
     os.utime(music / "A/1/01.a.flac", (1, 1))
     assert program.main([str(music), "--output-dir", str(music)]) == 1
-    assert "01.a.jams: was edited, or not written" in capsys.readouterr().err
+    assert "01.a.jams: was edited, or made by" in capsys.readouterr().err
+    # An album is added whose song has the name of one that is done.
+    audiofile.write(music / "A/2/01.a.mp3", tone(2), RATE)
+    assert program.main([str(music), "--output-dir", str(music)]) == 1
+    said = capsys.readouterr().err
+    assert f"{music}/A/2/01.a.mp3: would have the same outputs as" in said
+    assert "A/2/01.a.FLAC:" not in said
 
 
-def test_what_others_wrote_stays(annotated, capsys):
-    """For example, a reference beside its audio."""
+def test_what_cannot_be_searched_stops_no_other(annotated, capsys, monkeypatch):
+    annotated()
+    music = annotated.out.parent / "Music"
+    for name in ("A/1.wav", "B/2.wav", "C/3.wav"):
+        audiofile.write(music / name, tone(1), RATE)
+    for name in ("A/x.m4a", "A/y.M4A", "z.wma", "notes.txt"):
+        (music / name).touch()
+    (music / "empty").mkdir()
+    (music / "link").symlink_to(music / "A")
+    (music / "A" / "back").symlink_to(music)
+    scandir = os.scandir
+
+    def scan(path):
+        if str(path).endswith("/B"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    out = ["--output-dir", str(annotated.out)]
+    assert program.main([str(music), str(music / "empty"), *out]) == 1
+    said = capsys.readouterr().err
+    assert "libsndfile does not read are skipped: m4a (4), wma (1)\n" in said
+    assert f"error: 1 of 4 files failed:\n  {music}/B: " in said
+    made = {
+        str(path.relative_to(annotated.out)) for path in annotated.out.rglob("*.j*s")
+    }
+    assert made == {"song.jams", "A/1.jams", "C/3.jams", "link/1.jams"}
+
+
+@pytest.mark.parametrize("name", ["song.jams", "song.npz", "song.png"])
+def test_what_others_wrote_stays(annotated, capsys, name):
+    """For example, a reference or a picture beside its audio."""
     annotated.out.mkdir()
-    path = annotated.out / "song.jams"
+    path = annotated.out / name
     path.write_text("mine")
-    annotated(status=1)
-    assert f"{path}: was edited, or not written" in capsys.readouterr().err
+    annotated("--posteriors", "--plot", status=1)
+    assert f"{path}: was edited, or made by" in capsys.readouterr().err
     assert path.read_text() == "mine"
+    assert {file.name for file in annotated.out.iterdir()} == {name, RECORD}
+
+
+@pytest.mark.parametrize("form", ["jams", "lab"])
+def test_what_crema_wrote_before_it_was_stopped_is_its_own(
+    annotated, monkeypatch, form
+):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Record, "add", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            annotated("--format", form)
+    name = {"jams": "song.jams", "lab": "song.chord.lab"}[form]
+    assert (annotated.out / name).exists()
+    annotated("--format", form)
+    (annotated.out / name).write_text("mine")
+    annotated("--format", form, label="D:maj", status=1)
 
 
 # --- processes ------------------------------------------------------------------------

@@ -220,6 +220,13 @@ def test_the_audio_beside_is_found(tmp_path, capsys):
     assert main(["plot", str(tmp_path / "song.jams")]) == 0
     assert (tmp_path / "song.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().err == f"wrote {tmp_path / 'song.png'}\n"
+    # Its own picture is drawn again, another one is not replaced unless named.
+    assert main(["plot", str(tmp_path / "song.jams")]) == 0
+    (tmp_path / "song.png").write_bytes(b"cover")
+    with pytest.raises(CremaError, match="song.png: was not drawn by crema; name"):
+        main(["plot", str(tmp_path / "song.jams")])
+    named = ["-o", str(tmp_path / "song.png")]
+    assert main(["plot", str(tmp_path / "song.jams"), *named]) == 0
 
 
 def test_the_audio_beside_is_found_whatever_its_case(tmp_path):
