@@ -29,8 +29,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from crema import models
 from crema.exceptions import CremaError
-from crema.utils import index
-from crema.utils.stages import CODE
+from crema.utils import index, stages
 
 ESTIMATORS = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
@@ -241,10 +240,9 @@ def training_features(wildcards):
     return [FEATURES.format(estimator=wildcards.estimator, track=t) for t in names]
 
 
-def own_layers(wildcards):
-    """Return the module of layers of this estimator, if there is one."""
-    path = f"crema/layers/{wildcards.estimator}.py"
-    return [path] if os.path.exists(path) else []
+def code(stage):
+    """Return a function that lists the code of a stage."""
+    return lambda wildcards: stages.files(stage, wildcards.estimator)
 
 
 def initial(wildcards):
@@ -257,8 +255,7 @@ def beside(wildcards):
     paths = []
     for path in config[wildcards.estimator]["evaluate"].get("beside", []):
         name, version = model_in(path)
-        code = [f"crema/models/{name}.py", f"crema/tasks/{name}.py"]
-        paths += [version, *filter(os.path.exists, code)]
+        paths += [version, *stages.files("evaluate", name)]
     return paths
 
 

@@ -16,7 +16,7 @@ rule evaluate:
         decoder="training/{estimator}/resources/decoder.json",
         version="training/{estimator}/resources/version.txt",
         script="training/{estimator}/03-evaluate.py",
-        code=CODE["evaluate"],
+        code=code("evaluate"),
         beside=beside,
     output:
         scores="training/{estimator}/resources/test_data.json",

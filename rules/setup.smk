@@ -10,7 +10,7 @@ rule setup:
     input:
         pair,
         script="training/{estimator}/00-setup.py",
-        code=CODE["setup"],
+        code=code("setup"),
     output:
         RECORD,
     log:

@@ -15,8 +15,7 @@ rule train:
         index=index_file("train"),
         pump="training/{estimator}/resources/pump.pkl",
         script="training/{estimator}/02-train.py",
-        code=CODE["train"],
-        layers=own_layers,
+        code=code("train"),
         initial=initial,
         failures=failures,
     output:

@@ -7,9 +7,9 @@ import pumpp
 import pytest
 from conftest import ROOT, load_script
 
-from crema import pulse
 from crema.exceptions import AnnotationError, ConfigError
 from crema.models import beat as model
+from crema.models import beat_pulse as pulse
 from crema.tasks.beat import METERS, Beats
 from crema.utils import evaluate, hdf5
 

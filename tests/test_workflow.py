@@ -58,6 +58,7 @@ def test_a_second_run_does_nothing(built):
         "crema/utils/train.py",
         "crema/utils/sampling.py",
         "crema/utils/rng.py",
+        "crema/layers/chord.py",
     ],
 )
 def test_training_code_trains_again(built, name):
@@ -122,8 +123,9 @@ def test_a_model_beside_evaluates_again(built):
         # Its code also affects the scores.
         done = snakemake(built, "-n", target=TARGET)
         evaluated = (done.stdout + done.stderr).split("rule evaluate:")[1]
-        for name in ("models/beat/version.txt", "models/beat.py", "tasks/beat.py"):
-            assert f"crema/{name}" in evaluated
+        for name in ("beat/version.txt", "beat.py", "beat_pulse.py"):
+            assert f"crema/models/{name}" in evaluated
+        assert "crema/tasks/beat.py" in evaluated
 
 
 def test_a_model_beside_is_known_by_what_it_says_wherever_it_lies(built, tmp_path):
@@ -220,6 +222,7 @@ def test_what_does_not_matter_runs_nothing(built):
     others = [
         *(built / "training" / "beat" / name for name in ("01-prepare.py", "notes.py")),
         *(built / "crema" / part / "beat.py" for part in ("models", "tasks")),
+        built / "crema" / "models" / "beat_pulse.py",
     ]
     before = [path.read_bytes() if path.is_file() else None for path in others]
     for path in others:

@@ -33,7 +33,7 @@ from scipy.special import softmax
 from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
-from crema.pulse import FLOOR, beat_runs, steadied, vertex, without_rests
+from crema.models.beat_pulse import FLOOR, beat_runs, steadied, vertex, without_rests
 from crema.tasks.beat import METERS, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats

@@ -15,8 +15,7 @@ import sys
 
 from crema import backend, stored
 from crema.exceptions import ConfigError, DataError, first_line
-from crema.utils import cli, disk, hashes, hdf5, index, rng, sampling, version
-from crema.utils.stages import CODE
+from crema.utils import cli, disk, hashes, hdf5, index, rng, sampling, stages, version
 from crema.version import __version__
 
 #: Length of a validation excerpt: enough context for most tracks.
@@ -296,12 +295,13 @@ def describe(args, estimator, model, files, held_out):
     """Return everything that decides the outcome of a training, as a dict."""
     # In the form of settings.json, where a path is text.
     options = json.loads(json.dumps(vars(args), default=str, sort_keys=True))
-    root = pathlib.Path(__file__).parents[2]
     stats = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for paths in files.values()
         for path in paths
     ]
+    code = map(stages.ROOT.joinpath, stages.files("train", estimator))
+    code = [path for path in (pathlib.Path(sys.argv[0]), *code) if path.is_file()]
     read = {"index": args.index, "pump": args.pump}
     initial = {"initial": hashes.of_all(args.initial)} if args.initial else {}
     return {
@@ -318,17 +318,7 @@ def describe(args, estimator, model, files, held_out):
             **initial,
             "features": hashlib.sha256(repr(stats).encode()).hexdigest(),
             "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
-            "code": hashlib.sha256(
-                b"".join(
-                    pathlib.Path(source).read_bytes()
-                    for source in (
-                        sys.argv[0],
-                        *map(root.joinpath, CODE["train"]),
-                        root.joinpath("crema/layers", f"{estimator}.py"),
-                    )
-                    if pathlib.Path(source).is_file()
-                )
-            ).hexdigest(),
+            "code": hashes.of_all(code),
         },
         "libraries": {
             name: importlib.metadata.version(name)
