@@ -155,10 +155,14 @@ def check_indexes():
     for names in dict.fromkeys(files):
         train, test = map(read_index, names)
         index.check_splits(train, test, names)
-        index.check_groups(train, names[0])
         # A rule makes the demo corpus, which need not exist yet.
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])
+    for estimator, (name, _) in zip(ESTIMATORS, files):
+        train = config[estimator]["train"]
+        index.hold_out(
+            read_index(name), train["validation_fraction"], train["seed"], name
+        )
     if LEAVE_OUT:
         names = set(itertools.chain(*files))
         listed = {track for name in names for track in index.read_index(name)}

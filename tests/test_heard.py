@@ -10,7 +10,7 @@ from crema.corpus import agreement, heard, pair
 from crema.corpus.hearings import AS_IT_IS, CHANGES
 from crema.exceptions import CorpusError
 from crema.notes import split, transpose
-from crema.utils import audiofile, index, jamsfile, sampling
+from crema.utils import audiofile, index, jamsfile
 
 RATE = 22050
 
@@ -285,7 +285,7 @@ def test_what_was_heard_is_never_held_out(made):
     _, _, output = made
     tracks = index.read_index(output / "index_train_beat.json") | {"b": "b"}
     for seed in range(9):
-        kept, held_out = sampling.hold_out(tracks, 0.5, seed)
+        kept, held_out = index.hold_out(tracks, 0.5, seed)
         assert len(held_out) == 1
         assert set(held_out) < {"a", "b"}
         assert len(kept) == 4

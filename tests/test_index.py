@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from crema.exceptions import ConfigError, CorpusError
-from crema.utils import index, sampling
+from crema.utils import index
 
 RECORDS = [
     {"track_id": "song_1", "group": "Antônio"},
@@ -106,9 +106,10 @@ def test_splits_that_do_not_meet_pass():
 
 @pytest.mark.parametrize("groups", [{"a": "x", "b": "x"}, {"a": "x", "b": None}])
 def test_one_group_cannot_be_held_out(groups):
-    with pytest.raises(CorpusError, match="^some.json: lists fewer than two groups"):
-        index.check_groups(groups, "some.json")
-    index.check_groups({**groups, "c": "y"}, "some.json")
+    with pytest.raises(ConfigError, match="of 1 group.*list more groups in some.json"):
+        index.hold_out(groups, 0.5, 0, "some.json")
+    kept, held_out = index.hold_out({**groups, "c": "y"}, 0.5, 0)
+    assert kept and held_out
 
 
 def test_a_track_on_both_sides():
@@ -131,7 +132,7 @@ def test_files_on_both_sides_are_named():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_group_is_never_split(fraction, seed):
     tracks = grouped(10)
-    kept, held_out = sampling.hold_out(tracks, fraction, seed)
+    kept, held_out = index.hold_out(tracks, fraction, seed)
     assert sorted(kept + held_out) == sorted(tracks)
     groups = [{tracks[track] for track in side} for side in (kept, held_out)]
     assert not groups[0] & groups[1]
@@ -143,10 +144,10 @@ def test_a_group_is_never_split(fraction, seed):
 def test_the_seed_alone_decides_who_is_held_out():
     tracks = grouped(10)
     shuffled = dict(sorted(tracks.items(), reverse=True))
-    assert sampling.hold_out(tracks, 0.3, 1) == sampling.hold_out(tracks, 0.3, 1)
-    same = sampling.hold_out(shuffled, 0.3, 1)[1]
-    assert set(same) == set(sampling.hold_out(tracks, 0.3, 1)[1])
-    choices = {frozenset(sampling.hold_out(tracks, 0.3, seed)[1]) for seed in range(9)}
+    assert index.hold_out(tracks, 0.3, 1) == index.hold_out(tracks, 0.3, 1)
+    same = index.hold_out(shuffled, 0.3, 1)[1]
+    assert set(same) == set(index.hold_out(tracks, 0.3, 1)[1])
+    choices = {frozenset(index.hold_out(tracks, 0.3, seed)[1]) for seed in range(9)}
     assert len(choices) > 3
 
 
@@ -155,12 +156,12 @@ def test_the_seed_alone_decides_who_is_held_out():
 )
 def test_an_empty_side_is_an_error(n_groups, fraction):
     with pytest.raises(ConfigError, match=f"of {n_groups} group"):
-        sampling.hold_out(grouped(n_groups), fraction, 0)
+        index.hold_out(grouped(n_groups), fraction, 0)
 
 
 def test_an_index_that_cannot_be_split_is_named():
     with pytest.raises(ConfigError, match="list more groups in some/index.json or"):
-        sampling.hold_out(grouped(1), 0.5, 0, "some/index.json")
+        index.hold_out(grouped(1), 0.5, 0, "some/index.json")
 
 
 # --- corpora --------------------------------------------------------------------------

@@ -644,6 +644,11 @@ def test_index_errors(built):
             assert re.search(message, refused(built))
     with changed(index, lambda text: "[]"):
         assert "a split must not be empty" in refused(built)
+    with configured(built, "chord: {train: {validation_fraction: 0.9}}"):
+        text = refused(built)
+    assert re.search(
+        rf"^holding out 0.9 of {TRAIN} group\(s\) .*/{index.name} or", text, re.M
+    )
 
 
 def test_a_target_for_an_unknown_track(built):

@@ -15,8 +15,8 @@ import json
 import os
 import pathlib
 
-from crema.exceptions import CorpusError, CremaError
-from crema.utils import disk
+from crema.exceptions import ConfigError, CorpusError, CremaError
+from crema.utils import disk, rng
 
 
 def read_index(path, leave_out=()):
@@ -93,23 +93,6 @@ def check_track_id(track_id, where):
         )
 
 
-def check_groups(train, name):
-    """Raise CorpusError if a training index has fewer than two groups.
-
-    Parameters
-    ----------
-    train : dict of str to (str or None)
-        An index as :func:`read_index` returns it.
-    name : str or path-like
-        Name of the index in the message.
-    """
-    if len(set(train.values()) - {None}) < 2:
-        raise CorpusError(
-            f"{name}: lists fewer than two groups, but one is held out for validation; "
-            "add tracks of other groups, or use smaller groups"
-        )
-
-
 def check_splits(train, test, names=("the training index", "the test index")):
     """Raise CorpusError if a track or a group is on both sides.
 
@@ -132,6 +115,44 @@ def check_splits(train, test, names=("the training index", "the test index")):
             f"{len(groups)} group(s) {where}, such as {min(groups)!r}; move all tracks "
             "of each group to one"
         )
+
+
+def hold_out(index, fraction, seed, name="the training index"):
+    """Split an index by group into training and validation tracks.
+
+    Parameters
+    ----------
+    index : dict of str to (str or None)
+        The group of each track; tracks without a group are kept.
+    fraction : float
+        Share of the groups to hold out, at least one group.
+    seed : int
+        Seed of the choice.
+    name : str or path-like
+        Name of the index in the message: its file, if there is one.
+
+    Returns
+    -------
+    kept, held_out : list of str
+        Track ids, in the order of the index.
+
+    Raises
+    ------
+    ConfigError
+        One side would be empty.
+    """
+    groups = sorted(set(index.values()) - {None})
+    possible = 0 < fraction < 1
+    count = max(1, round(fraction * len(groups))) if possible else 0
+    if not possible or count >= len(groups):
+        raise ConfigError(
+            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
+            f"one side empty; list more groups in {name} or change "
+            "validation_fraction"
+        )
+    chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
+    kept = [track for track, group in index.items() if group not in chosen]
+    return kept, [track for track, group in index.items() if group in chosen]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,46 +10,8 @@ import pathlib
 
 import numpy as np
 
-from crema.exceptions import ConfigError, DataError
+from crema.exceptions import DataError
 from crema.utils import hdf5, rng
-
-
-def hold_out(index, fraction, seed, name="the training index"):
-    """Split an index by group into training and validation tracks.
-
-    Parameters
-    ----------
-    index : dict of str to (str or None)
-        The group of each track; tracks without a group are kept.
-    fraction : float
-        Share of the groups to hold out, at least one group.
-    seed : int
-        Seed of the choice.
-    name : str or path-like
-        Name of the index in the message: its file, if there is one.
-
-    Returns
-    -------
-    kept, held_out : list of str
-        Track ids, in the order of the index.
-
-    Raises
-    ------
-    ConfigError
-        One side would be empty.
-    """
-    groups = sorted(set(index.values()) - {None})
-    possible = 0 < fraction < 1
-    count = max(1, round(fraction * len(groups))) if possible else 0
-    if not possible or count >= len(groups):
-        raise ConfigError(
-            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
-            f"one side empty; list more groups in {name} or change "
-            "validation_fraction"
-        )
-    chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
-    kept = [track for track, group in index.items() if group not in chosen]
-    return kept, [track for track, group in index.items() if group in chosen]
 
 
 def copies(feature_dir, tracks):

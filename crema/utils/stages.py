@@ -1,8 +1,8 @@
 """The code that decides the result of each stage.
 
 Snakemake does not see imports.  These files are inputs of a stage's rule, so that the
-stage runs again after a change; code that only carries data (files, indexes, options,
-errors) is not among them.  This module imports only the standard library, because every
+stage runs again after a change; code that only carries data (files, options, errors) is
+not among them.  This module imports only the standard library, because every
 job of a cluster reads it.
 """
 
@@ -27,6 +27,7 @@ CODE = {
         "crema/utils/train.py",
         "crema/utils/initial.py",
         "crema/utils/fit.py",
+        "crema/utils/index.py",
         "crema/utils/sampling.py",
         "crema/utils/rng.py",
         "crema/layers/__init__.py",

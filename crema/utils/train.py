@@ -142,7 +142,7 @@ def train(args, estimator, network, decoder, monitor):
 
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
     tracks = index.read_index(args.index, args.leave_out)
-    kept, held_out = sampling.hold_out(
+    kept, held_out = index.hold_out(
         tracks, args.validation_fraction, args.seed, args.index
     )
     operators = pump.load(args.pump)
