@@ -12,12 +12,14 @@ import pandas
 import pytest
 import yaml
 from conftest import ROOT, TEST, TRAIN, estimators, run_main, snakemake
+from snakemake.utils import validate
 
 from crema import models, pump
 from crema.models.base import Estimator
 from crema.utils import audiofile, disk, hdf5, index, jamsfile
 
 TRAINING = ROOT / "training"
+SHARED = ROOT / "config" / "schemas" / "config.schema.yaml"
 ESTIMATORS = estimators()
 STAGES = {
     "setup": "00-setup.py",
@@ -73,10 +75,19 @@ def test_every_script_explains_itself(estimator, stage):
     assert "--seed" in text
 
 
+def sections(estimator):
+    """Return the schema of the settings of each stage."""
+    schema = yaml.safe_load((TRAINING / estimator / "config.schema.yaml").read_text())
+    shared = yaml.safe_load(SHARED.read_text())["$defs"]
+    for section in schema["properties"].values():
+        if "$ref" in section:
+            section |= shared[section["$ref"].rpartition("/")[2]]
+    return schema["properties"]
+
+
 def test_config_keys_are_script_options_with_the_same_defaults(estimator, stage):
     text = help_of(estimator, stage)
-    schema = yaml.safe_load((TRAINING / estimator / "config.schema.yaml").read_text())
-    section = schema["properties"][stage]
+    section = sections(estimator)[stage]
     assert section["additionalProperties"] is False
     for key, value in section.get("properties", {}).items():
         name = key.replace("_", "-")
@@ -88,10 +99,16 @@ def test_config_keys_are_script_options_with_the_same_defaults(estimator, stage)
 
 
 def test_every_config_key_stands_commented_in_the_config(estimator):
-    schema = yaml.safe_load((TRAINING / estimator / "config.schema.yaml").read_text())
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    for stage, section in schema["properties"].items():
+    for stage, section in sections(estimator).items():
         assert set(config[estimator][stage]) == set(section.get("properties", {}))
+
+
+def test_config_defaults_are_filled_in(estimator):
+    settings = {}
+    validate(settings, str(TRAINING / estimator / "config.schema.yaml"))
+    for stage, section in sections(estimator).items():
+        assert set(settings[stage]) == set(section.get("properties", {}))
 
 
 def test_a_script_is_short_and_has_a_main(estimator, stage):
