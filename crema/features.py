@@ -112,17 +112,6 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
                 f"be at least {2.1 * 2**octaves * self.fmin:.0f}"
             )
 
-    @classmethod
-    def of(cls, args):
-        """Return the one for options of :func:`crema.utils.prepare.hcqt_options`."""
-        return cls(
-            sr=args.sample_rate,
-            hop_length=args.hop_length,
-            n_octaves=args.octaves,
-            over_sample=args.bins_per_semitone,
-            over_time=2,
-        )
-
     @property
     def step(self):
         """Samples between two computed values."""

@@ -19,6 +19,7 @@ from scipy.stats import norm
 from crema import features, pump, segments, stored
 from crema.exceptions import ConfigError, ModelError
 from crema.tasks import chord as tasks
+from crema.utils import prepare
 
 SR, HOP = 22050, 2048
 FRAME = HOP / SR
@@ -214,7 +215,7 @@ def test_settings_that_pass_the_schema_work():
         if check.is_valid(settings):
             accepted.append(octaves)
             args = argparse.Namespace(**settings, bins_per_semitone=3)
-            features.HCQT.of(args)
+            prepare.hcqt(args)
     assert set(accepted) == set(range(1, 9))
 
 

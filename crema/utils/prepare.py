@@ -58,6 +58,19 @@ def hcqt_options(made):
     )
 
 
+def hcqt(args):
+    """Return the feature extractor for the options of :func:`hcqt_options`."""
+    from crema import features
+
+    return features.HCQT(
+        sr=args.sample_rate,
+        hop_length=args.hop_length,
+        n_octaves=args.octaves,
+        over_sample=args.bins_per_semitone,
+        over_time=2,
+    )
+
+
 def run(args, build):
     """Save the pump, unless ``--track`` is given, and process the tracks.
 
@@ -66,7 +79,7 @@ def run(args, build):
     args : argparse.Namespace
         From :func:`parser`.
     build : callable
-        Takes no argument and returns the :class:`pumpp.Pump` of the estimator.
+        ``build(args)`` returns the :class:`pumpp.Pump` of the estimator.
 
     Raises
     ------
@@ -79,7 +92,7 @@ def run(args, build):
 
     rng.seed_everything(args.seed)
     if args.pump_only or not args.track:
-        pump.save(build(), args.pump)
+        pump.save(build(args), args.pump)
     if args.pump_only:
         return
     for name in ("corpus", "augmented_dir", "feature_dir"):

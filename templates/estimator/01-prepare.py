@@ -24,12 +24,11 @@ def build(args):
     -------
     pumpp.Pump
     """
-    from crema import features
     from crema.compiled import pumpp
     from crema.tasks import NAME as tasks
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
-    return pumpp.Pump(features.HCQT.of(args), tasks.Labels("NAME", **frames))
+    return pumpp.Pump(prepare.hcqt(args), tasks.Labels("NAME", **frames))
 
 
 def main(argv=None):
@@ -37,7 +36,7 @@ def main(argv=None):
     parser = prepare.parser(__doc__)
     prepare.hcqt_options(parser)
     args = parser.parse_args(argv)
-    prepare.run(args, lambda: build(args))
+    prepare.run(args, build)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def main(argv=None):
         help="frames per value of the constant-Q transform",
     )
     args = parser.parse_args(argv)
-    prepare.run(args, lambda: build(args))
+    prepare.run(args, build)
 
 
 if __name__ == "__main__":

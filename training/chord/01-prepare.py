@@ -20,13 +20,12 @@ def build(args):
     args : argparse.Namespace
         Options of this script.
     """
-    from crema import features
     from crema.compiled import pumpp
     from crema.tasks import chord as tasks
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
     return pumpp.Pump(
-        features.HCQT.of(args),
+        prepare.hcqt(args),
         tasks.ChordTags("chord_tag", vocab="3567s", **frames),
         tasks.StructuredChord("chord_struct", **frames),
     )
@@ -37,7 +36,7 @@ def main(argv=None):
     parser = prepare.parser(__doc__)
     prepare.hcqt_options(parser)
     args = parser.parse_args(argv)
-    prepare.run(args, lambda: build(args))
+    prepare.run(args, build)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ def build(args):
     args : argparse.Namespace
         Options of this script.
     """
-    from crema import features
     from crema.compiled import pumpp
     from crema.tasks import key
 
     frames = {"sr": args.sample_rate, "hop_length": args.hop_length}
-    return pumpp.Pump(features.HCQT.of(args), key.Keys("key", **frames))
+    return pumpp.Pump(prepare.hcqt(args), key.Keys("key", **frames))
 
 
 def main(argv=None):
@@ -34,7 +33,7 @@ def main(argv=None):
     parser = prepare.parser(__doc__)
     prepare.hcqt_options(parser)
     args = parser.parse_args(argv)
-    prepare.run(args, lambda: build(args))
+    prepare.run(args, build)
 
 
 if __name__ == "__main__":
