@@ -186,6 +186,26 @@ def test_namespaces_are_only_asked_for_on_demand(corpus):
         run(corpus, "--namespace", "chrod")
 
 
+def test_what_crema_estimated_is_no_reference(corpus):
+    def estimated(jam):
+        made = jam.annotations[0].annotation_metadata
+        made.annotation_tools, made.data_source = "crema 0.1.0", "program"
+
+    for track in ("a_1", "b_1"):
+        edit(corpus, track, estimated)
+
+    def corrected(jam):
+        jam.annotations[0].annotation_metadata.data_source = "manual"
+
+    edit(corpus, "b_1", corrected)
+    pair.main([str(corpus), "--namespace", "chord"])
+    assert "crema estimated its chord annotation" in rejected(corpus)["a_1"]
+    assert "b_1" not in rejected(corpus)
+    # Its beats are somebody's.
+    pair.main([str(corpus), "--namespace", "beat"])
+    assert "a_1" not in rejected(corpus)
+
+
 def test_rounding_of_annotations_is_tolerated(corpus):
     edit(corpus, "a_1", lambda jam: jam.annotations[1].append(3.4, 0, 1, None))
     run(corpus, "--test-fraction", 0.5)

@@ -85,8 +85,15 @@ def examine(corpus, namespaces, min_duration, track_id):
             f"{common.BY_EAR} lists the track for training"
         )
     for namespace in namespaces:
-        if not jamsfile.usable(jam, namespace):
+        found = jamsfile.usable(jam, namespace)
+        if not found:
             raise AnnotationError(f"{path}: has no {namespace} annotation")
+        made = found[0].annotation_metadata
+        if made.data_source == "program" and made.annotation_tools.startswith("crema "):
+            raise AnnotationError(
+                f"{path}: crema estimated its {namespace} annotation, which can neither "
+                "train nor test it; if you corrected it, set its data_source to manual"
+            )
     y, sample_rate = audiofile.read(audio)
     duration = setup.check_audio(audio, y, sample_rate, min_duration)
     ends = [o.time + o.duration for a in jam.annotations for o in a.data]
