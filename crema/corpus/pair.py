@@ -91,8 +91,9 @@ def examine(corpus, namespaces, min_duration, track_id):
         made = found[0].annotation_metadata
         if made.data_source == "program" and made.annotation_tools.startswith("crema "):
             raise AnnotationError(
-                f"{path}: crema estimated its {namespace} annotation, which can neither "
-                "train nor test it; if you corrected it, set its data_source to manual"
+                f"{path}: crema estimated its {namespace} annotation, which can "
+                "neither train nor test it; if you corrected it, set its data_source "
+                "to manual"
             )
     y, sample_rate = audiofile.read(audio)
     duration = setup.check_audio(audio, y, sample_rate, min_duration)
