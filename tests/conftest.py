@@ -368,7 +368,7 @@ def build_network(estimator, monkeypatch):
     made = {}
 
     def run_prepare(args, build):
-        made["pump"] = build()
+        made["pump"] = build(args)
 
     def run_train(args, name, network, *rest, **kwargs):
         made["model"] = network(made["pump"], args)[0]
