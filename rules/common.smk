@@ -159,10 +159,8 @@ def check_indexes():
         if str(CORPUS.directory) != DEMO:
             CORPUS.check([*train, *test])
     for estimator, (name, _) in zip(ESTIMATORS, files):
-        train = config[estimator]["train"]
-        index.hold_out(
-            read_index(name), train["validation_fraction"], train["seed"], name
-        )
+        fraction = config[estimator]["train"]["validation_fraction"]
+        index.n_held_out(read_index(name), fraction, name)
     if LEAVE_OUT:
         names = set(itertools.chain(*files))
         listed = {track for name in names for track in index.read_index(name)}
@@ -245,7 +243,11 @@ def training_features(wildcards):
 
 
 def code(stage):
-    """Return a function that lists the code of a stage."""
+    """Return a function that lists the code of a stage.
+
+    Setup and prepare, with a job for each track, take the patterns themselves, whose
+    files all exist: a function would cost memory.
+    """
     return lambda wildcards: stages.files(stage, wildcards.estimator)
 
 

@@ -10,7 +10,7 @@ out  training/ESTIMATOR/resources/pump.pkl
 rule pump:
     input:
         script="training/{estimator}/01-prepare.py",
-        code=code("prepare"),
+        code=stages.CODE["prepare"],
     output:
         "training/{estimator}/resources/pump.pkl",
     log:
@@ -32,7 +32,7 @@ rule prepare:
         record=RECORD,
         pump="training/{estimator}/resources/pump.pkl",
         script="training/{estimator}/01-prepare.py",
-        code=code("prepare"),
+        code=stages.CODE["prepare"],
     output:
         FEATURES,
     log:

@@ -10,7 +10,7 @@ rule setup:
     input:
         pair,
         script="training/{estimator}/00-setup.py",
-        code=code("setup"),
+        code=stages.CODE["setup"],
     output:
         RECORD,
     log:

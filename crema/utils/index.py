@@ -117,19 +117,44 @@ def check_splits(train, test, names=("the training index", "the test index")):
         )
 
 
+def n_held_out(index, fraction, name="the training index"):
+    """Return how many groups of an index are held out for validation, at least one.
+
+    Parameters
+    ----------
+    index : dict of str to (str or None)
+        The group of each track, if it has one.
+    fraction : float
+        Share of the groups to hold out.
+    name : str or path-like
+        Name of the index in the message: its file, if there is one.
+
+    Raises
+    ------
+    ConfigError
+        One side would be empty.
+    """
+    n_groups = len(set(index.values()) - {None})
+    possible = 0 < fraction < 1
+    count = max(1, round(fraction * n_groups)) if possible else 0
+    if not possible or count >= n_groups:
+        raise ConfigError(
+            f"holding out {fraction:g} of {n_groups} group(s) for validation leaves "
+            f"one side empty; list more groups in {name} or change "
+            "validation_fraction"
+        )
+    return count
+
+
 def hold_out(index, fraction, seed, name="the training index"):
     """Split an index by group into training and validation tracks.
 
     Parameters
     ----------
-    index : dict of str to (str or None)
-        The group of each track; tracks without a group are kept.
-    fraction : float
-        Share of the groups to hold out, at least one group.
+    index, fraction, name
+        As in :func:`n_held_out`; tracks without a group are kept.
     seed : int
         Seed of the choice.
-    name : str or path-like
-        Name of the index in the message: its file, if there is one.
 
     Returns
     -------
@@ -141,15 +166,8 @@ def hold_out(index, fraction, seed, name="the training index"):
     ConfigError
         One side would be empty.
     """
+    count = n_held_out(index, fraction, name)
     groups = sorted(set(index.values()) - {None})
-    possible = 0 < fraction < 1
-    count = max(1, round(fraction * len(groups))) if possible else 0
-    if not possible or count >= len(groups):
-        raise ConfigError(
-            f"holding out {fraction:g} of {len(groups)} group(s) for validation leaves "
-            f"one side empty; list more groups in {name} or change "
-            "validation_fraction"
-        )
     chosen = set(rng.generator(seed, "hold out").permutation(groups)[:count])
     kept = [track for track, group in index.items() if group not in chosen]
     return kept, [track for track, group in index.items() if group in chosen]
