@@ -232,21 +232,21 @@ def find_songs(paths):
 def find_in(directory, skipped):
     """Find the audio files in a directory, as :func:`find_songs` does.
 
-    A subdirectory that cannot be read is among them, to fail like an audio file.  The
-    counter `skipped` receives the extensions of audio in other formats.
+    Links are followed, to each directory once.  A subdirectory that cannot be read is
+    among them, to fail like an audio file.  The counter `skipped` receives the
+    extensions of audio in other formats.
     """
     songs, seen = {}, set()
     unreadable = []
     walk = os.walk(directory, onerror=unreadable.append, followlinks=True)
     for place, subdirectories, files in walk:
-        # os.walk continues with what is left here.  A link can lead back.
-        seen.add(os.path.realpath(place))
-        subdirectories[:] = sorted(
-            name
-            for name in subdirectories
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(place, name)) not in seen
-        )
+        # os.walk continues with what is left here.
+        subdirectories[:] = sorted(d for d in subdirectories if not d.startswith("."))
+        real = os.path.realpath(place)
+        if real in seen:
+            subdirectories.clear()
+            continue
+        seen.add(real)
         inside = os.path.relpath(place, directory)
         for file in sorted(files):
             stem, extension = os.path.splitext(file)

@@ -708,7 +708,9 @@ def test_what_cannot_be_searched_stops_no_other(annotated, capsys, monkeypatch):
     for name in ("A/x.m4a", "A/y.M4A", "z.wma", "notes.txt"):
         (music / name).touch()
     (music / "empty").mkdir()
-    (music / "link").symlink_to(music / "A")
+    audiofile.write(annotated.out.parent / "elsewhere" / "4.wav", tone(1), RATE)
+    (music / "D").symlink_to(annotated.out.parent / "elsewhere")
+    (music / "again").symlink_to(music / "A")
     (music / "A" / "back").symlink_to(music)
     scandir = os.scandir
 
@@ -721,12 +723,12 @@ def test_what_cannot_be_searched_stops_no_other(annotated, capsys, monkeypatch):
     out = ["--output-dir", str(annotated.out)]
     assert program.main([str(music), str(music / "empty"), *out]) == 1
     said = capsys.readouterr().err
-    assert "libsndfile does not read are skipped: m4a (4), wma (1)\n" in said
+    assert "libsndfile does not read are skipped: m4a (2), wma (1)\n" in said
     assert f"error: 1 of 4 files failed:\n  {music}/B: " in said
     made = {
         str(path.relative_to(annotated.out)) for path in annotated.out.rglob("*.j*s")
     }
-    assert made == {"song.jams", "A/1.jams", "C/3.jams", "link/1.jams"}
+    assert made == {"song.jams", "A/1.jams", "C/3.jams", "D/4.jams"}
 
 
 @pytest.mark.parametrize("name", ["song.jams", "song.npz", "song.png"])
