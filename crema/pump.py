@@ -18,7 +18,7 @@ import numpy as np
 
 from crema import stored
 from crema.compiled import pumpp
-from crema.exceptions import ModelError
+from crema.exceptions import ModelError, first_line
 from crema.utils import disk
 
 
@@ -125,7 +125,7 @@ def load(path):
             raise ValueError("data after the end of the pickle")
     except Exception as error:  # a damaged pickle can raise almost anything
         raise ModelError(
-            f"{path}: is not a usable pump ({error}); run prepare again"
+            f"{path}: is not a usable pump ({first_line(error)}); run prepare again"
         ) from error
     if not isinstance(pump, pumpp.Pump):
         raise ModelError(f"{path}: does not contain a pump; run prepare again")
@@ -181,6 +181,6 @@ def from_json(description, path):
         return pumpp.Pump(*operators)
     except Exception as error:  # a damaged description can be wrong in any way
         raise ModelError(
-            f"{path}: is not a usable pump ({error}); install crema again, or name "
-            "another model"
+            f"{path}: is not a usable pump ({first_line(error)}); install crema again, "
+            "or name another model"
         ) from error
