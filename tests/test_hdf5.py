@@ -85,6 +85,29 @@ def test_damaged_features_are_named(features, damage):
     assert f"delete {path} and run prepare again" in one_line(caught, path)
 
 
+def test_no_changed_byte_goes_unnoticed(features):
+    path, data = features
+    data = {field: values[:, :100] for field, values in data.items()}
+    hdf5.write(path, data, {"track_id": "a"})
+    whole = path.read_bytes()
+    draw = np.random.default_rng(0)
+    noticed = 0
+    # The first and last bytes are metadata, which are few beside the features.
+    ends = [*range(1000), *range(len(whole) - 1000, len(whole))]
+    for at in [*ends, *draw.integers(len(whole), size=1000)]:
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << draw.integers(8)
+        path.write_bytes(damaged)
+        try:
+            found = read_everything(path)
+        except DataError:
+            noticed += 1
+            continue
+        for field, values in data.items():
+            np.testing.assert_array_equal(found[field], values)
+    assert noticed > 1000
+
+
 def test_the_file_that_stands_for_a_damaged_copy_is_named(tmp_path):
     path = tmp_path / "a.0.h5"
     path.write_text("no HDF5")

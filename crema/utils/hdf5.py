@@ -13,6 +13,8 @@ from crema.utils.disk import atomic
 def write(path, data, attributes):
     """Write the output of a pump for one track as HDF5, compressed in chunks.
 
+    Everything has a checksum: reading a damaged file fails.
+
     Parameters
     ----------
     path : str or path-like
@@ -26,11 +28,13 @@ def write(path, data, attributes):
 
     # HDF5 crashes at exit after a full disk, so it only writes to memory.
     image = io.BytesIO()
-    with h5py.File(image, "w") as store:
+    # Before HDF5 1.10, metadata (shapes, types, places of chunks) had no checksums.
+    with h5py.File(image, "w", libver="v110") as store:
         store.attrs.update(attributes)
         for field in sorted(data):
             values = np.asarray(data[field])
-            if values.ndim < 3 or not values.size:
+            # Only chunks have checksums, and an empty array has no chunks.
+            if values.ndim < 2 or not values.size:
                 store.create_dataset(field, data=values)
                 continue
             # Reading a patch decompresses a few chunks, not the whole file.
@@ -41,6 +45,7 @@ def write(path, data, attributes):
                 compression="gzip",
                 compression_opts=1,
                 shuffle=True,
+                fletcher32=True,
             )
     with atomic(path) as temporary:
         temporary.write_bytes(image.getbuffer())
