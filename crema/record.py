@@ -4,6 +4,7 @@ It is a file of JSON lines, one per annotated audio file, that only grows.  It t
 which files are done, and which annotations somebody else wrote or corrected.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -148,14 +149,15 @@ class Record:
         Otherwise a process that is stopped between writing a file and recording it
         would leave one that looks like somebody else's.
         """
-        with open(self.path, "a", encoding="utf-8") as stream:
+        with self.writing(), open(self.path, "a", encoding="utf-8") as stream:
             self.write(stream, song, audio, dict.fromkeys(files))
 
     def add(self, song, audio, files, state):
         """Record that a song is done, with the :func:`state` of its audio before."""
         if self.stream:
             hashes = {file: sha256(file) for file in files}
-            self.write(self.stream, song, audio, hashes, state)
+            with self.writing():
+                self.write(self.stream, song, audio, hashes, state)
 
     def write(self, stream, song, audio, files, state=None):
         """Write an entry: of a song that is done or, without state, begun."""
@@ -166,9 +168,14 @@ class Record:
             "files": {self.relative(file): value for file, value in files.items()},
             "by": self.maker,
         }
+        stream.write(f"{json.dumps(entry)}\n")
+        stream.flush()
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Report an error in writing the record in one line."""
         try:
-            stream.write(f"{json.dumps(entry)}\n")
-            stream.flush()
+            yield
         except OSError as error:
             why = f"cannot write {self.path}: {error.strerror}"
             raise CremaError(why) from error
@@ -186,12 +193,9 @@ class Record:
             Another process holds the lock, or the record cannot be written.
         """
         if self.path:
-            try:
+            with self.writing():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.stream = open(self.path, "a", encoding="utf-8")
-            except OSError as error:
-                why = f"cannot write {self.path}: {error.strerror}"
-                raise CremaError(why) from error
             if not disk.lock(self.stream):
                 self.stream.close()
                 raise CremaError(

@@ -567,6 +567,16 @@ def test_a_record_that_was_cut_off_is_read(batches):
     assert batches("a.wav", "b.wav") == []
 
 
+def test_a_record_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / RECORD).mkdir()
+    record = Record(tmp_path, {})
+    with pytest.raises(CremaError) as caught:
+        record.claim("song", "song.wav", [tmp_path / "song.jams"])
+    assert "cannot write" in one_line(caught, tmp_path / RECORD)
+    with pytest.raises(CremaError, match="cannot write"), record:
+        pass
+
+
 def test_the_bad_are_listed_with_reasons(batches, capsys):
     assert batches("a.wav", "bad.wav", "b.wav", status=1) == ["a.wav", "b.wav"]
     lines = capsys.readouterr().err.splitlines()
