@@ -9,7 +9,7 @@ from conftest import ROOT, load_script
 
 from crema.models import base
 from crema.tasks.chord import ChordTags
-from crema.utils import audiofile, evaluate, index, jamsfile
+from crema.utils import audiofile, evaluate, index, jamsfile, statistics
 
 stage = load_script(ROOT / "training" / "chord" / "03-evaluate.py")
 SCORING = evaluate.Scoring(
@@ -164,7 +164,7 @@ def test_one_bad_track_does_not_lose_the_others(tmp_path):
     }
     assert "truncated.flac" in rows["truncated"]["reason"]
     assert "no chord annotation" in rows["keyless"]["reason"]
-    summary = evaluate.summarise(list(rows.values()))
+    summary = statistics.summarise(list(rows.values()))
     assert summary["majmin"]["tracks"] == 1
     assert summary["majmin"]["weighted"] == pytest.approx(1)
     kept = jamsfile.read(tmp_path / "out" / "good.jams")
@@ -236,29 +236,6 @@ def test_what_is_scored_is_revised_by_the_models_beside(tmp_path, others, root):
     assert len(kept.annotations) == 2 + len(others)
 
 
-def test_calibration_is_how_far_confidence_is_from_what_is_correct():
-    said = [(0.95, 1, 3), (0.95, 0, 1), (0.2, 1, 1), (0.2, 0, 3), (0.5, 1, 0)]
-    found = evaluate.calibration(said)
-    assert found["error"] == pytest.approx(0.5 * 0.2 + 0.5 * 0.05)
-    assert [one["share"] for one in found["bins"]] == [0.5, 0.5]
-    assert found["bins"][0] == pytest.approx(
-        {"confidence": 0.2, "correct": 0.25, "share": 0.5}
-    )
-    assert evaluate.calibration([(1.0, 1, 1)])["error"] == 0
-
-
-def test_the_floor_of_the_calibration_is_that_of_perfect_confidences():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.5, 1, 2000)
-    said = [(one, rng.random() < one, 1) for one in confidence]
-    found = evaluate.calibration(said)
-    assert 0.5 < found["error"] / found["floor"] < 2 and found["floor"] < 0.03
-    # Fewer labels are farther off by chance.
-    assert evaluate.calibration(said[:80])["floor"] > 3 * found["floor"]
-    assert evaluate.calibration([(0.9, 0, 1)] * 2000)["floor"] < 0.01
-    assert evaluate.calibration([]) == {"error": 0, "floor": 0, "bins": []}
-
-
 def test_what_is_correct_of_chords_is_told_with_its_time():
     reference = chords((0, 4, "C:maj"), (4, 9, "A:min7"), (9, 10, "X"))
     estimate = jams.Annotation("chord", time=0, duration=10)
@@ -290,34 +267,3 @@ def test_chords_are_confused_by_quality_where_the_root_is_right():
 def test_every_label_of_the_vocabulary_has_its_place_in_the_confusion():
     known = {label.partition(":")[2] or label for label in ChordTags().labels}
     assert set(stage.LABELS) == {*known, "other root"}
-
-
-def test_confusion_sums_up_weights_in_the_order_of_the_labels():
-    given = {
-        "model": [("b", "a", 1.5), ("b", "a", 0.5), ("a", "a", 3)],
-        "baseline": [("a", "unforeseen", 2)],
-    }
-    assert evaluate.confusion(given, ("b", "c", "a")) == {
-        "labels": ["b", "a", "unforeseen"],
-        "model": [[0, 2, 0], [0, 3, 0], [0, 0, 0]],
-        "baseline": [[0, 0, 0], [0, 0, 2], [0, 0, 0]],
-    }
-
-
-def test_means_are_weighted_by_duration():
-    rows = [
-        {"duration": 300, "scores": {"a": 1.0, "b": None}, "baseline": {"a": 0.5}},
-        {"duration": 100, "scores": {"a": 0.0, "b": 0.5}, "baseline": {"a": 0, "b": 0}},
-        {"duration": None, "scores": {}, "baseline": {}},
-    ]
-    rows.append({"duration": 100, "scores": {"c": 1.0}, "baseline": {"c": None}})
-    summary = evaluate.summarise(rows)
-    assert summary["c"]["weighted"] == 1 and summary["c"]["baseline"] is None
-    assert "-" in evaluate.table(summary, [])
-    assert summary["a"] == {
-        "mean": 0.5,
-        "weighted": 0.75,
-        "baseline": 0.375,
-        "tracks": 2,
-    }
-    assert summary["b"]["tracks"] == 1

@@ -8,6 +8,7 @@
 :mod:`.sampling`     patches of features for stage 2
 :mod:`.fit`          resumable fitting for stage 2
 :mod:`.initial`      initial weights for stage 2
+:mod:`.statistics`   means, calibration and confusion for stage 3
 :mod:`.release`      release of an evaluated model
 :mod:`.figures`      figures and tables of the report
 :mod:`.cli`          command-line options and messages

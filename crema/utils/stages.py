@@ -35,6 +35,7 @@ CODE = {
     ),
     "evaluate": (
         "crema/utils/evaluate.py",
+        "crema/utils/statistics.py",
         "crema/analyze.py",
         "crema/audio.py",
         "crema/segments.py",
