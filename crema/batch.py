@@ -8,8 +8,8 @@ from typing import NamedTuple
 from crema import analyze, backend, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
-from crema.record import Record, sha256, state
-from crema.utils import cli, processes
+from crema.record import Record, state
+from crema.utils import cli, disk, hashes, processes
 from crema.version import __version__
 
 
@@ -22,11 +22,8 @@ class Song(NamedTuple):
     annotation: pathlib.Path | None = None
     posteriors: pathlib.Path | None = None
     plot: pathlib.Path | None = None
-    record: Record | None = None
-    """The record of the output directory; without it, any file is overwritten."""
-    written: dict | None = None
-    """Hashes of the files that crema wrote (:meth:`Record.written`): files with other
-    contents are kept."""
+    record: Record = Record(None, {})
+    """The record of the output directory; without one, any file is overwritten."""
 
     def __str__(self):
         return self.audio
@@ -82,9 +79,7 @@ def annotate_all(songs, record, model, tasks, form, jobs):
         cli.say(f"{done} of {len(songs)} files are already done")
     failures = namesakes(waiting, record)
     waiting = [
-        song._replace(record=record, written=record.written(song.name))
-        for song in waiting
-        if song.audio not in failures
+        song._replace(record=record) for song in waiting if song.audio not in failures
     ]
     function = functools.partial(
         annotate,
@@ -166,8 +161,8 @@ def annotate(model, tasks, form, song):
 
     Returns
     -------
-    files : list of pathlib.Path
-        Files written.
+    files : dict of pathlib.Path to str
+        The hash of each file written.
     text : str
         Text to print if no file was written, else empty.
 
@@ -191,44 +186,37 @@ def annotate(model, tasks, form, song):
     outputs = [path for path in (song.posteriors, song.plot) if path]
     if song.annotation:
         outputs += formats.paths(song.annotation, names if apart else [""])
-    if song.written is not None:
-        check_own(outputs, song.written)
+    check_own(song, outputs)
     jam = analyze.annotate(audio, estimators, pathlib.Path(song.audio).stem)
-    if song.written is not None:
-        song.record.claim(song.name, song.audio, outputs)
-    files = []
+    contents = {}
     if song.posteriors:
-        formats.write_posteriors(song.posteriors, audio, estimators)
-        files.append(song.posteriors)
+        contents[song.posteriors] = formats.posteriors(audio, estimators)
     if song.plot:
         from crema import plot
 
-        plot.draw(song.plot, jam, audio)
-        files.append(song.plot)
+        contents[song.plot] = plot.encode(song.plot, jam, audio)
     if song.annotation:
-        files += formats.write(song.annotation, jam, form)
+        contents |= formats.files(song.annotation, jam, form)
+    files = {path: hashes.of_bytes(content) for path, content in contents.items()}
+    song.record.claim(song.name, song.audio, files)
+    for path, content in contents.items():
+        disk.write_bytes(path, content)
     text = "".join(formats.texts(jam, form).values()) if printed else ""
     return files, text
 
 
-def check_own(paths, written):
-    """Check that files do not exist yet or are as crema wrote them.
+def check_own(song, outputs):
+    """Check that the outputs of a song do not exist yet or are as crema wrote them.
 
-    Parameters
-    ----------
-    paths : list of pathlib.Path
-        Files that are about to be written.
-    written : dict
-        Result of :meth:`Record.written`.
+    Without an output directory, the user has named them, and they are overwritten.
 
     Raises
     ------
     CremaError
         Somebody else's work would be lost.
     """
-    for path in paths:
-        own = path in written and written[path] in (None, sha256(path))
-        if os.path.exists(path) and not own:
+    for path in outputs if song.record.path else ():
+        if os.path.exists(path) and not song.record.is_own(song.name, path):
             raise CremaError(
                 f"{path}: was edited, or made by another program or command, and is "
                 "not overwritten; move it away to annotate again, or name another "

@@ -14,7 +14,7 @@ import pathlib
 import numpy as np
 
 from crema.exceptions import CremaError
-from crema.utils import disk, jamsfile
+from crema.utils import jamsfile
 from crema.version import __version__
 
 FORMATS = ("jams", "lab", "csv", "json")
@@ -61,8 +61,8 @@ def named(jam):
     return annotations
 
 
-def write(path, jam, form="jams"):
-    """Write the annotations of a piece.
+def files(path, jam, form="jams"):
+    """Return the files that hold the annotations of a piece.
 
     Parameters
     ----------
@@ -76,23 +76,20 @@ def write(path, jam, form="jams"):
 
     Returns
     -------
-    list of pathlib.Path
-        The files written.
+    dict of pathlib.Path to bytes
+        The content of each file.
 
     Raises
     ------
-    CremaError
-        A file cannot be written.
+    AnnotationError
+        The annotations are not valid JAMS.
     """
     path = pathlib.Path(path)
     if form == "jams":
-        jamsfile.write(path, jam)
-        return [path]
+        return {path: jamsfile.encode(path, jam)}
     contents = texts(jam, form)
-    files = paths(path, contents)
-    for file, text in zip(files, contents.values(), strict=True):
-        disk.write_text(file, text)
-    return files
+    encoded = (text.encode() for text in contents.values())
+    return dict(zip(paths(path, contents), encoded, strict=True))
 
 
 def paths(path, names):
@@ -117,7 +114,7 @@ def paths(path, names):
 
 
 def texts(jam, form):
-    """Return the text of the files that :func:`write` writes.
+    """Return the annotations of a piece as text.
 
     Parameters
     ----------
@@ -129,8 +126,8 @@ def texts(jam, form):
     Returns
     -------
     dict of str to str
-        The content of each file by the name of its annotation; the name is empty if one
-        file holds all annotations.
+        Each text by the name of its annotation; the name is empty if one text holds all
+        annotations.
     """
     if form == "jams":
         return {"": jam.dumps(indent=2) + "\n"}
@@ -205,17 +202,21 @@ def plain(jam):
     return result
 
 
-def write_posteriors(path, audio, estimators):
-    """Write the posteriors of models, before decoding.
+def posteriors(audio, estimators):
+    """Return a file with the posteriors of models, before decoding.
 
     Parameters
     ----------
-    path : path-like
-        The ``.npz`` file, which ``np.load(path)`` reads; it contains no pickles.
     audio : crema.audio.Audio
         The piece.
     estimators : sequence of crema.models.base.Estimator
         The models.
+
+    Returns
+    -------
+    bytes
+        The content of an ``.npz`` file, which ``np.load`` reads; it contains no
+        pickles.
 
     Notes
     -----
@@ -229,11 +230,6 @@ def write_posteriors(path, audio, estimators):
 
     It also holds ``duration`` in seconds, and ``models`` and ``versions``,
     shape=(n_models,): the names of the estimators and the versions of their models.
-
-    Raises
-    ------
-    CremaError
-        The file cannot be written.
     """
     arrays = {
         "duration": np.float64(audio.duration),
@@ -246,8 +242,9 @@ def write_posteriors(path, audio, estimators):
             arrays[f"{name}.classes"] = np.asarray(classes(estimator, name, posterior))
             if posterior.ndim > 1:
                 arrays[f"{name}.time"] = np.arange(len(posterior)) * estimator.hop
-    with disk.atomic(path) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
 
 
 def classes(estimator, name, posterior):

@@ -1,6 +1,7 @@
 """Draw chords, beats and keys over the chroma of the music."""
 
 import colorsys
+import io
 import pathlib
 import warnings
 import zlib
@@ -10,7 +11,6 @@ import numpy as np
 from crema import formats
 from crema.exceptions import CremaError
 from crema.notes import MINOR_MODES, NATURAL, above, split
-from crema.utils import disk
 
 #: Seconds per row, and the number of rows above which rows get longer instead.
 ROW, MOST_ROWS = 30.0, 60
@@ -47,21 +47,25 @@ BLOCK = 300
 LEGEND = "red: downbeats    pale: low confidence    bar below: key"
 
 
-def draw(path, jam, audio=None):
-    """Write the :func:`picture` of a piece to a file.
+def encode(path, jam, audio=None):
+    """Return a file with the :func:`picture` of a piece.
 
     Parameters
     ----------
     path : path-like
-        The file, in the format of its suffix (``.png``, ``.svg``, ``.pdf``).
+        Its name, whose suffix gives the format (``.png``, ``.svg``, ``.pdf``).
     jam, audio
         As in :func:`picture`.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
     CremaError
-        There is nothing to draw, matplotlib is not installed, or the file cannot be
-        written.
+        There is nothing to draw, matplotlib is not installed, or it cannot write this
+        format.
     """
     drawn = picture(jam, audio)
     form = pathlib.Path(path).suffix.lower().lstrip(".")
@@ -69,15 +73,17 @@ def draw(path, jam, audio=None):
         raise CremaError(
             f"{path}: matplotlib cannot write this format; name it .png, .svg or .pdf"
         )
-    with disk.atomic(path) as temporary, warnings.catch_warnings():
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
         # matplotlib warns of each character of a title that the font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         metadata = {"Software": "crema"} if form == "png" else None
-        drawn.savefig(temporary, dpi=110, format=form, metadata=metadata)
+        drawn.savefig(stream, dpi=110, format=form, metadata=metadata)
+    return stream.getvalue()
 
 
 def is_own(path):
-    """Return whether a PNG file was drawn by :func:`draw`."""
+    """Return whether a PNG file was drawn by crema."""
     with open(path, "rb") as stream:
         return b"tEXtSoftware\0crema" in stream.read(1000)
 

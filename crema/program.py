@@ -324,7 +324,7 @@ def draw(argv):
             f"{output}: was not drawn by crema; name another file with -o, or this one "
             "to overwrite it"
         )
-    plot.draw(output, jam, audio)
+    disk.write_bytes(output, plot.encode(output, jam, audio))
     cli.say(f"wrote {output}")
     return 0
 

@@ -1,7 +1,8 @@
 """The record of an output directory: what was annotated, from what, and by what.
 
-It is a file of JSON lines, one per annotated audio file, that only grows.  It tells
-which files are done, and which annotations somebody else wrote or corrected.
+It is a file of JSON lines that only grows: one when the outputs of an audio file are
+about to be written, and one when they have been.  It tells which files are done, and
+which outputs somebody else wrote or corrected.
 """
 
 import contextlib
@@ -36,18 +37,22 @@ class Record:
     @functools.cached_property
     def entries(self):
         """The entries of the record, the oldest first; see :meth:`write`."""
+        return list(self.read())
+
+    def read(self, *parts):
+        """Read the entries whose lines contain all of some bytes, the oldest first."""
         if not self.path or not self.path.is_file():
-            return []
-        entries = []
+            return
         for line in self.path.read_bytes().splitlines():
+            if not all(part in line for part in parts):
+                continue
             try:
                 entry = json.loads(line)
                 entry["song"], entry["audio"], entry["by"], entry["state"]
                 entry["files"].items()
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # truncated, for example by a power failure
-            entries.append(entry)
-        return entries
+            yield entry
 
     @functools.cached_property
     def valid(self):
@@ -63,11 +68,11 @@ class Record:
 
     @functools.cached_property
     def songs(self):
-        """By name of a song, its last audio file and the hashes of its outputs."""
+        """By name of a song, its last audio file and the names of all its outputs."""
         songs = {}
         for entry in self.entries:
-            _, files = songs.get(entry["song"], (None, {}))
-            songs[entry["song"]] = entry["audio"], files | entry["files"]
+            _, files = songs.get(entry["song"], (None, set()))
+            songs[entry["song"]] = entry["audio"], files.union(entry["files"])
         return songs
 
     def relative(self, path):
@@ -100,24 +105,33 @@ class Record:
             (self.path.parent / name).is_file() for name in names
         )
 
-    def written(self, song):
-        """Return the hashes of the outputs of a song as crema wrote them.
+    def is_own(self, song, path):
+        """Return whether an output of a song has contents that crema gave it.
 
         Parameters
         ----------
         song : str
             Its name, as for :meth:`holds`.
+        path : pathlib.Path
+            The output.
 
         Returns
         -------
-        dict of pathlib.Path to str or None, or None
-            A hash is None if crema was interrupted when it wrote the file.  None
-            altogether if there is no output directory.
+        bool
+            From the record as it is now: a process that was killed may have written the
+            output since this one began.
         """
-        if not self.path:
-            return None
-        _, files = self.songs.get(song, (None, {}))
-        return {self.path.parent / name: value for name, value in files.items()}
+        try:
+            now = hashes.of(path)
+        except OSError:
+            return False
+        # Parsing only these lines keeps this fast in a directory of many songs.
+        entries = self.read(json.dumps(song).encode(), now.encode())
+        name = self.relative(path)
+        return any(
+            entry["song"] == song and entry["files"].get(name) == now
+            for entry in entries
+        )
 
     def other(self, song, audio):
         """Return another audio file with the outputs of a song.
@@ -135,7 +149,7 @@ class Record:
             None as well if the other file no longer exists (it was moved), or if none
             of its outputs does.
         """
-        other, files = self.songs.get(song, (None, {}))
+        other, files = self.songs.get(song, (None, ()))
         if other in (None, os.path.abspath(audio)) or not os.path.exists(other):
             return None
         if not any((self.path.parent / name).exists() for name in files):
@@ -148,16 +162,23 @@ class Record:
 
         Otherwise a process that is stopped between writing a file and recording it
         would leave one that looks like somebody else's.
+
+        Parameters
+        ----------
+        song, audio : str
+            The name of the song, as for :meth:`holds`, and the audio file.
+        files : dict of pathlib.Path to str
+            The hash of each.
         """
-        with self.writing(), open(self.path, "a", encoding="utf-8") as stream:
-            self.write(stream, song, audio, dict.fromkeys(files))
+        if self.path:
+            with self.writing(), open(self.path, "a", encoding="utf-8") as stream:
+                self.write(stream, song, audio, files)
 
     def add(self, song, audio, files, state):
         """Record that a song is done, with the :func:`state` of its audio before."""
         if self.stream:
-            hashes = {file: sha256(file) for file in files}
             with self.writing():
-                self.write(self.stream, song, audio, hashes, state)
+                self.write(self.stream, song, audio, files, state)
 
     def write(self, stream, song, audio, files, state=None):
         """Write an entry: of a song that is done or, without state, begun."""
@@ -165,7 +186,7 @@ class Record:
             "song": song,
             "audio": os.path.abspath(audio),
             "state": state,
-            "files": {self.relative(file): value for file, value in files.items()},
+            "files": {self.relative(file): found for file, found in files.items()},
             "by": self.maker,
         }
         stream.write(f"{json.dumps(entry)}\n")
@@ -219,11 +240,3 @@ def state(audio):
     except OSError:
         return None
     return [status.st_mtime_ns, status.st_size]
-
-
-def sha256(path):
-    """Return the hash of a file, None if it cannot be read."""
-    try:
-        return hashes.of(path)
-    except OSError:
-        return None

@@ -434,7 +434,7 @@ def batches(tmp_path, monkeypatch):
         done.append(pathlib.Path(song.audio).name)
         song.annotation.parent.mkdir(exist_ok=True)
         song.annotation.write_text("annotation")
-        return [song.annotation], ""
+        return {song.annotation: ""}, ""
 
     def run(*names, form="jams", status=0):
         done.clear()
@@ -516,7 +516,7 @@ def test_a_file_that_was_moved_is_done_and_another_of_its_name_is_not(tmp_path):
     disk.write_text(here, "audio")
     with Record(out, {}) as record:
         (out / "song.jams").touch()
-        record.add("song", here, [out / "song.jams"], state(here))
+        record.add("song", here, {out / "song.jams": ""}, state(here))
     assert Record(out, {}).holds("song", here)
     assert not Record(out, {}).holds("a/song", here)
     # It has moved.
@@ -534,14 +534,14 @@ def test_what_is_done_in_one_format_is_not_undone_by_another(tmp_path):
         with Record(out, {"made": [form]}) as record:
             assert not record.holds("song", song)
             (out / f"song.{form}").touch()
-            record.add("song", song, [out / f"song.{form}"], state(song))
+            record.add("song", song, {out / f"song.{form}": ""}, state(song))
     for form in ("lab", "csv"):
         record = Record(out, {"made": [form]})
         assert record.holds("song", song, None, None)
         assert not record.holds("song", song, None, out / "song.png")
     # Another model writes to the same files.
     with Record(out, {"made": ["csv"], "models": {}}) as record:
-        record.add("song", song, [out / "song.csv"], state(song))
+        record.add("song", song, {out / "song.csv": ""}, state(song))
     assert not Record(out, {"made": ["csv"]}).holds("song", song)
     assert Record(out, {"made": ["lab"]}).holds("song", song)
 
@@ -553,7 +553,7 @@ def test_what_was_written_over_is_not_done(tmp_path):
         (out / "song.jams").touch()
         for song in songs:
             disk.write_text(song, "audio")
-            record.add("song", song, [out / "song.jams"], state(song))
+            record.add("song", song, {out / "song.jams": ""}, state(song))
     record = Record(out, {})
     assert [record.holds("song", song) for song in songs] == [False, True]
     assert program.find_audio(out / "song.jams") == str(songs[1])
@@ -571,7 +571,7 @@ def test_a_record_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / RECORD).mkdir()
     record = Record(tmp_path, {})
     with pytest.raises(CremaError) as caught:
-        record.claim("song", "song.wav", [tmp_path / "song.jams"])
+        record.claim("song", "song.wav", {tmp_path / "song.jams": ""})
     assert "cannot write" in one_line(caught, tmp_path / RECORD)
     with pytest.raises(CremaError, match="cannot write"), record:
         pass
@@ -610,9 +610,7 @@ def annotated(tmp_path, monkeypatch):
 
     audiofile.write(tmp_path / "song.wav", tone(2), RATE)
     monkeypatch.setattr(batch, "loaded", lambda model, tasks: [Model()])
-    monkeypatch.setattr(
-        formats, "write_posteriors", lambda path, *_: path.write_bytes(b"")
-    )
+    monkeypatch.setattr(formats, "posteriors", lambda *_: b"")
     run.out, run.audio = tmp_path / "out", tmp_path / "song.wav"
     return run
 
@@ -769,6 +767,36 @@ def test_what_crema_wrote_before_it_was_stopped_is_its_own(
     annotated("--format", form)
     (annotated.out / name).write_text("mine")
     annotated("--format", form, label="D:maj", status=1)
+
+
+def test_what_was_corrected_stays_after_a_run_that_failed_to_write(
+    annotated, monkeypatch
+):
+    annotated()
+
+    def broken(*_):
+        raise CremaError("cannot write")
+
+    with monkeypatch.context() as context:
+        context.setattr(disk, "write_bytes", broken)
+        annotated(label="D:maj", status=1)
+    path = annotated.out / "song.jams"
+    assert "C:maj" in path.read_text()
+    path.write_text("mine")
+    annotated(label="D:maj", status=1)
+    assert path.read_text() == "mine"
+
+
+def test_what_a_killed_process_wrote_is_its_own(annotated, monkeypatch):
+    """It is tried again with the arguments of the first time."""
+    annotate = batch.annotate
+
+    def twice(*args):
+        annotate(*args)
+        return annotate(*args)
+
+    monkeypatch.setattr(batch, "annotate", twice)
+    annotated("--posteriors")
 
 
 # --- processes ------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_silence_and_a_clip_are_drawn(jam, tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             assert np.isfinite(plot.chromagram(audio)).all()
-        plot.draw(tmp_path / "song.png", jam, audio)
+        plot.encode(tmp_path / "song.png", jam, audio)
 
 
 def test_any_title_is_drawn_as_it_is(tmp_path):
@@ -124,8 +124,8 @@ def test_any_title_is_drawn_as_it_is(tmp_path):
     jam.file_metadata.title = "$\\frac{1$ 夜想曲"
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        plot.draw(tmp_path / "song.PNG", jam)
-    assert (tmp_path / "song.PNG").read_bytes().startswith(b"\x89PNG")
+        drawn = plot.encode(tmp_path / "song.PNG", jam)
+    assert drawn.startswith(b"\x89PNG")
 
 
 def test_only_the_name_of_a_picture_is_to_blame_for_itself(jam, tmp_path, monkeypatch):
@@ -134,7 +134,7 @@ def test_only_the_name_of_a_picture_is_to_blame_for_itself(jam, tmp_path, monkey
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
     with pytest.raises(ValueError, match="too large"):
-        plot.draw(tmp_path / "song.png", jam)
+        plot.encode(tmp_path / "song.png", jam)
 
 
 def test_hours_do_not_make_miles():
@@ -196,11 +196,11 @@ def test_nothing_to_draw_is_an_error(jam, tmp_path):
     import jams
 
     with pytest.raises(CremaError, match="no annotations to draw"):
-        plot.draw(tmp_path / "song.png", jams.JAMS())
+        plot.encode(tmp_path / "song.png", jams.JAMS())
     with pytest.raises(
         CremaError, match="song.odt: matplotlib cannot write this format"
     ):
-        plot.draw(tmp_path / "song.odt", jam)
+        plot.encode(tmp_path / "song.odt", jam)
     assert not list(tmp_path.iterdir())
 
 
@@ -243,7 +243,7 @@ def test_the_audio_is_found_by_the_record(tmp_path):
     assert program.find_audio(out / "song.jams") is None
     with Record(out, {}) as record:
         for song in ("song", "album/one"):
-            record.add(song, audio, [out / f"{song}.jams"], None)
+            record.add(song, audio, {out / f"{song}.jams": ""}, None)
     assert program.find_audio(out / "song.jams") == audio
     assert program.find_audio(out / "album" / "one.jams") == audio
     assert program.find_audio(out / "album" / "song.jams") is None

@@ -1,6 +1,7 @@
 """Atomic writes, locks and JSON.
 
-Every writer uses :func:`atomic`: a file is either complete or not there.
+Every writer uses :func:`atomic`: a file is either complete or not there.  The one
+exception is :mod:`crema.record`, which appends lines.
 """
 
 import contextlib
@@ -211,12 +212,16 @@ def read_json(path):
 
 def write_json(path, data):
     """Write `data` as indented JSON; NaN and infinity are errors."""
-    with atomic(path) as temporary:
-        text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
 
 
 def write_text(path, text):
-    """Write `text` to a file."""
+    """Write `text` to a file, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path, content):
+    """Write `content` to a file."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)

@@ -15,6 +15,11 @@ def of(path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def of_bytes(content):
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def lines(paths):
     """Return the hashes of files in the format of ``sha256sum``."""
     return "".join(f"{of(path)}  {path.name}\n" for path in paths)
@@ -22,7 +27,7 @@ def lines(paths):
 
 def of_all(paths):
     """Return one SHA-256 of the names and contents of files, in the given order."""
-    return hashlib.sha256(lines(paths).encode()).hexdigest()
+    return of_bytes(lines(paths).encode())
 
 
 def listing(directory):

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from crema.exceptions import DataError, first_line
-from crema.utils.disk import atomic
+from crema.utils import disk
 
 
 def write(path, data, attributes):
@@ -47,8 +47,7 @@ def write(path, data, attributes):
                 shuffle=True,
                 fletcher32=True,
             )
-    with atomic(path) as temporary:
-        temporary.write_bytes(image.getbuffer())
+    disk.write_bytes(path, image.getbuffer())
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 """Reading and writing JAMS files, with strict validation."""
 
+import gzip
 import os
 import pathlib
 import re
 
 from crema.exceptions import AnnotationError, first_line
-from crema.utils.disk import atomic
+from crema.utils import disk
 
 
 def read(path):
@@ -48,23 +49,28 @@ def write(path, jam):
     CremaError
         The object does not validate, or the file cannot be written.
     """
+    disk.write_bytes(path, encode(path, jam))
+
+
+def encode(path, jam):
+    """Return the bytes that :func:`write` writes."""
     import jams
 
-    form = "jamz" if pathlib.Path(path).suffix.lower() == ".jamz" else "jams"
-    with atomic(path) as temporary:
-        try:
-            jam.save(os.fspath(temporary), strict=True, fmt=form)
-        except jams.JamsError as error:
-            reason = brief(error)
-            for annotation in jam.annotations:
-                try:
-                    annotation.validate(strict=True)
-                except jams.JamsError as detail:
-                    reason = f"as {annotation.namespace}, {brief(detail)}"
-                    break
-            raise AnnotationError(
-                f"{path}: would not be valid JAMS: {reason}"
-            ) from error
+    try:
+        jam.validate(strict=True)
+    except jams.JamsError as error:
+        reason = brief(error)
+        for annotation in jam.annotations:
+            try:
+                annotation.validate(strict=True)
+            except jams.JamsError as detail:
+                reason = f"as {annotation.namespace}, {brief(detail)}"
+                break
+        raise AnnotationError(f"{path}: would not be valid JAMS: {reason}") from error
+    content = jam.dumps(indent=2).encode()
+    if pathlib.Path(path).suffix.lower() == ".jamz":
+        return gzip.compress(content, mtime=0)
+    return content
 
 
 def usable(jam, namespace):
