@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from crema import samples
 from crema.exceptions import AudioError
 from crema.utils import audiofile
 
@@ -76,7 +77,7 @@ class Audio:
                     # large: resampling to another rate reads the file again.
                     y = self._at.pop(self._sr, None)
                     y = audiofile.read(self._filename)[0] if y is None else y
-                self._at[sr] = audiofile.resample(y, self._sr, sr)
+                self._at[sr] = samples.resample(y, self._sr, sr)
             return self._at[sr]
 
     def features(self, operator):
@@ -152,7 +153,7 @@ def as_mono(y):
         y = y.astype(np.float32) / -float(np.iinfo(y.dtype).min)
     elif not np.issubdtype(y.dtype, np.floating):
         raise AudioError(f"audio must be numbers, not {y.dtype}")
-    if y.ndim == 2:
+    if y.ndim == 2 and y.size:
         if y.shape[0] > y.shape[1] > 0:
             raise AudioError(
                 f"audio of shape {y.shape} has more channels than samples; give y.T if "

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.fft
 
+from crema import samples
 from crema.compiled import librosa
-from crema.utils import audiofile
 
 #: Frames computed at a time, to bound memory.
 BLOCK = 1024
@@ -50,12 +50,12 @@ def magnitudes(y, sr, hop_length, fmin, n_octaves, bins_per_octave, n_frames):
     while sr > 8 * cutoff * 2**halved and hop_length % 2 ** (n_octaves + halved) == 0:
         halved += 1
     if halved:
-        y = audiofile.resample(y, 2**halved, 1)
+        y = samples.resample(y, 2**halved, 1)
     bank = filters(top, sr / 2**halved)
     magnitude = np.empty((n_octaves * bins_per_octave, n_frames), dtype=np.float32)
     for down, octave in enumerate(reversed(np.split(magnitude, n_octaves)), halved):
         if down > halved:
-            y = audiofile.resample(y, 2, 1)
+            y = samples.resample(y, 2, 1)
         gain = 2 ** (down / 2)  # root of the filters' length ratio at the full rate
         for start in range(0, n_frames, BLOCK):
             stop = min(start + BLOCK, n_frames)

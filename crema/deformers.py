@@ -11,10 +11,10 @@ import numpy as np
 import pedalboard
 import soxr
 
+from crema import samples
 from crema.compiled import muda
 from crema.exceptions import ConfigError
 from crema.notes import transpose
-from crema.utils import audiofile
 
 
 class PitchShift(muda.deformers.pitch.AbstractPitchShift):
@@ -132,7 +132,7 @@ def shift_pitch(y, sample_rate, n_semitones):
     # Resetting phases at transients would detune low tones by up to a semitone.
     stretched = stretch_time(y, sample_rate, 1 / factor, transient_mode="smooth")
     # Rubber Band's own resampling takes ten times as long.
-    return audiofile.fix_length(
+    return samples.fix_length(
         soxr.resample(stretched, sample_rate * factor, sample_rate), len(y)
     )
 
@@ -167,4 +167,4 @@ def stretch_time(y, sample_rate, rate, transient_mode="crisp"):
     window = 2 ** math.ceil(math.log2(2048 * sample_rate / 48000))
     delay = round(0.55 * window * (1 - 1 / rate))
     stretched = stretched[delay:] if delay > 0 else np.pad(stretched, (-delay, 0))
-    return audiofile.fix_length(stretched, round(len(y) / rate))
+    return samples.fix_length(stretched, round(len(y) / rate))

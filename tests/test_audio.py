@@ -24,14 +24,14 @@ def noise(seconds=2):
 
 def test_each_rate_is_resampled_once(monkeypatch):
     calls = []
-    resample = module.audiofile.resample
+    resample = module.samples.resample
 
     def counted(y, sample_rate, target):
         if sample_rate == SR:  # a transform halves the rate of its input
             calls.append(target)
         return resample(y, sample_rate, target)
 
-    monkeypatch.setattr(module.audiofile, "resample", counted)
+    monkeypatch.setattr(module.samples, "resample", counted)
     audio = Audio(y=noise(), sr=SR)
     assert audio.duration == 2
     assert len(audio.at(SR)) == 2 * SR

@@ -22,6 +22,7 @@ import pathlib
 
 import numpy as np
 
+from crema import samples
 from crema.corpus import common
 from crema.exceptions import AnnotationError, CorpusError
 from crema.exceptions import program as run
@@ -176,7 +177,7 @@ def read_parts(directory):
     for path in paths[1:]:
         part, _ = audiofile.read(path, sample_rate)
         longer = max(len(y), len(part))
-        y = audiofile.fix_length(y, longer) + audiofile.fix_length(part, longer)
+        y = samples.fix_length(y, longer) + samples.fix_length(part, longer)
     return y / max(1.0, np.abs(y).max()), sample_rate
 
 

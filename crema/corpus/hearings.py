@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crema import analyze, formats
+from crema import analyze, formats, samples
 from crema.notes import transpose
-from crema.utils import audiofile
 
 
 class Change(NamedTuple):
@@ -60,10 +59,10 @@ def _effect(name, *args, **options):
         # MP3 supports no higher sampling rate.
         rate = min(sample_rate, 48000)
         processed = pedalboard.Pedalboard([plugin])(
-            audiofile.resample(y, sample_rate, rate), rate
+            samples.resample(y, sample_rate, rate), rate
         )
-        processed = audiofile.resample(processed, rate, sample_rate)
-        return audiofile.fix_length(processed, len(y))
+        processed = samples.resample(processed, rate, sample_rate)
+        return samples.fix_length(processed, len(y))
 
     return Change(change)
 

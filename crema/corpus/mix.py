@@ -16,7 +16,7 @@ import numpy as np
 from crema.corpus.arrange import Stem
 from crema.corpus.render import PEAK, render
 from crema.corpus.voice import sing
-from crema.utils.audiofile import fix_length
+from crema.samples import fix_length
 
 #: Lowest and highest level of the stems in dB.
 LEVELS = {

@@ -31,8 +31,8 @@ from typing import NamedTuple
 import numpy as np
 
 from crema.exceptions import ConfigError
+from crema.samples import fix_length
 from crema.utils import hashes
-from crema.utils.audiofile import fix_length
 
 # Locate pretty_midi without importing it, which would be slow.
 _pretty_midi = find_spec("pretty_midi")

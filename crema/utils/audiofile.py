@@ -1,4 +1,4 @@
-"""Reading, writing and resampling audio files.
+"""Reading and writing audio files.
 
 Errors of libsndfile become one line that names the file.
 """
@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from crema import samples
 from crema.exceptions import AudioError, CremaError
 from crema.utils import containers, processes
 from crema.utils.disk import atomic
@@ -83,7 +84,7 @@ def read(path, sample_rate=None):
     if form == "MP3":
         containers.check_mp3(path, len(y) / rate, expected / rate)
     if sample_rate is not None and sample_rate != rate:
-        y, rate = resample(y, rate, sample_rate), sample_rate
+        y, rate = samples.resample(y, rate, sample_rate), sample_rate
     return y, rate
 
 
@@ -176,18 +177,6 @@ def unreadable(path, error, opened):
         f"{path}: cannot be read as audio ({reason}); "
         "convert it to WAV, FLAC, Ogg or MP3, or leave it out"
     )
-
-
-def resample(y, sample_rate, target):
-    """Resample with the default quality of librosa (soxr, HQ)."""
-    import soxr
-
-    return soxr.resample(y, sample_rate, target)
-
-
-def fix_length(y, n_samples):
-    """Truncate `y` to `n_samples`, or pad it with silence."""
-    return np.pad(y[:n_samples], (0, max(0, n_samples - len(y))))
 
 
 def write(path, y, sample_rate):

@@ -16,12 +16,18 @@ PUMP = (
     "crema/stored.py",
     "crema/features.py",
     "crema/constantq.py",
+    "crema/samples.py",
     "crema/notes.py",
     "crema/tasks/{estimator}.py",
 )
 #: Patterns of paths in the checkout, by stage; ``{estimator}`` stands for its name.
 CODE = {
-    "setup": ("crema/utils/setup.py", "crema/deformers.py", "crema/notes.py"),
+    "setup": (
+        "crema/utils/setup.py",
+        "crema/deformers.py",
+        "crema/samples.py",
+        "crema/notes.py",
+    ),
     "prepare": ("crema/utils/prepare.py", *PUMP),
     "train": (
         "crema/utils/train.py",
@@ -38,6 +44,7 @@ CODE = {
         "crema/utils/statistics.py",
         "crema/analyze.py",
         "crema/audio.py",
+        "crema/chroma.py",
         "crema/segments.py",
         "crema/network.py",
         "crema/models/base.py",
