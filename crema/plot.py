@@ -9,6 +9,8 @@ import zlib
 import numpy as np
 
 from crema import formats
+from crema.audio import LONGEST
+from crema.chroma import FRAME, RATE, chromagram
 from crema.exceptions import CremaError
 from crema.notes import MINOR_MODES, NATURAL, above, split
 
@@ -16,8 +18,6 @@ from crema.notes import MINOR_MODES, NATURAL, above, split
 ROW, MOST_ROWS = 30.0, 60
 #: Width of the picture, and height of a pitch class with and without chroma, in inches.
 WIDTH, UNIT, LOW_UNIT = 16.0, 0.083, 0.108
-#: Sampling rate (Hz) and hop length (samples) of the chroma.
-RATE, HOP = 22050, 2048
 #: Chord qualities as in lead sheets.
 QUALITIES = {
     "": "",
@@ -41,8 +41,6 @@ PLACED = ("chord", "beat", "key_mode")
 DOWNBEAT, BEAT, GREY = "#b2182b", "#666666", "#dddddd"
 #: Most characters of a title, and of a name left of a bar.
 LONGEST_TITLE, LONGEST_NAME = 50, 12
-#: Seconds of audio whose chroma is computed at once, in half a gigabyte.
-BLOCK = 300
 #: Legend of the picture.
 LEGEND = "red: downbeats    pale: low confidence    bar below: key"
 
@@ -126,7 +124,7 @@ def picture(jam, audio=None):
     top = 1 - 0.04 / figure.get_figheight()
     figure.text(0.99, top, LEGEND, ha="right", va="top", fontsize=9, color=BEAT)
     axes = figure.subplots(n_rows, 1, squeeze=False)[:, 0]
-    chroma = chromagram(audio) if audio else None
+    chroma = levels(audio) if audio else None
     for row, axis in enumerate(axes):
         start = row * seconds
         end = min(start + seconds, duration)
@@ -176,7 +174,13 @@ def library():
 
 
 def length(jam, audio):
-    """Return the duration in seconds of the audio, or else of the annotations."""
+    """Return the duration in seconds of the audio, or else of the annotations.
+
+    Raises
+    ------
+    CremaError
+        The annotations are longer than any audio.
+    """
     if audio:
         return audio.duration
     ends = [
@@ -184,7 +188,13 @@ def length(jam, audio):
         for annotation in jam.annotations
         for observation in annotation.data
     ]
-    return float(jam.file_metadata.duration or max(ends, default=0.0))
+    seconds = float(jam.file_metadata.duration or max(ends, default=0.0))
+    if seconds > LONGEST:
+        raise CremaError(
+            f"the annotations last {seconds:.0f} s, more than {LONGEST / 3600:.0f} "
+            "hours; is their time in seconds?"
+        )
+    return seconds
 
 
 def title(jam, duration):
@@ -203,31 +213,12 @@ def title(jam, duration):
     return "   ·   ".join(parts)
 
 
-def chromagram(audio):
+def levels(audio):
     """Return the chroma of the audio, shape=(12, n_frames), in [0, 1].
 
     Each frame is divided by its maximum, unless it is so quiet that it is noise.
     """
-    from crema.compiled import librosa
-
-    y = audio.at(RATE)
-    # Short clips are padded, as audio must be longer than the filters.
-    starts = range(0, max(1, len(y) - RATE), BLOCK * RATE // HOP * HOP)
-    parts = np.split(np.pad(y, (0, max(0, RATE - len(y)))), starts[1:])
-    with warnings.catch_warnings():
-        # librosa warns for each octave of a short clip, and of silence without tuning.
-        for message in ("n_fft=.* is too large", "Trying to estimate tuning"):
-            warnings.filterwarnings("ignore", message, UserWarning)
-        chroma = np.concatenate(
-            [
-                # Drop the last frame, which is centred on the start of the next part.
-                librosa.feature.chroma_cqt(y=part, sr=RATE, hop_length=HOP, norm=None)[
-                    :, : max(1, len(part) // HOP)
-                ]
-                for part in parts
-            ],
-            axis=1,
-        )
+    chroma = chromagram(audio.at(RATE), RATE)
     loudest = chroma.max(axis=0)
     return chroma / np.maximum(loudest, max(0.1 * np.percentile(loudest, 90), 1e-9))
 
@@ -241,10 +232,15 @@ def frame(axis, start, seconds, end, chroma, bars):
     axis.tick_params(length=2, pad=2)
     places = {}
     if chroma is not None:
-        hop = HOP / RATE
+        first = int(start / FRAME)
+        shown = chroma[:, first : int(end / FRAME) + 2]
         axis.imshow(
-            chroma,
-            extent=(-hop / 2, (chroma.shape[1] - 0.5) * hop, *CHROMA),
+            shown,
+            extent=(
+                (first - 0.5) * FRAME,
+                (first + shown.shape[1] - 0.5) * FRAME,
+                *CHROMA,
+            ),
             origin="lower",
             aspect="auto",
             cmap="Greys",
@@ -361,15 +357,17 @@ def colour(root, minor=False, sure=None):
         Pitch class; None gives grey.
     minor : bool
         Whether to darken the colour.
-    sure : float, optional
-        Confidence; a lower one gives a paler colour.
+    sure : object, optional
+        Confidence; a lower number gives a paler colour.
     """
     if root is None:
         return GREY
     rgb = np.asarray(
         colorsys.hls_to_rgb(root * 7 % 12 / 12, 0.66 if minor else 0.78, 0.65)
     )
-    strength = 1.0 if sure is None else 0.25 + 0.75 * np.clip(sure, 0, 1)
+    # JAMS allows any value.
+    known = isinstance(sure, (int, float))
+    strength = 0.25 + 0.75 * np.clip(sure, 0, 1) if known else 1.0
     return tuple(1 - strength * (1 - rgb))
 
 

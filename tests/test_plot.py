@@ -53,6 +53,26 @@ def test_a_beat_that_is_annotated_twice_is_one():
     assert "beats per minute" not in plot.title(made, 1)
 
 
+def test_any_confidence_and_duration_is_drawn_or_an_error():
+    made = annotate(["C:maj"])
+    (chords,) = made.search(namespace="chord")
+    chords.append(time=5, duration=1, value="G:maj", confidence="high")
+    plot.picture(made)
+    made.file_metadata.duration = 1e7
+    with pytest.raises(CremaError, match="last 10000000 s, more than 24 hours"):
+        plot.picture(made)
+
+
+def test_a_row_shows_its_part_of_the_chroma(jam):
+    audio = Audio(y=np.sin(np.arange(40 * SAMPLE_RATE) / 10), sr=SAMPLE_RATE)
+    for axis in plot.picture(jam, audio).axes:
+        (image,) = axis.images
+        left, right, *_ = image.get_extent()
+        start, end = axis.get_xlim()
+        assert left <= start and min(end, 39.9) <= right < left + 31
+        assert image.get_array().shape == (12, round((right - left) * 22050 / 2048))
+
+
 def test_what_is_named_alike_is_not_drawn(jam):
     roman = jams.Annotation("chord_roman", time=0, duration=40)
     value = {"tonic": "C", "chord": "I"}
@@ -115,7 +135,7 @@ def test_silence_and_a_clip_are_drawn(jam, tmp_path):
         audio = Audio(y=y, sr=SAMPLE_RATE)
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            assert np.isfinite(plot.chromagram(audio)).all()
+            assert np.isfinite(plot.levels(audio)).all()
         plot.encode(tmp_path / "song.png", jam, audio)
 
 

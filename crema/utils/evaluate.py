@@ -6,6 +6,7 @@ reason, and a score that cannot be computed is null, not 0.
 """
 
 import pathlib
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,9 +27,6 @@ from crema.utils import (
     statistics,
     version,
 )
-
-#: Seconds between frames of :func:`chroma`.
-HOP = 2048 / 22050
 
 
 class NotComparable(CremaError):
@@ -72,11 +70,11 @@ class Scoring(NamedTuple):
     correct: Callable
     """``correct(reference, *estimates)`` returns rows for the calibration: the
     confidence of an estimate, its correctness in [0, 1], and its weight."""
-    confused: Callable
+    confused: Callable = lambda reference, *estimates: ()
     """``confused(reference, *estimates)`` returns rows for the confusion matrix: the
     reference label, the estimated label, and the weight.  The estimates are those of
-    the model, or that of the baseline."""
-    labels: Sequence
+    the model, or that of the baseline.  Leave it out if there are no labels."""
+    labels: Sequence = ()
     """Order of these labels in the figure."""
 
 
@@ -149,7 +147,7 @@ def origin_of(args, model, others, corpus, tracks):
         "model": model.origin,
         "settings": disk.read_json(args.resources / "settings.json"),
         "evaluation": {
-            "command": sys.argv,
+            "command": shlex.join(sys.argv),
             "beside": {other.name: other.origin for other in others},
             "revision": {"commit": commit, "dirty": dirty},
             "index": hashes.of(args.index),
@@ -175,6 +173,8 @@ def evaluate(track, corpus, model, others, scoring, estimates):
     said, labelled = [], {}
     row = {"track_id": track, "status": "ok", "reason": None, "duration": None}
     row |= {"scores": {}, "baseline": {}}
+    path = estimates / f"{track}.jams"
+    path.unlink(missing_ok=True)  # of an earlier model
     try:
         y, sr = audiofile.read(corpus.audio(track))
         row["duration"] = len(y) / sr
@@ -187,7 +187,7 @@ def evaluate(track, corpus, model, others, scoring, estimates):
         ]
         simple = scoring.baseline(y, sr)
         jam.annotations.append(simple)
-        jamsfile.write(estimates / f"{track}.jams", jam)
+        jamsfile.write(path, jam)
         # In the namespace of the training labels, which the estimate's can differ from.
         reference = reference_of(corpus.jams(track), model.task.namespace)
         scores = {
@@ -277,26 +277,3 @@ def overlaps(reference, estimate):
 def end_of(observation):
     """Return the time at which an observation ends, in seconds."""
     return observation.time + observation.duration
-
-
-def chroma(y, sr, norm=np.inf):
-    """Return the chroma of a track, as input to a baseline.
-
-    Parameters
-    ----------
-    y : np.ndarray, shape=(n_samples,)
-        Audio; silence is appended if it is shorter than a second.
-    sr : int
-        Its sampling rate in Hz.
-    norm : float or None
-        Norm by which frames are divided, as in ``librosa.util.normalize``.
-
-    Returns
-    -------
-    np.ndarray, shape=(12, n_frames)
-        One frame per :data:`HOP` seconds.
-    """
-    from crema.compiled import librosa
-
-    y = audiofile.resample(np.pad(y, (0, max(0, sr - len(y)))), sr, 22050)
-    return librosa.feature.chroma_cqt(y=y, sr=22050, hop_length=2048, norm=norm)

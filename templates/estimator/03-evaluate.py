@@ -91,12 +91,11 @@ def baseline(y, sr):
     import numpy as np
 
     from crema import segments
+    from crema.chroma import FRAME, chromagram
     from crema.tasks import NAME as task
 
-    strongest = evaluate.chroma(y, sr).argmax(axis=0)[:, np.newaxis]
-    return segments.annotate(
-        "chord", strongest, task.LABELS, None, evaluate.HOP, len(y) / sr
-    )
+    strongest = chromagram(y, sr).argmax(axis=0)[:, np.newaxis]
+    return segments.annotate("chord", strongest, task.LABELS, None, FRAME, len(y) / sr)
 
 
 def main(argv=None):

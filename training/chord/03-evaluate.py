@@ -127,10 +127,11 @@ def baseline(y, sr):
         The Viterbi path with a self-transition probability of 0.9.
     """
     from crema import segments
+    from crema.chroma import FRAME, chromagram
     from crema.compiled import librosa
     from crema.notes import PITCH_CLASSES
 
-    chroma = evaluate.chroma(y, sr, norm=None)
+    chroma = chromagram(y, sr)
     triads = [np.isin(np.arange(12), tones) for tones in ((0, 4, 7), (0, 3, 7))]
     templates = np.asarray([np.roll(t, k) for k in range(12) for t in triads], float)
     likeness = (templates / np.sqrt(3)) @ librosa.util.normalize(chroma, norm=2, axis=0)
@@ -146,7 +147,7 @@ def baseline(y, sr):
         probability,
         [f"{root}:{quality}" for root, quality in qualities] + ["N"],
         0.9,  # self-transition probability
-        evaluate.HOP,
+        FRAME,
         len(y) / sr,
     )
     annotation.annotation_metadata.annotation_tools = "chroma templates"
