@@ -223,6 +223,27 @@ def test_beats_are_decoded_with_position_and_confidence():
     ]
 
 
+def test_free_tempo_is_followed_and_tried_only_if_no_beats_are_clear(monkeypatch):
+    draw = np.random.default_rng(4)
+    swing = 0.2 * np.sin(np.arange(120) / 2.5) + draw.normal(0, 0.06, 120)
+    free = 1 + np.cumsum(0.6 * np.exp(swing))
+    said = 0.9 * posterior(free, free[-1] + 1, 4, missing=0)[:, np.newaxis]
+
+    def score():
+        (annotation,) = Untrained().decode(
+            {"beat.beat": said, "beat.downbeat": 0 * said}, free[-1] + 1
+        )
+        return mir_eval.beat.f_measure(free, np.array([o.time for o in annotation]))
+
+    assert score() > 0.97
+    monkeypatch.setattr(model, "CLEAR", 0)
+    assert score() < 0.95
+    monkeypatch.undo()
+    monkeypatch.setattr(model, "RUBATO", None)  # must not be used
+    times = np.arange(1, 59, 0.5)
+    assert Untrained().sequences(posterior(times, 60, missing=0), RATE)
+
+
 def test_confidence_is_the_weight_of_the_readings_with_that_beat():
     times = np.arange(1, 59, 0.5)
     every = posterior(times, 60, missing=0)
@@ -249,11 +270,8 @@ def test_confidence_is_never_above_one():
     draw = np.random.default_rng(0)
     frames = np.arange(0, 1000, 50)
     for expected in draw.uniform(size=(300, 4)):
-        readings = [
-            model.Reading(frames.copy(), np.ones(20, int), value, 0.0)
-            for value in expected
-        ]
-        assert model.agreement(frames, readings, 7).max() <= 1
+        sequences = [model.Sequence(frames, [], value) for value in expected]
+        assert model.agreement(frames, sequences, 7).max() <= 1
 
 
 def test_confidence_falls_where_no_beats_are_heard():
@@ -342,7 +360,8 @@ def test_what_the_decoder_learns_from_annotations(tmp_path):
     assert sum(learnt["meters"]) == pytest.approx(1)
     assert meters[3] > 2 * meters[4] > 2 * meters[5] > 0
     # Beats of unknown position, or no beats, are no evidence.
-    beat, downbeat = encode(beats(beat_times(0.5, 60)), 60.0)
+    positions = [k % 6 + 1 if k % 6 < 2 else None for k in range(len(times))]
+    beat, downbeat = encode(beats(times, positions), 60.0)
     fields = {"beat.beat": beat, "beat.downbeat": downbeat}
     hdf5.write(tmp_path / "open.h5", in_file(fields), {})
     learnt = train.decoder([tmp_path / "open.h5"])

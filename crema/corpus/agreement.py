@@ -12,6 +12,7 @@ import numpy as np
 
 from crema import segments
 from crema.corpus.hearings import levels
+from crema.tasks.beat import TOLERANCE
 
 #: Share of the other hearings that must agree, averaged over a window of so many beats,
 #: or of so many seconds for chords.
@@ -19,8 +20,6 @@ AGREEMENT, BEATS, SECONDS = 0.75, 9, 4.0
 #: Minimum length of an excerpt in seconds.  It exceeds the patch length of beat
 #: training, because a sped-up version of the excerpt is shorter.
 LENGTH = 24.0
-#: Tolerance in seconds for matching two beats.
-NEAR = 0.07
 #: Seconds of an excerpt before its first beat and after its last.
 MARGIN = 0.1
 #: Spacing in seconds of the times at which chords are compared.
@@ -133,10 +132,10 @@ def agree(times, positions, other_times, other_positions):
     bars : np.ndarray, shape=(n,), dtype=bool
         Whether it also has the beat at the same position in the bar.
     """
-    first = np.searchsorted(other_times, times - NEAR)
-    last = np.searchsorted(other_times, times + NEAR, side="right")
+    first = np.searchsorted(other_times, times - TOLERANCE)
+    last = np.searchsorted(other_times, times + TOLERANCE, side="right")
     has = first < last
-    between = np.searchsorted(other_times, times[1:] - NEAR) - last[:-1]
+    between = np.searchsorted(other_times, times[1:] - TOLERANCE) - last[:-1]
     has[:-1] &= between <= 0
     same = has.copy()
     same[has] = other_positions[first[has]] == positions[has]

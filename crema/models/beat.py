@@ -1,7 +1,8 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
 For each of several ranges of tempo, decoding finds the most probable sequence of beats
-whose intervals change little from one to the next.  The model is a hidden semi-Markov
+whose intervals change little from one to the next, and, where none is clear, one whose
+intervals change more.  The model is a hidden semi-Markov
 form of the bar pointer model: a state is a beat and the interval before it, so a frame
 costs one step per pair of intervals, and positions within an interval cost none.
 
@@ -34,11 +35,16 @@ from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
 from crema.models.beat_pulse import FLOOR, beat_runs, steadied, vertex, without_rests
-from crema.tasks.beat import METERS, WIDTH
+from crema.tasks.beat import METERS, TOLERANCE, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
 #: per minute.
 OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
+#: If no sequence of beats is expected to reach the F-measure CLEAR, the tempo may be
+#: free: others are found with the deviation RUBATO of intervals.  These fit any
+#: posteriors better, so HANDICAP is taken from their expected F-measure.  Measured on
+#: songs in rubato, and on all that should not change.
+CLEAR, RUBATO, HANDICAP = 0.7, 0.1, 0.02
 #: Bar lengths tried for a whole piece, besides varying ones.
 COMMON = (2, 3, 4)
 #: Exponent of the posteriors of downbeats: neighbouring ones are correlated.
@@ -56,8 +62,6 @@ TRUST, DOWNBEAT_TRUST = 12.0, 0.03
 CERTAINTY = 6.0
 #: Beats over which support is averaged, and the support that gives full confidence.
 SUPPORT, ENOUGH = 17, 0.5
-#: Tolerance between an estimated and an annotated beat, in seconds.
-NEAR = 0.07
 
 
 class Model(base.Estimator):
@@ -95,13 +99,18 @@ class Model(base.Estimator):
             outputs[name][:, 0].astype(float) for name in ("beat.beat", "beat.downbeat")
         )
         rate = self.task.sr / self.task.hop_length
+        near = round(TOLERANCE * rate)
         annotation = jams.Annotation(self.task.namespace, time=0, duration=duration)
-        readings = list(self.readings(beat, downbeat, rate))
-        if not readings:
+        sequences = self.sequences(beat, rate)
+        if not sequences:
             return [annotation]
-        near = round(NEAR * rate)
-        frames, positions, *_ = readings[choose(readings, near)]
-        confidences = agreement(frames, readings, near) * support(frames, beat, near)
+        readings = [
+            reading
+            for sequence in sequences
+            for reading in self.readings(sequence, beat, downbeat)
+        ]
+        (frames, *_), positions, _ = readings[choose(readings, near)]
+        confidences = agreement(frames, sequences, near) * support(frames, beat, near)
         for frame, position, confidence in zip(
             frames, positions, confidences, strict=True
         ):
@@ -109,45 +118,113 @@ class Model(base.Estimator):
             annotation.append(time, 0, int(position), float(confidence))
         return [annotation]
 
-    def readings(self, beat, downbeat, rate):
-        """Yield the readings to choose from.
+    def sequences(self, beat, rate):
+        """Find sequences of beats, at a steady tempo and perhaps at a free one.
 
         Parameters
         ----------
-        beat, downbeat : np.ndarray, shape=(n_frames,)
-            Posteriors of beats and downbeats.
+        beat : np.ndarray, shape=(n_frames,)
+            Posterior of a beat at each frame.
         rate : float
             Frames per second.
+
+        Returns
+        -------
+        list of Sequence
+            Empty if there are no beats.
+        """
+        steady = self.by_octave(beat, rate, self.deviation)
+        found = list(steady.values())
+        if found and max(sequence.expected for sequence in found) < CLEAR:
+            for octave, free in self.by_octave(beat, rate, RUBATO).items():
+                free = free._replace(expected=free.expected - HANDICAP)
+                other = steady.get(octave)
+                # A free tempo is no reason to leave out what is faint.
+                if not other or (
+                    free.expected > other.expected
+                    and len(free.frames) > 0.9 * len(other.frames)
+                ):
+                    found.append(free)
+        return found
+
+    def by_octave(self, beat, rate, deviation):
+        """Find the most probable beats within each range of tempo.
+
+        Parameters
+        ----------
+        beat : np.ndarray, shape=(n_frames,)
+            Posterior of a beat at each frame.
+        rate : float
+            Frames per second.
+        deviation : float
+            Standard deviation of the logarithm of the ratio of successive intervals.
+
+        Returns
+        -------
+        dict of (float, float) to Sequence
+            By range; without those in which there are no beats.
+        """
+        found = {}
+        highest = maximum_filter1d(beat, 2 * round(TOLERANCE * rate) + 1)
+        for octave in OCTAVES:
+            runs = beat_runs(beat, rate, deviation, self.prior, *octave)
+            runs = [part for run in runs for part in without_rests(run, highest)]
+            if not runs:
+                continue
+            # Before steadying: low posteriors at a click do not make it less probable.
+            expected = expected_f_measure(widened(beat)[np.concatenate(runs)], beat)
+            runs = [steadied(run, beat, self.prior) for run in runs]
+            breaks = np.cumsum([len(run) for run in runs])[:-1]
+            found[octave] = Sequence(np.concatenate(runs), breaks, expected)
+        return found
+
+    def readings(self, sequence, beat, downbeat):
+        """Yield readings of a sequence of beats, in bars of equal and varying length.
+
+        Parameters
+        ----------
+        sequence : Sequence
+            The beats.
+        beat, downbeat : np.ndarray, shape=(n_frames,)
+            Posteriors of beats and downbeats.
 
         Yields
         ------
         Reading
         """
-        # An event can peak beside its frame.
-        widened = [maximum_filter1d(posterior, 5) for posterior in (beat, downbeat)]
-        highest = maximum_filter1d(beat, 2 * round(NEAR * rate) + 1)
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
-        for shortest, longest in OCTAVES:
-            runs = beat_runs(beat, rate, self.deviation, self.prior, shortest, longest)
-            runs = [part for run in runs for part in without_rests(run, highest)]
-            if not runs:
-                continue
-            # Before steadying: low posteriors at a click do not make it less probable.
-            expected = expected_f_measure(widened[0][np.concatenate(runs)], beat)
-            runs = [steadied(run, beat, self.prior) for run in runs]
-            frames = np.concatenate(runs)
-            breaks = np.cumsum([len(run) for run in runs])[:-1]
-            is_beat, is_downbeat = (posterior[frames] for posterior in widened)
-            share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
-            share = np.clip(share, FLOOR, 1 - FLOOR)
-            yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
-            for meters in (self.meters, *single):
-                positions = np.concatenate(
-                    [bar_positions(s, meters, prior) for s in np.split(share, breaks)]
-                )
-                likelihood = np.where(positions == 1, yes, no).sum()
-                yield Reading(frames, positions, expected, likelihood)
+        is_beat, is_downbeat = (
+            widened(posterior)[sequence.frames] for posterior in (beat, downbeat)
+        )
+        share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
+        share = np.clip(share, FLOOR, 1 - FLOOR)
+        yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
+        parts = np.split(share, sequence.breaks)
+        for meters in (self.meters, *single):
+            positions = np.concatenate(
+                [bar_positions(part, meters, prior) for part in parts]
+            )
+            likelihood = np.where(positions == 1, yes, no).sum()
+            yield Reading(sequence, positions, likelihood)
+
+
+class Sequence(NamedTuple):
+    """Beats of a piece, without bars.
+
+    Attributes
+    ----------
+    frames : np.ndarray of int, shape=(n_beats,)
+        Frame of each beat.
+    breaks : np.ndarray of int
+        Numbers of the beats that follow a passage without beats.
+    expected : float
+        Expected F-measure.
+    """
+
+    frames: np.ndarray
+    breaks: np.ndarray
+    expected: float
 
 
 class Reading(NamedTuple):
@@ -155,18 +232,22 @@ class Reading(NamedTuple):
 
     Attributes
     ----------
-    frames, positions : np.ndarray of int, shape=(n_beats,)
-        Frame of each beat, and its position in the bar, from 1.
-    expected : float
-        Expected F-measure of its beats.
+    beats : Sequence
+        The beats.
+    positions : np.ndarray of int, shape=(n_beats,)
+        Position of each beat in the bar, from 1.
     likelihood : float
-        Log-likelihood ratio of its downbeats to chance, in nats.
+        Log-likelihood ratio of the downbeats to chance, in nats.
     """
 
-    frames: np.ndarray
+    beats: Sequence
     positions: np.ndarray
-    expected: float
     likelihood: float
+
+
+def widened(posterior):
+    """Return the maximum over five frames: an event can peak beside its frame."""
+    return maximum_filter1d(posterior, 5)
 
 
 def choose(readings, near):
@@ -184,21 +265,18 @@ def choose(readings, near):
     int
         Index of the reading.
     """
-    weight = softmax(
-        [TRUST * r.expected + DOWNBEAT_TRUST * r.likelihood for r in readings]
-    )
-    bars = [reading.frames[reading.positions == 1] for reading in readings]
+    expected = np.array([reading.beats.expected for reading in readings])
+    likelihood = np.array([reading.likelihood for reading in readings])
+    weight = softmax(TRUST * expected + DOWNBEAT_TRUST * likelihood)
+    bars = [reading.beats.frames[reading.positions == 1] for reading in readings]
     agree = [[f_measure(a, b, near) for b in bars] for a in bars]
-    expected = [reading.expected for reading in readings]
     return int(np.argmax(expected + np.asarray(agree) @ weight))
 
 
-def agreement(frames, readings, near):
-    """Return the weight of the readings that contain each beat, shape (n_beats,)."""
-    # Count each sequence once: its readings differ only in their bars.
-    sequences = {id(reading.frames): reading for reading in readings}.values()
-    weight = softmax([CERTAINTY * reading.expected for reading in sequences])
-    hits = [is_near(frames, reading.frames, near) for reading in sequences]
+def agreement(frames, sequences, near):
+    """Return the weight of the sequences that contain each beat, shape (n_beats,)."""
+    weight = softmax([CERTAINTY * sequence.expected for sequence in sequences])
+    hits = [is_near(frames, sequence.frames, near) for sequence in sequences]
     return np.minimum(weight @ np.asarray(hits, dtype=float), 1)
 
 

@@ -29,7 +29,8 @@ AROUND = 0.03
 CLICKS = 16
 #: Every so many beats, a click can shift by one frame, at a cost in nats.
 STRIDE, MOVE = 4, 6.0
-#: Beats more than BESIDE frames from a click are off it.  At least a share QUARTERS of
+#: Beats more than BESIDE frames from a click are off it, and clicks so far outside the
+#: piece are left out.  Of the beats off it, at least a share QUARTERS of
 #: them must be within WITHIN frames of quarters of its interval, as off-beats mistaken
 #: for beats are; beats elsewhere indicate that the tempo changed.
 QUARTERS, WITHIN, BESIDE = 0.75, 3, 7
@@ -243,7 +244,9 @@ def steadied(frames, posterior, prior):
     )
     steady = grid[np.arange(len(grid)), np.repeat(phases, STRIDE)]
     peaks = maximum_filter1d(posterior, 5)
-    inside = (steady >= first - width // 2) & (steady <= last + width // 2)
+    earliest = max(first - width // 2, -BESIDE)
+    latest = min(last + width // 2, len(peaks) - 1 + BESIDE)
+    inside = (earliest <= steady) & (steady <= latest)
     steady = steady[inside].clip(0, len(peaks) - 1)
     enough = peaks[steady].sum() >= STEADY * peaks[frames].sum()
     return steady if enough and on_quarters(frames, steady, interval) else frames

@@ -78,10 +78,11 @@ def decoder(files):
     Returns
     -------
     dict
-        ``beat_prior``: probability of a beat at any frame; ``downbeat_prior``: of a
-        downbeat at any beat; ``interval_deviation``: standard deviation of the
-        logarithm of the ratio of successive intervals between beats; ``meters``:
-        probabilities of bars of 2 to 7 beats.
+        ``beat_prior``: mean target of a beat at any frame (the sum of an event's
+        targets is :data:`crema.tasks.beat.WIDTH`), at most .5; ``downbeat_prior``:
+        probability that a beat is a downbeat; ``interval_deviation``: standard
+        deviation of the logarithm of the ratio of successive intervals between beats;
+        ``meters``: probabilities of bars of 2 to 7 beats.
     """
     from crema.tasks.beat import METERS, WIDTH
 
@@ -97,7 +98,8 @@ def decoder(files):
             position = downbeat[frames, 0]
             downbeat_counts += np.bincount(position[position >= 0], minlength=2)
             starts = np.flatnonzero(position == 1)
-            lengths = np.diff(starts)
+            unknown = np.cumsum(position < 0)[starts]
+            lengths = np.diff(starts)[np.diff(unknown) == 0]
             bars += [np.sum(lengths == meter) for meter in METERS]
     # The median absolute deviation is robust to errors of annotators.
     deviation = 1.4826 * np.median(np.abs(np.concatenate([*ratios, [0.0]])))

@@ -13,8 +13,6 @@ import numpy as np
 from crema import exceptions
 from crema.utils import evaluate
 
-#: Tolerance of mir_eval's F-measure, in seconds.
-WINDOW = 0.07
 #: Positions in the bar, and the label of unmatched beats.
 LABELS = (*map(str, range(1, 8)), "no beat")
 
@@ -40,6 +38,8 @@ def score(reference, estimate):
         The reference has fewer than two beats after the first 5 seconds.
     """
     import mir_eval
+
+    from crema.tasks.beat import TOLERANCE
 
     beats = {}
     for side, annotation in (("reference", reference), ("estimate", estimate)):
@@ -68,7 +68,7 @@ def score(reference, estimate):
         if told and len(expected_down)
         else None
     )
-    pairs = mir_eval.util.match_events(expected, found, WINDOW)
+    pairs = mir_eval.util.match_events(expected, found, TOLERANCE)
     offsets = [found[j] - expected[i] for i, j in pairs]
     scores["offset_seconds"] = float(np.median(offsets)) if offsets else None
     return scores
@@ -102,11 +102,13 @@ def matched(reference, estimate):
     """Return a dict from each matched beat of the reference to that of the estimate."""
     import mir_eval
 
+    from crema.tasks.beat import TOLERANCE
+
     expected, found = (
         np.asarray([obs.time for obs in annotation.data])
         for annotation in (reference, estimate)
     )
-    return dict(mir_eval.util.match_events(expected, found, WINDOW))
+    return dict(mir_eval.util.match_events(expected, found, TOLERANCE))
 
 
 def baseline(y, sr):
@@ -131,10 +133,10 @@ def baseline(y, sr):
     """
     import jams
 
+    from crema import samples
     from crema.compiled import librosa
-    from crema.utils import audiofile
 
-    y22 = audiofile.resample(y, sr, 22050)
+    y22 = samples.resample(y, sr, 22050)
     _, times = librosa.beat.beat_track(y=y22, sr=22050, units="time")
     annotation = jams.Annotation("beat", time=0, duration=len(y) / sr)
     annotation.annotation_metadata.annotation_tools = "librosa.beat.beat_track"
