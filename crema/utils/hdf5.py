@@ -28,8 +28,14 @@ def write(path, data, attributes):
 
     # HDF5 crashes at exit after a full disk, so it only writes to memory.
     image = io.BytesIO()
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, image)
     # Before HDF5 1.10, metadata (shapes, types, places of chunks) had no checksums.
-    with h5py.File(image, "w", libver="v110") as store:
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_LATEST)
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)  # the same features are the same bytes
+    file = h5py.h5f.create(b"features", h5py.h5f.ACC_TRUNC, creation, access)
+    with h5py.File(file) as store:
         store.attrs.update(attributes)
         for field in sorted(data):
             values = np.asarray(data[field])
