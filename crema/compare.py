@@ -5,6 +5,7 @@ spread between easy and hard songs, which is much larger, cancels out.
 """
 
 import numpy as np
+from scipy import stats
 
 from crema.exceptions import CremaError
 from crema.utils import disk, rng
@@ -45,7 +46,9 @@ def compare(before, after):
     References
     ----------
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993: percentile
-    intervals of paired differences.
+    intervals of paired differences.  T. Hesterberg, "What teachers should know about
+    the bootstrap", The American Statistician 69, 2015: their expansion, without which
+    they are too narrow for few tracks.
     """
     evaluations = [read(path) for path in (before, after)]
     names = [evaluation["estimator"] for evaluation in evaluations]
@@ -102,7 +105,9 @@ def interval(before, after, weights):
     step = max(1, AT_ONCE // n)
     counts = [min(step, RESAMPLES - begun) for begun in range(0, RESAMPLES, step)]
     means = np.concatenate([resampled(count) for count in counts])
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    # As far out as the ends of a t interval are in units of the deviation of the means.
+    ends = stats.t.ppf((1 + LEVEL) / 2, max(1, n - 1)) * np.sqrt(n / max(1, n - 1))
+    low, high = np.quantile(means, stats.norm.cdf((-ends, ends)))
     return {
         "before": float(np.average(before, weights=weights)),
         "after": float(np.average(after, weights=weights)),

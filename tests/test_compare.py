@@ -39,14 +39,16 @@ def test_a_small_gain_on_every_track_is_told_from_chance(tmp_path):
     assert "chance" in compare.table(compare.compare(a, a))
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
+@pytest.mark.parametrize("n", [compare.FEWEST, 10, 50])
+def test_the_interval_holds_the_truth_as_often_as_it_says(n, monkeypatch):
+    monkeypatch.setattr(compare, "RESAMPLES", 2000)
     draw = np.random.default_rng(1)
     inside = 0
-    for _ in range(200):
-        before = draw.uniform(0, 1, 50)
-        line = compare.interval(before, before + draw.normal(0.1, 0.3, 50), np.ones(50))
+    for _ in range(400):
+        before = draw.uniform(0, 1, n)
+        line = compare.interval(before, before + draw.normal(0.1, 0.3, n), np.ones(n))
         inside += line["low"] <= 0.1 <= line["high"]
-    assert 180 <= inside <= 198
+    assert 0.92 * 400 <= inside <= 0.98 * 400
 
 
 def test_tracks_without_a_score_and_weights(tmp_path):
