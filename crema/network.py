@@ -60,7 +60,8 @@ def load(path):
         ) from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise ModelError(
-            f"{path}: is not a usable model ({first_line(error)}); train it again"
+            f"{path}: is not a usable model ({first_line(error)}); train it again "
+            "(snakemake --forcerun train)"
         ) from error
 
 

@@ -1,12 +1,14 @@
 """Trained networks: ONNX Runtime and Keras agree, in one piece and in excerpts."""
 
+import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from conftest import build_network, estimators, modules_of
 
-from crema import network, pump
+from crema import models, network, pump
 from crema.exceptions import ModelError
 from crema.models import base
 from crema.utils import disk, processes
@@ -114,6 +116,24 @@ def test_the_estimator_takes_either(directory, tmp_path):
     assert isinstance(expected.network, network.KerasNetwork)
     assert found.inputs == expected.inputs
     assert_close(found.outputs(y=y, sr=RATE), expected.outputs(y=y, sr=RATE))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_outputs_that_are_no_numbers_are_an_error(directories, tmp_path):
+    """Of a damaged model, which would else give plausible labels."""
+    directory = shutil.copytree(directories["key"], tmp_path / "key")
+    (directory / "model.onnx").unlink()
+    with h5py.File(directory / "model.h5", "r+") as store:
+        kernels = []
+        store["model_weights"].visititems(
+            lambda name, item: kernels.append(item) if name.endswith("kernel") else None
+        )
+        kernels[0][:] = np.nan
+    disk.write_json(directory / "decoder.json", {"self_transition": 0.9})
+    disk.write_json(directory / "settings.json", {"estimator": "key"})
+    estimator = models.load(directory)
+    with pytest.raises(ModelError, match="its output key.* is not a number"):
+        estimator.predict(y=np.ones(3 * RATE, np.float32), sr=RATE)
 
 
 def test_prediction_needs_no_tensorflow(directories):

@@ -471,6 +471,23 @@ def test_an_output_without_labels_is_saved_but_not_trained(keys, tmp_path):
     assert not model.get_layer("other").bias.numpy().any()
 
 
+def test_an_output_must_have_the_name_of_a_label(keys, tmp_path):
+    code = WITH_ANOTHER_OUTPUT.format(tests=str(ROOT / "tests"))
+    code = code.replace(
+        "[model.outputs[0], other, model.outputs[1]]", "[other]"
+    ).replace("[first, None, last]", "[None]")
+    process = train(keys, tmp_path, program=("-c", code, str(TRAIN)))
+    _, errors = process.communicate(timeout=300)
+    assert (
+        process.returncode
+        and (
+            "ConfigError: -c: no output of the network (other) has the name of a label "
+            "of the pump (hcqt.mag, key.local, key.overall)"
+        )
+        in errors
+    )
+
+
 def test_another_setting_starts_anew(keys, uninterrupted, tmp_path):
     output = finish(train(keys, tmp_path, "--learning-rate", "0.01"))
     assert "resuming" not in output

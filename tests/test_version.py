@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from crema.exceptions import ModelError
 from crema.utils import version
 
 
@@ -158,6 +159,13 @@ def test_a_crash_between_ledger_and_version_repeats_no_number(tmp_path, monkeypa
         version.advance(tmp_path, "abc1234", False, {})
     monkeypatch.undo()
     assert version.advance(tmp_path, "abc1234", False, {}) == "abc1234.2"
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"version": "abc1234.0"'])
+def test_a_damaged_ledger_says_what_to_do(tmp_path, line):
+    (tmp_path / version.LEDGER).write_text(f"{line}\n")
+    with pytest.raises(ModelError, match="is damaged; delete it"):
+        version.trainings(tmp_path)
 
 
 def test_no_training_yet(tmp_path):

@@ -56,7 +56,7 @@ def files(directory):
         if not path.is_file():
             raise ModelError(
                 f"{directory}: contains no trained model ({path.name} is missing); "
-                "train one with snakemake, or name another directory"
+                "train it again (snakemake --forcerun train), or name another directory"
             )
     return paths
 

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import numpy as np
+
 from crema import models, network, pump
 from crema.audio import Audio
 from crema.exceptions import ModelError
@@ -33,7 +35,7 @@ class Estimator:
     extractors : list of pumpp.feature.FeatureExtractor
         Operators of the pump that compute the inputs.
     version : str
-        ``GIT-HASH.ITERATION`` of the training.
+        ``GIT-HASH.ITERATION`` of the training, see :mod:`crema.utils.version`.
     decoder : dict
         Parameters for decoding, estimated in training.
     origin : dict
@@ -142,6 +144,8 @@ class Estimator:
         ------
         AudioError
             The audio cannot be read or used.
+        ModelError
+            The network does not compute numbers.
         """
         return self.posteriors(Audio(filename, y, sr))
 
@@ -177,7 +181,14 @@ class Estimator:
             for operator in self.extractors:
                 data.update(audio.features(operator))
             arrays = {name: data[name][0] for name in self.inputs}
-            return self.network.run(arrays, self.task.sr / self.task.hop_length)
+            found = self.network.run(arrays, self.task.sr / self.task.hop_length)
+            for name, posterior in found.items():
+                if not np.isfinite(posterior).all():
+                    raise ModelError(
+                        f"{self.directory}: its output {name} is not a number; the "
+                        "model is damaged, or its training failed: train it again"
+                    )
+            return found
 
         return audio.once(self, compute)
 

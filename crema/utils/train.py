@@ -141,6 +141,7 @@ def train(args, estimator, network, decoder, monitor):
     from crema import pump
 
     commit, dirty = version.revision(pathlib.Path(__file__).parent)
+    version.trainings(args.resources)  # if it is damaged, say so before training
     tracks = index.read_index(args.index, args.leave_out)
     kept, held_out = index.hold_out(
         tracks, args.validation_fraction, args.seed, args.index
@@ -165,6 +166,12 @@ def train(args, estimator, network, decoder, monitor):
         n for n, name in enumerate(model.output_names) if name in operators.fields
     ]
     targets = [model.output_names[n] for n in places]
+    if not targets:
+        raise ConfigError(
+            f"{sys.argv[0]}: no output of the network "
+            f"({', '.join(model.output_names)}) has the name of a label of the pump "
+            f"({', '.join(sorted(operators.fields))})"
+        )
     labelled = keras.Model(model.inputs, [model.outputs[n] for n in places])
     labelled.compile(
         keras.optimizers.Adam(args.learning_rate, clipnorm=1.0),
@@ -233,25 +240,25 @@ def save(resources, model, settings, decoded, history, monitor):
     """
     from crema.utils import fit  # imports Keras, which is set up by now
 
-    disk.write_json(resources / "decoder.json", decoded)
-    fit.write_history(resources / "history.csv", history)
-    disk.write_json(resources / "settings.json", settings)
-    # An export of the previous model would be used instead of this one.
-    (resources / "model.onnx").unlink(missing_ok=True)
+    best = min(history, key=lambda row: row[monitor])
+    summary = {
+        "finished": datetime.datetime.now().astimezone().isoformat("T", "seconds"),
+        "epochs": len(history),
+        "best_epoch": best["epoch"],
+        monitor: best[monitor],
+    }
     with disk.atomic(resources / "model.h5") as temporary:
         model.save(temporary, include_optimizer=False)
-    best = min(history, key=lambda row: row[monitor])
-    name = version.advance(
-        resources,
-        settings["revision"]["commit"],
-        settings["revision"]["dirty"],
-        {
-            "finished": datetime.datetime.now().astimezone().isoformat("T", "seconds"),
-            "epochs": len(history),
-            "best_epoch": best["epoch"],
-            monitor: best[monitor],
-        },
-    )
+        # Without a network, the files of two models cannot be taken for one model.
+        for network in ("model.onnx", "model.h5"):
+            (resources / network).unlink(missing_ok=True)
+        disk.write_json(resources / "decoder.json", decoded)
+        fit.write_history(resources / "history.csv", history)
+        disk.write_json(resources / "settings.json", settings)
+        revision = settings["revision"]
+        name = version.advance(
+            resources, revision["commit"], revision["dirty"], summary
+        )
     # Also remove the states of other settings, which this model replaces.
     for begun in resources.glob(".training-*"):
         shutil.rmtree(begun)

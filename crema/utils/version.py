@@ -9,6 +9,7 @@ import json
 import pathlib
 import subprocess
 
+from crema.exceptions import ModelError
 from crema.utils import disk
 
 LEDGER = "trainings.jsonl"
@@ -83,12 +84,24 @@ def trainings(directory):
     """Return the ledger of `directory`: one dict per finished training, oldest first.
 
     A ``version.txt`` without a ledger counts as one training.
+
+    Raises
+    ------
+    ModelError
+        The ledger is damaged.
     """
     directory = pathlib.Path(directory)
     ledger, current = directory / LEDGER, directory / "version.txt"
     if ledger.is_file():
-        text = ledger.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        try:
+            text = ledger.read_text(encoding="utf-8")
+            lines = [json.loads(line) for line in text.splitlines()]
+            return [{**line, "version": str(line["version"])} for line in lines]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"{ledger}: is damaged; delete it, and the versions of models trained "
+                "here start again from 0"
+            ) from error
     if current.is_file():
         return [{"version": current.read_text(encoding="utf-8").strip()}]
     return []
