@@ -279,6 +279,27 @@ def test_one_jams_per_track(run, material, capsys):
     assert "other: its labels" not in errors
 
 
+def test_kinds_are_converted_one_after_another(run, material, capsys):
+    run()
+    whole = (material / "audio" / "song.jams").read_bytes()
+    (material / "beats" / "song.beats").write_text("0.5 1\n")
+    assert run(kinds=["beats"]) == 0
+    said = capsys.readouterr().err
+    jam = jamsfile.read(material / "audio" / "song.jams")
+    assert {a.namespace: len(a.data) for a in jam.annotations} == {
+        "beat": 1,
+        "chord": 3,
+        "key_mode": 1,
+    }
+    assert "1 tracks converted\n2 audio files without labels" in said
+    (material / "beats" / "song.beats").unlink()
+    run()
+    jam = jamsfile.read(material / "audio" / "song.jams")
+    assert [a.namespace for a in jam.annotations] == ["chord", "key_mode"]
+    assert "2 of them without beats, such as other" in capsys.readouterr().err
+    assert whole != (material / "audio" / "song.jams").read_bytes()
+
+
 def test_output_directory_and_jobs(run, material, monkeypatch):
     run_all, jobs = cli.run_all, []
 

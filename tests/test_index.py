@@ -73,6 +73,9 @@ def test_no_group_is_not_a_group(tmp_path):
         ([{"track_id": "a\nb"}], "cannot be used"),
         ([{"track_id": ""}], "'' cannot be used"),
         ([{"track_id": "-a"}], "'-a' cannot be used"),
+        ([{"track_id": "{a}"}], "'{a}' cannot be used"),
+        ([{"track_id": "N" + 20 * "o"}], "cannot be used, as its end is the same text"),
+        ([{"track_id": 20 * "la"}], "cannot be used, as its end is the same text"),
     ],
 )
 def test_a_malformed_index_says_what_is_wrong(tmp_path, content, message):

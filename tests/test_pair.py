@@ -147,15 +147,15 @@ def spoil(directory):
     return {
         "no_jams.flac": "without no_jams.jams",
         "no_audio.jams": "without no_audio.flac",
-        "with.dot": "dots or",
+        "with.dot": "dots",
         "bad_jams": "not valid JAMS",
         "wrong_label": "not valid JAMS",
         "cut": "cut.flac: truncated or damaged",
         "no_sound": "cannot be read as audio",
         "short": "is 0.50 s long, less than",
         "silent": "silent throughout",
-        "beyond": "end at 3.60 s, but the audio at 3.00 s",
-        "other_audio": "end at 4.00 s, but the audio at 3.00 s",
+        "beyond": "annotations end at 3.60 s, but the audio lasts 3.00 s",
+        "other_audio": "duration is 4.00 s, but the audio lasts 3.00 s",
         "no_chords": "no chord annotation",
         "empty_chords": "no chord annotation",
         "twice": "the same audio as a_1",
@@ -198,8 +198,17 @@ def test_what_crema_estimated_is_no_reference(corpus):
         jam.annotations[0].annotation_metadata.data_source = "manual"
 
     edit(corpus, "b_1", corrected)
+
+    def beside_a_reference(jam):
+        jam.annotations.append(annotate(["C:maj"], 1).annotations[0])
+        made = jam.annotations[-1].annotation_metadata
+        made.annotation_tools, made.data_source = "crema 0.1.0", "program"
+
+    edit(corpus, "a_2", beside_a_reference)
     pair.main([str(corpus), "--namespace", "chord"])
-    assert "crema estimated its chord annotation" in rejected(corpus)["a_1"]
+    reasons = rejected(corpus)
+    for track in ("a_1", "a_2"):
+        assert "crema estimated its chord annotation" in reasons[track]
     assert "b_1" not in rejected(corpus)
     # Its beats are somebody's.
     pair.main([str(corpus), "--namespace", "beat"])

@@ -438,6 +438,7 @@ def test_a_damaged_record(place):
 
 def test_a_copy_that_its_record_names_is_missing(place):
     (place / "augmented" / "a.1.flac").unlink()
-    with pytest.raises(AudioError, match="a.1.flac"):
+    record = place / "augmented" / "a.json"
+    with pytest.raises(CremaError, match=f"a.1.flac: no such copy; delete {record}"):
         run(place)
     assert not (place / "features" / "a.h5").exists()

@@ -23,7 +23,7 @@ from crema.corpus.demo.instruments import INSTRUMENTS
 from crema.corpus.render import identify
 from crema.exceptions import program as run
 from crema.notes import PITCH_CLASSES, split
-from crema.utils import cli, disk, index
+from crema.utils import cli, index
 from crema.utils.rng import generator
 
 #: Increase when a code change alters the sound of a piece.
@@ -198,6 +198,8 @@ def main(argv=None):
         for piece in demo.catalogue()
         for variant in range(args.variants)
     )
+    train = args.output / "index_train.json"
+    others = index.read_records(train) if train.is_file() else []
     pieces, groups = {}, {}
     for piece, family in varied:
         pieces[piece.track_id] = piece
@@ -211,8 +213,6 @@ def main(argv=None):
     fonts = {None: args.soundfont, "drums": args.soundfont + args.drum_soundfont}
     job = functools.partial(make_track, args.output, pieces, fonts, settings)
     rendered, failures = cli.run_all(job, list(pieces), args.jobs)
-    train = args.output / "index_train.json"
-    others = disk.read_json(train) if train.is_file() else []
     records = [row for row in others if not row["track_id"].startswith(PREFIX)]
     records += [
         {"track_id": track, "group": groups[track]}

@@ -14,7 +14,8 @@ Audacity for example: ``NAME.chord.lab``, ``NAME.beat.lab``, ``NAME.key.lab`` (b
 ``NAME.local_key.lab``), and, in a directory given for one kind only, ``NAME.lab``.
 
 Labels are clipped to the audio; gaps stay unlabelled.  An empty file, as crema writes
-where it finds no beats, annotates nothing.
+where it finds no beats, annotates nothing.  Kinds that were converted before stay if
+their directory is not given again.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import NamedTuple
 from crema.corpus import common, labels
 from crema.exceptions import AnnotationError, ConfigError, CorpusError
 from crema.exceptions import program as run
-from crema.utils import audiofile, cli, index
+from crema.utils import audiofile, cli, index, jamsfile
 
 TOOL = "crema.corpus.convert"
 #: Seconds by which labels can exceed the audio without a warning.
@@ -100,7 +101,17 @@ def convert_track(corpus, output, directories, track_id):
             f"{audio}: no label lies within its {duration:.1f} s; do the labels belong "
             "to another recording?"
         )
-    common.save(output / f"{track_id}.jams", jam, TOOL)
+    path = output / f"{track_id}.jams"
+    common.check_ours(path, TOOL)
+    if path.is_file():
+        # Of kinds that were converted before.
+        given = {KINDS[kind].namespace for kind in directories}
+        jam.annotations.extend(
+            annotation
+            for annotation in jamsfile.read(path).annotations
+            if annotation.namespace not in given and annotation.duration == duration
+        )
+    common.save(path, jam, TOOL)
     # The end precedes the value of a segment, as the time precedes that of a beat.
     ends = (row[-2] for rows in observed.values() for row in rows)
     return max(filter(math.isfinite, ends), default=0.0) - duration
@@ -221,6 +232,11 @@ def main(argv=None):
                 "audio and were cut; do they belong to this recording?"
             )
     cli.say(f"{len(converted)} tracks converted")
+    given = {kind: path for kind in KINDS if (path := getattr(arguments, kind))}
+    for kind in given:
+        without = sorted(t for t in converted if kind not in label_files(given, t))
+        if without:
+            cli.say(f"{len(without)} of them without {kind}, such as {without[0]}")
     if unlabelled:
         cli.say(
             f"{len(unlabelled)} audio files without labels, such as {unlabelled[0]}"

@@ -184,7 +184,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     train = args.output / "index_train.json"
-    records = disk.read_json(train) if train.is_file() else []
+    records = index.read_records(train) if train.is_file() else []
     corpus = index.Corpus(args.output)  # FLAC, like the excerpts
     for record in records:
         if not corpus.audio(record["track_id"]).is_file():
@@ -207,12 +207,13 @@ def main(argv=None):
     made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
-    # Keep excerpts of other recordings; their ids are NAME_EXCERPT_VERSION.
+    # Keep excerpts of other recordings, also of those that failed now; their ids are
+    # NAME_EXCERPT_VERSION.
     made += [
         track
         for track in before
         if track.startswith(f"heard_{args.estimator}_")
-        and track.rsplit("_", 2)[0] not in sources
+        and track.rsplit("_", 2)[0] not in heard
     ]
     records += [{"track_id": track, "group": None} for track in made]
     status = common.report(failures)

@@ -88,8 +88,11 @@ def examine(corpus, namespaces, min_duration, track_id):
         found = jamsfile.usable(jam, namespace)
         if not found:
             raise AnnotationError(f"{path}: has no {namespace} annotation")
-        made = found[0].annotation_metadata
-        if made.data_source == "program" and made.annotation_tools.startswith("crema "):
+        made = [annotation.annotation_metadata for annotation in found]
+        if any(
+            one.data_source == "program" and one.annotation_tools.startswith("crema ")
+            for one in made
+        ):
             raise AnnotationError(
                 f"{path}: crema estimated its {namespace} annotation, which can "
                 "neither train nor test it; if you corrected it, set its data_source "
@@ -98,13 +101,15 @@ def examine(corpus, namespaces, min_duration, track_id):
     y, sample_rate = audiofile.read(audio)
     duration = setup.check_audio(audio, y, sample_rate, min_duration)
     ends = [o.time + o.duration for a in jam.annotations for o in a.data]
-    annotated_until = max([jam.file_metadata.duration or 0.0, *ends])
-    if annotated_until > duration + TOLERANCE:
-        raise AnnotationError(
-            f"{path}: annotations end at {annotated_until:.2f} s, but the audio at "
-            f"{duration:.2f} s; they belong to different recordings, or the audio was "
-            "cut"
-        )
+    for what, end in (
+        ("annotations end at", max(ends, default=0.0)),
+        ("file_metadata.duration is", jam.file_metadata.duration or 0.0),
+    ):
+        if end > duration + TOLERANCE:
+            raise AnnotationError(
+                f"{path}: {what} {end:.2f} s, but the audio lasts {duration:.2f} s; "
+                "they belong to different recordings, or the audio was cut"
+            )
     samples = hashlib.sha256(str(sample_rate).encode())
     samples.update(y)
     return Track(

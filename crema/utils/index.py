@@ -14,9 +14,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 
 from crema.exceptions import ConfigError, CorpusError, CremaError
 from crema.utils import disk, rng
+
+#: A name that ends in the same text 20 times, see :func:`check_track_id`.
+REPEATS = re.compile(r"(.+)\1{19}$")
 
 
 def read_index(path, leave_out=()):
@@ -40,11 +44,30 @@ def read_index(path, leave_out=()):
         The file is missing, malformed or empty, lists a track twice, or holds a
         ``track_id`` with a dot or a path separator.
     """
+    index = {
+        record["track_id"]: record.get("group", record["track_id"])
+        for record in read_records(path)
+    }
+    for track_id in leave_out:
+        index.pop(track_id, None)
+    if not index:
+        raise CorpusError(f"{path}: lists no tracks; a split must not be empty")
+    return index
+
+
+def read_records(path):
+    """Read the records of an index, which can be none.
+
+    Raises
+    ------
+    CorpusError
+        As in :func:`read_index`.
+    """
     try:
         records = disk.read_json(path)
     except CremaError as error:
         raise CorpusError(str(error)) from error
-    index = {}
+    listed = set()
     try:
         for record in records:
             track_id = record["track_id"]
@@ -54,19 +77,15 @@ def read_index(path, leave_out=()):
                     f"{path}: track_id and group must be strings, but are not in "
                     f"{json.dumps(record)}; quote them"
                 )
-            if track_id in index:
+            if track_id in listed:
                 raise CorpusError(f"{path}: track {track_id!r} is listed twice")
             check_track_id(track_id, path)
-            index[track_id] = group
+            listed.add(track_id)
     except (TypeError, KeyError, AttributeError) as error:
         raise CorpusError(
             f'{path}: is not a list of {{"track_id": "...", "group": "..."}} records'
         ) from error
-    for track_id in leave_out:
-        index.pop(track_id, None)
-    if not index:
-        raise CorpusError(f"{path}: lists no tracks; a split must not be empty")
-    return index
+    return records
 
 
 def write_index(path, records):
@@ -85,11 +104,18 @@ def write_index(path, records):
 
 def check_track_id(track_id, where):
     """Raise CorpusError unless `track_id` can be the stem of a file."""
-    if not track_id or set(track_id) & set("./\\\n") or track_id.startswith("-"):
+    if not track_id or set(track_id) & set("./\\\n{}") or track_id.startswith("-"):
         raise CorpusError(
             f"{where}: track_id {track_id!r} cannot be used: a track_id is a file name "
-            "without its extension and must not begin with a dash or contain dots or "
-            "slashes (copies are named track_id.augment_id.ext); rename the files"
+            "without its extension and must not begin with a dash or contain "
+            "braces, dots or slashes (copies are named track_id.augment_id.ext); "
+            "rename the files"
+        )
+    # Snakemake takes such a name for an endless chain of rules.
+    if REPEATS.search(track_id):
+        raise CorpusError(
+            f"{where}: track_id {track_id!r} cannot be used, as its end is the same "
+            "text 20 times; rename the files"
         )
 
 
@@ -139,9 +165,9 @@ def n_held_out(index, fraction, name="the training index"):
     count = max(1, round(fraction * n_groups)) if possible else 0
     if not possible or count >= n_groups:
         raise ConfigError(
-            f"holding out {fraction:g} of {n_groups} group(s) for validation leaves "
-            f"one side empty; list more groups in {name} or change "
-            "validation_fraction"
+            f"holding out a share of {fraction:g} of {n_groups} group(s) for "
+            f"validation leaves one side empty; list more groups in {name} or change "
+            "validation_fraction, which must lie between 0 and 1"
         )
     return count
 

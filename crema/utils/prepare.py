@@ -160,6 +160,11 @@ def prepare(track_id, corpus, augmented_dir, augmented_format, feature_dir, pump
         # name the original.  Write it last, to mark the copies as complete.
         original = transform(corpus.audio(track_id), corpus.jams(track_id), operators)
         for name, source in sources:
+            for path in (source.audio(name), source.jams(name)):
+                if not path.is_file():
+                    raise CremaError(
+                        f"{path}: no such copy; delete {record} and run setup again"
+                    )
             data = transform(source.audio(name), source.jams(name), operators)
             hdf5.write(feature_dir / f"{name}.h5", data, attributes)
         hdf5.write(feature_dir / f"{track_id}.h5", original, attributes)
