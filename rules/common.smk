@@ -31,7 +31,7 @@ from crema import models
 from crema.exceptions import CremaError
 from crema.utils import index, stages
 
-ESTIMATORS = sorted(
+KNOWN = sorted(
     script.parent.name for script in pathlib.Path("training").glob("*/00-setup.py")
 )
 
@@ -76,12 +76,18 @@ def is_number(text):
 
 
 # First, because the schema takes every unknown key for an estimator's section.
-for unknown in set(config) - {"corpus", "index", "work", "gpu"} - set(ESTIMATORS):
+SETTINGS = {"corpus", "index", "work", "gpu", "estimators"}
+for unknown in set(config) - SETTINGS - set(KNOWN):
     raise WorkflowError(
         f"config: {unknown!r} is neither a setting nor an estimator under training/ "
-        f"({', '.join(ESTIMATORS)})"
+        f"({', '.join(KNOWN)})"
     )
 check_config([], config, "../config/schemas/config.schema.yaml")
+for unknown in set(config["estimators"]) - set(KNOWN):
+    raise WorkflowError(
+        f"config: estimators: {unknown!r} is not under training/ ({', '.join(KNOWN)})"
+    )
+ESTIMATORS = sorted(set(config["estimators"])) or KNOWN
 for estimator in ESTIMATORS:
     check_config(
         [estimator],

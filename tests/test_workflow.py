@@ -558,6 +558,10 @@ def configured(directory, settings):
     [
         ("corpsu: {directory: x}", "'corpsu' is neither a setting nor an estimator .*"),
         ("gpus: 1", "'gpus' is neither a setting nor an estimator under training/ .*"),
+        (
+            "estimators: [kay]",
+            r"estimators: 'kay' is not under training/ \(.*key.*\)",
+        ),
         ("gpu: -1", "gpu: -1 is less than the minimum of 0"),
         ("chord:", "chord: is empty; give it a value or leave it out"),
         (
