@@ -3,9 +3,11 @@
 import glob
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from conftest import ROOT, one_line
@@ -63,6 +65,17 @@ def test_a_pipe_without_a_name_is_written_to():
     reader, writer = os.pipe()
     disk.write_text(f"/dev/fd/{writer}", "text")
     assert os.read(reader, 9) == b"text"
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="only Linux has it")
+def test_a_file_in_memory_is_written_like_any_other():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        path = pathlib.Path(directory, "a", "b.txt")
+        disk.write_text(path, "before")
+        with pytest.raises(ZeroDivisionError), disk.atomic(path) as temporary:
+            temporary.write_text("half")
+            raise ZeroDivisionError
+        assert path.read_text() == "before" and names(path.parent) == ["b.txt"]
 
 
 def test_whether_a_file_could_be_written(tmp_path):

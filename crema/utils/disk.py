@@ -5,8 +5,10 @@ exception is :mod:`crema.record`, which appends lines.
 """
 
 import contextlib
+import csv
 import errno
 import glob
+import io
 import json
 import os
 import pathlib
@@ -62,9 +64,13 @@ def atomic(path):
 
 def written_directly(path):
     """Return whether a path is a pipe or a device, which cannot be replaced."""
-    # /dev/null, /dev/stdout or a pipe to another program.
-    system = os.path.abspath(path).startswith(("/dev/", "/proc/"))
-    return system or path.is_fifo() or path.is_char_device()
+    # A file that the shell opened for the program, whatever it is.
+    opened = ("/dev/std", "/dev/fd/", "/proc/")
+    return (
+        os.path.abspath(path).startswith(opened)
+        or path.is_fifo()
+        or path.is_char_device()
+    )
 
 
 def check_writable(path):
@@ -214,6 +220,13 @@ def write_json(path, data):
     """Write `data` as indented JSON; NaN and infinity are errors."""
     text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
+
+
+def write_csv(path, rows):
+    """Write rows, sequences of values; None is an empty field."""
+    stream = io.StringIO()
+    csv.writer(stream).writerows(rows)
+    write_text(path, stream.getvalue())
 
 
 def write_text(path, text):

@@ -6,7 +6,6 @@ the current epoch.  Both end with the weights of an uninterrupted training.
 """
 
 import contextlib
-import csv
 import json
 import signal
 import warnings
@@ -363,10 +362,6 @@ def numbered(name, values):
 
 def write_history(path, history):
     """Write one CSV row per epoch."""
-    with (
-        disk.atomic(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.DictWriter(stream, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
+    names = list(history[0])
+    rows = [[row[name] for name in names] for row in history]
+    disk.write_csv(path, [names, *rows])

@@ -39,6 +39,32 @@ def parser(description):
     return made
 
 
+def transpose(description, semitones, argv=None):
+    """Run a stage that transposes each track.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the script.
+    semitones : list of int
+        Default of the option ``--semitones``, one copy each.
+    argv : list of str, optional
+        The arguments; by default those of the command line.
+    """
+    made = parser(description)
+    made.add_argument(
+        "--semitones",
+        type=int,
+        nargs="*",
+        default=semitones,
+        help="semitones to transpose by, one copy each",
+    )
+    args = made.parse_args(argv)
+    from crema.deformers import PitchShift
+
+    run(args, PitchShift(args.semitones))
+
+
 def run(args, deformer):
     """Augment the tracks that `args` names.
 

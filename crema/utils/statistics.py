@@ -1,7 +1,5 @@
 """Statistics of an evaluation: means, calibration and confusion over all tracks."""
 
-import csv
-
 import numpy as np
 
 from crema.utils import disk, rng
@@ -144,16 +142,11 @@ def table(summary, rows):
 def write_table(path, rows):
     """Write the scores as CSV, one row per track."""
     metrics = list(dict.fromkeys(name for row in rows for name in row["scores"]))
-    with (
-        disk.atomic(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.writer(stream)
-        baselines = [f"baseline_{name}" for name in metrics]
-        writer.writerow(["track_id", "status", "duration", *metrics, *baselines])
-        for row in rows:
-            writer.writerow(
-                [row["track_id"], row["status"], row["duration"]]
-                + [row["scores"].get(name) for name in metrics]
-                + [row["baseline"].get(name) for name in metrics]
-            )
+    baselines = [f"baseline_{name}" for name in metrics]
+    lines = [["track_id", "status", "duration", *metrics, *baselines]]
+    lines += [
+        [row["track_id"], row["status"], row["duration"]]
+        + [row[kind].get(name) for kind in ("scores", "baseline") for name in metrics]
+        for row in rows
+    ]
+    disk.write_csv(path, lines)

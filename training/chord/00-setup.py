@@ -13,19 +13,7 @@ from crema.utils import setup
 
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
-    parser = setup.parser(__doc__)
-    parser.add_argument(
-        "--semitones",
-        type=int,
-        nargs="*",
-        default=[-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5],
-        help="semitones to transpose by, one copy each",
-    )
-    args = parser.parse_args(argv)
-
-    from crema.deformers import PitchShift
-
-    setup.run(args, PitchShift(args.semitones))
+    setup.transpose(__doc__, [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5], argv)
 
 
 if __name__ == "__main__":

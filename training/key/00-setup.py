@@ -13,19 +13,7 @@ from crema.utils import setup
 
 def main(argv=None):
     """Run the stage with the arguments `argv` (default: of the command line)."""
-    parser = setup.parser(__doc__)
-    parser.add_argument(
-        "--semitones",
-        type=int,
-        nargs="*",
-        default=[-4, -2, 2, 4],
-        help="semitones to transpose by, one copy each",
-    )
-    args = parser.parse_args(argv)
-
-    from crema.deformers import PitchShift
-
-    setup.run(args, PitchShift(args.semitones))
+    setup.transpose(__doc__, [-4, -2, 2, 4], argv)
 
 
 if __name__ == "__main__":
