@@ -108,8 +108,9 @@ class HCQT(Dotted, pumpp.feature.HCQTMag):
             )
         if 2.0**octaves * self.fmin * 1.05 > sr / 2:
             raise ConfigError(
-                f"sample_rate {sr} is too low for {octaves} octaves above C1; it must "
-                f"be at least {2.1 * 2**octaves * self.fmin:.0f}"
+                f"sample_rate {sr} is too low for octaves {n_octaves} from C1 and "
+                f"their harmonic {max(harmonics)}; it must be at least "
+                f"{2.1 * 2**octaves * self.fmin:.0f}"
             )
 
     @property

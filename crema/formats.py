@@ -8,6 +8,7 @@ Both hold one annotation per file; ``json`` holds all of them.
 
 import csv
 import io
+import itertools
 import json
 import pathlib
 
@@ -53,11 +54,12 @@ def named(jam):
         Annotations by the names that estimators gave them (``chord``, ``local_key``),
         or else by namespace; a repeated name gets a number, as in ``chord_2``.
     """
-    annotations, counts = {}, {}
+    annotations = {}
     for annotation in jam.annotations:
         name = getattr(annotation.sandbox, "name", None) or annotation.namespace
-        number = counts[name] = counts.get(name, 0) + 1
-        annotations[name if number == 1 else f"{name}_{number}"] = annotation
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        names = itertools.chain([name], numbered)
+        annotations[next(n for n in names if n not in annotations)] = annotation
     return annotations
 
 

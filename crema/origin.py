@@ -11,6 +11,11 @@ from crema.version import __version__
 
 #: Libraries that affect the output of a model.
 LIBRARIES = ("librosa", "numpy", "onnxruntime", "pumpp", "scipy", "soundfile", "soxr")
+#: What a chord annotation owes to another model, by the entry of its sandbox.
+REVISED = {
+    "beats": "boundaries aligned to the beats of",
+    "local_keys": "roots spelled as in the keys of",
+}
 
 
 def program():
@@ -79,8 +84,11 @@ def of_jams(path):
             tools = annotation.annotation_metadata.annotation_tools
             known[entry] = {"made by": tools or "unknown tool, not crema"}
             continue
-        beats = getattr(annotation.sandbox, "beats", None)
-        by = {"boundaries aligned to the beats of": beats["version"]} if beats else {}
+        by = {
+            what: other["version"]
+            for name, what in REVISED.items()
+            if (other := getattr(annotation.sandbox, name, None))
+        }
         first = told.setdefault(origin["sha256"], entry)
         if first == entry:
             known[entry] = dict(origin) | by | released(origin)
@@ -119,7 +127,7 @@ def outline(known, indent=0):
         elif isinstance(value, list) and len(value) > 8:
             lines.append(f"{head} {len(value)}, from {value[0]} to {value[-1]}")
         elif isinstance(value, list):
-            lines.append(f"{head} {' '.join(map(str, value))}")
+            lines.append(f"{head} {', '.join(map(str, value))}")
         else:
             lines.append(f"{head} {value}")
     return lines

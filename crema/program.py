@@ -152,6 +152,8 @@ def destinations(args):
         output is the audio or cannot be written.
     """
     output, directory = args.output, args.output_dir
+    if str(output) == "-":
+        raise CremaError("leave out -o to write to standard output")
     extras = {"posteriors": args.posteriors, "plot": args.plot}
     form = args.format or (formats.infer(output) if output else "jams")
     if output and formats.SUFFIXES.get(output.suffix.lower(), form) != form:
@@ -167,8 +169,13 @@ def destinations(args):
                 raise CremaError(f"--{option} needs a file name")
         song = batch.Song(args.audio[0], "", output, **extras)
         keep_audio(song)
-        for path in filter(None, (output, *extras.values())):
+        paths = [path for path in (output, *extras.values()) if path]
+        for path in paths:
             disk.check_writable(path)
+        if len({os.path.realpath(path) for path in paths}) < len(paths):
+            raise CremaError(
+                f"{', '.join(map(str, paths))}: name a file of its own for each output"
+            )
         return form, [song]
     for option, value in extras.items():
         if isinstance(value, pathlib.Path):

@@ -293,6 +293,11 @@ def test_one_file_to_each_output(trained, tmp_path, capsys):
         (["a.wav", "-o", "a.txt"], "must end in .jams, .jamz, .lab, .csv or .json"),
         (["a.wav", "-o", "a.csv", "--format", "lab"], "a.csv: does not match --format"),
         (["a.wav", "b.wav", "-o", "c.jams"], "need --output-dir"),
+        (["a.wav", "-o", "-"], "leave out -o to write to standard output"),
+        (
+            [*("a.wav", "-o", "x.npz", "--format", "jams"), "--posteriors", "x.npz"],
+            "x.npz, x.npz: name a file of its own for each output",
+        ),
         (["."], "need --output-dir"),
         ([".", "--output-dir", "out"], ".: contains no audio that"),
         (["a.wav", "--model", "nowhere"], "nowhere: no such directory; train"),

@@ -38,6 +38,8 @@ def test_annotations_have_names(jam):
     jam.annotations.append(jam.annotations[2])
     assert list(formats.named(jam))[4:] == ["chord_2", "key_2"]
     assert formats.named(jam)["chord_2"] is jam.annotations[0]
+    jam.annotations[4].sandbox.name = "chord_2"
+    assert len(formats.named(jam)) == len(jam.annotations)
     # Annotations of other tools are named after their namespace.
     jam.annotations.append(jams.Annotation("key_mode", time=0, duration=3))
     assert list(formats.named(jam))[-1] == "key_mode"

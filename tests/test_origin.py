@@ -91,7 +91,7 @@ def test_outline():
     known = {"a": {"b": 1, "c": {"d": "x"}}, "short": [1, 2], "long": list(range(9))}
     assert origin.outline(known) == [
         *("a:", "  b: 1", "  c:", "    d: x"),
-        *("short: 1 2", "long: 9, from 0 to 8"),
+        *("short: 1, 2", "long: 9, from 0 to 8"),
     ]
 
 

@@ -128,7 +128,7 @@ class Model(base.Estimator):
         if "key" in made:
             keys = made["key"][1]
             chords = spell(chords, keys)
-            chords.sandbox.update(keys=keys.sandbox.model)
+            chords.sandbox.update(local_keys=keys.sandbox.model)
         return [chords]
 
 
