@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from conftest import annotate
 
-from crema.corpus import pair
+from crema.corpus import pair, split
 from crema.exceptions import ConfigError, CorpusError
 from crema.utils import audiofile, index, jamsfile
 
@@ -246,8 +246,11 @@ def test_min_duration(corpus):
 
 def seed_for(groups):
     """Find a seed that puts groups on both sides, half and half on average."""
-    sides = ({pair.is_test(group, 0.5, seed) for group in groups} for seed in range(50))
-    return next(seed for seed, found in enumerate(sides) if len(found) == 2)
+    return next(
+        seed
+        for seed in range(50)
+        if len({split.is_test(group, 0.5, seed) for group in groups}) == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -295,30 +298,30 @@ GROUPS = {f"track{i}": f"group{i // 3}" for i in range(6000)}
 @pytest.mark.parametrize("fraction", [0.1, 0.5])
 @pytest.mark.parametrize("seed", range(3))
 def test_share_and_seed(fraction, seed):
-    test, closer = pair.split(GROUPS, fraction, seed)
+    test, closer = split.split(GROUPS, fraction, seed)
     assert closer is None
     assert len(test) / len(GROUPS) == pytest.approx(fraction, abs=0.05)
     sides = collections.defaultdict(set)
     for track, group in GROUPS.items():
         sides[group].add(track in test)
     assert all(len(side) == 1 for side in sides.values())
-    assert test != pair.split(GROUPS, fraction, seed + 1)[0]
+    assert test != split.split(GROUPS, fraction, seed + 1)[0]
 
 
 def test_a_group_stays_on_its_side_whatever_else_is_there():
-    everything, _ = pair.split(GROUPS, 0.2, 0)
+    everything, _ = split.split(GROUPS, 0.2, 0)
     rng = np.random.default_rng(0)
     for n_tracks in (50, 200, 700):
         chosen = rng.choice(list(GROUPS), n_tracks, replace=False)
-        part, _ = pair.split({t: GROUPS[t] for t in chosen}, 0.2, 0)
+        part, _ = split.split({t: GROUPS[t] for t in chosen}, 0.2, 0)
         assert part == everything & set(chosen)
-    more, _ = pair.split(GROUPS, 0.3, 0)
+    more, _ = split.split(GROUPS, 0.3, 0)
     assert everything < more
 
 
 def test_sides_are_those_of_all_computers():
     """Fixed, because a change would move training tracks of models to the test side."""
-    tested = [i for i in range(40) if pair.is_test(f"artist {i}", 0.2, 0)]
+    tested = [i for i in range(40) if split.is_test(f"artist {i}", 0.2, 0)]
     assert tested == [0, 4, 7, 8, 9, 18, 23, 28, 30, 31, 37]
 
 
@@ -357,16 +360,16 @@ def test_outdated_indexes_of_estimators_are_named(corpus, capsys):
 def test_a_seed_that_comes_closer_is_named(corpus, capsys):
     groups = {f"track{i}": f"group{i}" for i in range(12)}
     shares = {}
-    for seed in range(pair.SEEDS):
+    for seed in range(split.SEEDS):
         try:
-            test, closer = pair.split(groups, 0.25, seed)
+            test, closer = split.split(groups, 0.25, seed)
         except ConfigError as error:
             assert "use --seed" in str(error)
             continue
         shares[seed] = len(test) / 12, closer
     assert any(closer for _, closer in shares.values())
     for share, closer in shares.values():
-        assert (closer is None) == (abs(share - 0.25) <= pair.CLOSE)
+        assert (closer is None) == (abs(share - 0.25) <= split.CLOSE)
         if closer:
             assert closer[1] == shares[closer[0]][0] == 0.25
     run(corpus, "--test-fraction", 0.5)  # three artists of four
@@ -378,22 +381,22 @@ def test_no_side_is_left_empty(corpus):
     seeds = collections.Counter()
     for seed in range(40):
         try:
-            test, _ = pair.split(groups, 0.2, seed)
+            test, _ = split.split(groups, 0.2, seed)
         except ConfigError as error:
             seeds["refused"] += 1
             better = int(str(error).split("use --seed ")[1].split(",")[0])
-            assert len(pair.split(groups, 0.2, better)[0]) == 1
+            assert len(split.split(groups, 0.2, better)[0]) == 1
         else:
             seeds["split"] += 1
             assert len(test) == 1
     assert min(seeds.values()) > 5
     with pytest.raises(ConfigError, match="another --test-fraction"):
-        pair.split(groups, 1e-9, 0)
+        split.split(groups, 1e-9, 0)
     with pytest.raises(CorpusError, match="one group .*--group-by"):
-        pair.split({"a": "x", "b": "x"}, 0.2, 0)
+        split.split({"a": "x", "b": "x"}, 0.2, 0)
     for fraction in (0, 1, -1, 2, float("nan")):
         with pytest.raises(ConfigError, match="--test-fraction"):
-            pair.split(groups, fraction, 0)
+            split.split(groups, fraction, 0)
     (corpus / "a_1.jams").unlink()
     with pytest.raises(CorpusError, match=r"7 .*one group.*1 rejected, see .*json"):
         run(corpus, "--group-by", "(_)")

@@ -19,6 +19,7 @@
 :mod:`.mix`         stems to one recording: levels, effects, tuning, room, codec
 :mod:`.hearings`    predictions on altered versions of a recording
 :mod:`.agreement`   regions where these predictions agree
+:mod:`.split`       groups of tracks, and the two sides of a split
 :mod:`.labels`      read label files
 :mod:`.common`      functions shared by these tools
 ==================  ============================================================
