@@ -8,7 +8,7 @@ from typing import NamedTuple
 from crema import analyze, backend, formats
 from crema.audio import Audio
 from crema.exceptions import CremaError, ModelError
-from crema.record import Record, state
+from crema.record import Annotated, Record, state
 from crema.utils import cli, disk, hashes, processes
 from crema.version import __version__
 
@@ -24,6 +24,8 @@ class Song(NamedTuple):
     plot: pathlib.Path | None = None
     record: Record = Record(None, {})
     """The record of the output directory; without one, any file is overwritten."""
+    known: Annotated = Annotated()
+    """What the record says of the song."""
 
     def __str__(self):
         return self.audio
@@ -79,7 +81,9 @@ def annotate_all(songs, record, model, tasks, form, jobs):
         cli.say(f"{done} of {len(songs)} files are already done")
     failures = namesakes(waiting, record)
     waiting = [
-        song._replace(record=record) for song in waiting if song.audio not in failures
+        song._replace(record=record, known=record.songs.get(song.name, Annotated()))
+        for song in waiting
+        if song.audio not in failures
     ]
     function = functools.partial(
         annotate,
@@ -197,6 +201,7 @@ def annotate(model, tasks, form, song):
         contents[song.plot] = plot.encode(song.plot, jam, audio)
     if song.annotation:
         contents |= formats.files(song.annotation, jam, form)
+    check_own(song, contents)  # it can have been corrected in the meantime
     files = {path: hashes.of_bytes(content) for path, content in contents.items()}
     song.record.claim(song.name, song.audio, files)
     for path, content in contents.items():
@@ -216,7 +221,7 @@ def check_own(song, outputs):
         Somebody else's work would be lost.
     """
     for path in outputs if song.record.path else ():
-        if os.path.exists(path) and not song.record.is_own(song.name, path):
+        if os.path.exists(path) and not song.record.is_own(song.name, path, song.known):
             raise CremaError(
                 f"{path}: was edited, or made by another program or command, and is "
                 "not overwritten; move it away to annotate again, or name another "

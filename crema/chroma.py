@@ -42,9 +42,15 @@ def chromagram(y, sr, norm=None):
         # librosa warns for each octave of a short clip, and of silence without tuning.
         for message in ("n_fft=.* is too large", "Trying to estimate tuning"):
             warnings.filterwarnings("ignore", message, UserWarning)
-        for block in np.split(y, starts[1:]):
+        blocks = np.split(y, starts[1:])
+        # The first block decides the tuning of all.
+        options = {"sr": RATE, "bins_per_octave": 36}
+        options["tuning"] = librosa.estimate_tuning(y=blocks[0], **options)
+        for block in blocks:
             parts.append(
-                librosa.feature.chroma_cqt(y=block, sr=RATE, hop_length=HOP, norm=None)
+                librosa.feature.chroma_cqt(
+                    y=block, hop_length=HOP, norm=None, **options
+                )
             )
     # The last frame of a block is the first of the next.
     parts[:-1] = [part[:, :-1] for part in parts[:-1]]

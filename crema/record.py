@@ -1,7 +1,7 @@
 """The record of an output directory: what was annotated, from what, and by what.
 
-It is a file of JSON lines that only grows: one when the outputs of an audio file are
-about to be written, and one when they have been.  It tells which files are done, and
+It is a file of JSON lines that only grows.  Each annotated audio file adds two: one
+before its outputs are written, and one after.  They tell which files are done, and
 which outputs somebody else wrote or corrected.
 """
 
@@ -39,12 +39,12 @@ class Record:
         """The entries of the record, the oldest first; see :meth:`write`."""
         return list(self.read())
 
-    def read(self, *parts):
-        """Read the entries whose lines contain all of some bytes, the oldest first."""
+    def read(self, part=b""):
+        """Read the entries whose lines contain some bytes, the oldest first."""
         if not self.path or not self.path.is_file():
             return
         for line in self.path.read_bytes().splitlines():
-            if not all(part in line for part in parts):
+            if part not in line:
                 continue
             try:
                 entry = json.loads(line)
@@ -68,11 +68,10 @@ class Record:
 
     @functools.cached_property
     def songs(self):
-        """By name of a song, its last audio file and the names of all its outputs."""
+        """The :class:`Annotated` of each song, by name."""
         songs = {}
         for entry in self.entries:
-            _, files = songs.get(entry["song"], (None, set()))
-            songs[entry["song"]] = entry["audio"], files.union(entry["files"])
+            songs.setdefault(entry["song"], Annotated()).add(entry)
         return songs
 
     def relative(self, path):
@@ -105,8 +104,8 @@ class Record:
             (self.path.parent / name).is_file() for name in names
         )
 
-    def is_own(self, song, path):
-        """Return whether an output of a song has contents that crema gave it.
+    def is_own(self, song, path, known):
+        """Return whether an output of a song has the contents that crema gave it.
 
         Parameters
         ----------
@@ -114,24 +113,26 @@ class Record:
             Its name, as for :meth:`holds`.
         path : pathlib.Path
             The output.
+        known : Annotated
+            What the record said of the song when this run began.
 
         Returns
         -------
         bool
-            From the record as it is now: a process that was killed may have written the
-            output since this one began.
         """
         try:
             now = hashes.of(path)
         except OSError:
             return False
-        # Parsing only these lines keeps this fast in a directory of many songs.
-        entries = self.read(json.dumps(song).encode(), now.encode())
         name = self.relative(path)
-        return any(
-            entry["song"] == song and entry["files"].get(name) == now
-            for entry in entries
-        )
+        if now in known.files.get(name, ()):
+            return True
+        # Another process, which was killed, may have written it since.
+        known = Annotated()
+        for entry in self.read(json.dumps(song).encode()):
+            if entry["song"] == song:
+                known.add(entry)
+        return now in known.files.get(name, ())
 
     def other(self, song, audio):
         """Return another audio file with the outputs of a song.
@@ -149,10 +150,11 @@ class Record:
             None as well if the other file no longer exists (it was moved), or if none
             of its outputs does.
         """
-        other, files = self.songs.get(song, (None, ()))
+        known = self.songs.get(song, Annotated())
+        other = known.audio
         if other in (None, os.path.abspath(audio)) or not os.path.exists(other):
             return None
-        if not any((self.path.parent / name).exists() for name in files):
+        if not any((self.path.parent / name).exists() for name in known.files):
             return None
         same = os.path.exists(audio) and os.path.samefile(audio, other)
         return None if same else other
@@ -224,13 +226,38 @@ class Record:
                     "or name another --output-dir"
                 )
             if self.path.read_bytes()[-1:] not in (b"", b"\n"):
-                self.stream.write("\n")
+                with self.writing():
+                    self.stream.write("\n")
+                    self.stream.flush()  # processes that claim files write, too
         return self
 
     def __exit__(self, *_):
         """Release the lock."""
         if self.stream:
             self.stream.close()
+
+
+class Annotated:
+    """What the entries of a song add up to.
+
+    Attributes
+    ----------
+    audio : str or None
+        The last audio file.
+    files : dict of str to set of str
+        By name of an output, the hashes that its contents can have: that of the last
+        time when the song was done, and those that were to be written since.
+    """
+
+    def __init__(self):
+        self.audio, self.files = None, {}
+
+    def add(self, entry):
+        """Add the next entry."""
+        self.audio = entry["audio"]
+        for name, value in entry["files"].items():
+            before = self.files.get(name, set()) if entry["state"] is None else set()
+            self.files[name] = before | {value}
 
 
 def state(audio):

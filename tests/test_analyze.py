@@ -792,6 +792,48 @@ def test_what_was_corrected_stays_after_a_run_that_failed_to_write(
     assert path.read_text() == "mine"
 
 
+def test_what_is_corrected_meanwhile_stays(annotated, monkeypatch):
+    annotated()
+    path = annotated.out / "song.jams"
+
+    def encode(*_):
+        path.write_text("mine")
+        return {path: b"new"}
+
+    monkeypatch.setattr(formats, "files", encode)
+    annotated(label="D:maj", status=1)
+    assert path.read_text() == "mine"
+
+
+def test_what_was_taken_back_stays(annotated):
+    annotated()
+    path = annotated.out / "song.jams"
+    before = path.read_bytes()
+    annotated(label="D:maj")
+    path.write_bytes(before)
+    annotated(label="E:maj", status=1)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_was_written_before_a_kill_is_its_own(annotated, monkeypatch, cut):
+    if cut:  # of the record, by an earlier power failure
+        annotated.out.mkdir()
+        (annotated.out / RECORD).write_text('{"song": "ano')
+    write = disk.write_bytes
+
+    def killed(path, content):
+        write(path, content)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(disk, "write_bytes", killed)
+        with pytest.raises(KeyboardInterrupt):
+            annotated()
+    annotated(label="D:maj")
+    assert "D:maj" in (annotated.out / "song.jams").read_text()
+
+
 def test_what_a_killed_process_wrote_is_its_own(annotated, monkeypatch):
     """It is tried again with the arguments of the first time."""
     annotate = batch.annotate

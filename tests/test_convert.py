@@ -298,6 +298,12 @@ def test_kinds_are_converted_one_after_another(run, material, capsys):
     assert [a.namespace for a in jam.annotations] == ["chord", "key_mode"]
     assert "2 of them without beats, such as other" in capsys.readouterr().err
     assert whole != (material / "audio" / "song.jams").read_bytes()
+    # The audio is another now.
+    before = (material / "audio" / "song.jams").read_bytes()
+    audiofile.write(material / "audio" / "song.flac", np.ones(6 * 8000), 8000)
+    assert run(kinds=["chords"]) == 1
+    assert "is of audio that lasted 4.0 s, not 6.0 s" in capsys.readouterr().err
+    assert before == (material / "audio" / "song.jams").read_bytes()
 
 
 def test_output_directory_and_jobs(run, material, monkeypatch):

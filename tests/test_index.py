@@ -55,7 +55,7 @@ def test_no_group_is_not_a_group(tmp_path):
         ("not json", "is not valid JSON"),
         ("", "is not valid JSON"),
         ("[]", "lists no track"),
-        ("{}", "lists no track"),
+        ("{}", "is not a list of"),
         ("5", "is not a list of"),
         ("null", "is not a list of"),
         (["a", "b"], "is not a list of"),

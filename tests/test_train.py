@@ -482,7 +482,7 @@ def test_an_output_must_have_the_name_of_a_label(keys, tmp_path):
         process.returncode
         and (
             "ConfigError: -c: no output of the network (other) has the name of a label "
-            "of the pump (hcqt.mag, key.local, key.overall)"
+            "of the pump (key.local, key.overall)"
         )
         in errors
     )

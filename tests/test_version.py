@@ -161,7 +161,9 @@ def test_a_crash_between_ledger_and_version_repeats_no_number(tmp_path, monkeypa
     assert version.advance(tmp_path, "abc1234", False, {}) == "abc1234.2"
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"version": "abc1234.0"'])
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "{}", '{"version": 5}', '{"version": "abc1234"}']
+)
 def test_a_damaged_ledger_says_what_to_do(tmp_path, line):
     (tmp_path / version.LEDGER).write_text(f"{line}\n")
     with pytest.raises(ModelError, match="is damaged; delete it"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from crema import segments
 from crema.corpus.hearings import levels
-from crema.tasks.beat import TOLERANCE
+from crema.models.beat import TOLERANCE
 
 #: Share of the other hearings that must agree, averaged over a window of so many beats,
 #: or of so many seconds for chords.

@@ -80,7 +80,7 @@ def convert_track(corpus, output, directories, track_id):
     ------
     CremaError
         The audio or a label file cannot be read, no label lies within the audio, or
-        another tool wrote the existing JAMS file.
+        the existing JAMS file is of another tool or of other audio.
     """
     audio = corpus.audio(track_id)
     index.check_track_id(track_id, audio)
@@ -106,11 +106,15 @@ def convert_track(corpus, output, directories, track_id):
     if path.is_file():
         # Of kinds that were converted before.
         given = {KINDS[kind].namespace for kind in directories}
-        jam.annotations.extend(
-            annotation
-            for annotation in jamsfile.read(path).annotations
-            if annotation.namespace not in given and annotation.duration == duration
-        )
+        before = jamsfile.read(path)
+        kept = [a for a in before.annotations if a.namespace not in given]
+        if kept and abs(before.file_metadata.duration - duration) > OVERHANG:
+            raise AnnotationError(
+                f"{path}: its {kept[0].namespace} annotation is of audio that lasted "
+                f"{before.file_metadata.duration:.1f} s, not {duration:.1f} s; convert "
+                "all kinds at once, or delete it"
+            )
+        jam.annotations.extend(kept)
     common.save(path, jam, TOOL)
     # The end precedes the value of a segment, as the time precedes that of a beat.
     ends = (row[-2] for rows in observed.values() for row in rows)

@@ -207,13 +207,15 @@ def main(argv=None):
     made = [track for tracks in heard.values() for track in tracks]
     path = args.output / f"index_train_{args.estimator}.json"
     before = index.read_index(path) if path.is_file() else {}
-    # Keep excerpts of other recordings, also of those that failed now; their ids are
-    # NAME_EXCERPT_VERSION.
+    # Keep excerpts of other recordings, and of those that failed now, if they are still
+    # there; their ids are NAME_EXCERPT_VERSION.
     made += [
         track
         for track in before
         if track.startswith(f"heard_{args.estimator}_")
         and track.rsplit("_", 2)[0] not in heard
+        and corpus.audio(track).is_file()
+        and corpus.jams(track).is_file()
     ]
     records += [{"track_id": track, "group": None} for track in made]
     status = common.report(failures)

@@ -25,8 +25,8 @@ def grouping(group_by):
     Returns
     -------
     callable
-        Takes a track id and its :class:`Track`; returns the group, or None if the
-        regular expression does not match.
+        Takes a track id and its :class:`crema.corpus.pair.Track`; returns the group, or
+        None if the regular expression does not match.
 
     Raises
     ------

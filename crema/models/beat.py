@@ -1,8 +1,8 @@
 """Beats and downbeats: posteriors per frame; decoding over tempo and meter.
 
 For each of several ranges of tempo, decoding finds the most probable sequence of beats
-whose intervals change little from one to the next, and, where none is clear, one whose
-intervals change more.  The model is a hidden semi-Markov
+whose intervals change little from one to the next.  If none is clear, it also looks for
+one whose intervals change more.  The model is a hidden semi-Markov
 form of the bar pointer model: a state is a beat and the interval before it, so a frame
 costs one step per pair of intervals, and positions within an interval cost none.
 
@@ -35,15 +35,15 @@ from crema.compiled import librosa
 from crema.exceptions import ModelError
 from crema.models import base
 from crema.models.beat_pulse import FLOOR, beat_runs, steadied, vertex, without_rests
-from crema.tasks.beat import METERS, TOLERANCE, WIDTH
+from crema.tasks.beat import METERS, WIDTH
 
 #: Ranges of the intervals between beats, in seconds, of an octave each: 39 to 222 beats
 #: per minute.
 OCTAVES = ((0.27, 0.54), (0.38, 0.76), (0.54, 1.08), (0.76, 1.52))
 #: If no sequence of beats is expected to reach the F-measure CLEAR, the tempo may be
 #: free: others are found with the deviation RUBATO of intervals.  These fit any
-#: posteriors better, so HANDICAP is taken from their expected F-measure.  Measured on
-#: songs in rubato, and on all that should not change.
+#: posteriors better, so HANDICAP is taken from their expected F-measure.  Chosen on
+#: songs in rubato, and checked on others, whose scores should not change.
 CLEAR, RUBATO, HANDICAP = 0.7, 0.1, 0.02
 #: Bar lengths tried for a whole piece, besides varying ones.
 COMMON = (2, 3, 4)
@@ -60,6 +60,9 @@ TRUST, DOWNBEAT_TRUST = 12.0, 0.03
 #: TRUST for confidences, which would be too high with the value above; measured on the
 #: validation tracks.
 CERTAINTY = 6.0
+#: Largest distance between an estimated beat and an annotated one that it matches, in
+#: seconds: that of mir_eval's F-measure.
+TOLERANCE = 0.07
 #: Beats over which support is averaged, and the support that gives full confidence.
 SUPPORT, ENOUGH = 17, 0.5
 
@@ -92,7 +95,7 @@ class Model(base.Estimator):
     def decode(self, outputs, duration):
         """Decode beats and their positions in bars.
 
-        The confidence of a beat is the total weight of the readings that contain it,
+        The confidence of a beat is the total weight of the sequences that contain it,
         reduced in proportion where the posteriors support the beats little.
         """
         beat, downbeat = (

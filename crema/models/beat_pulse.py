@@ -30,9 +30,9 @@ CLICKS = 16
 #: Every so many beats, a click can shift by one frame, at a cost in nats.
 STRIDE, MOVE = 4, 6.0
 #: Beats more than BESIDE frames from a click are off it, and clicks so far outside the
-#: piece are left out.  Of the beats off it, at least a share QUARTERS of
-#: them must be within WITHIN frames of quarters of its interval, as off-beats mistaken
-#: for beats are; beats elsewhere indicate that the tempo changed.
+#: piece are left out.  Of the beats off it, at least a share QUARTERS must be within
+#: WITHIN frames of quarters of its interval, as off-beats mistaken for beats are; beats
+#: elsewhere indicate that the tempo changed.
 QUARTERS, WITHIN, BESIDE = 0.75, 3, 7
 #: Least sum of posteriors at a click, relative to that at the given beats.  Measured,
 #: like the values above, on the validation tracks.

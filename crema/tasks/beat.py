@@ -11,9 +11,6 @@ from crema.pump import Dotted
 METERS = (2, 3, 4, 5, 6, 7)
 #: Sum of the targets around an event in the loss: 1, two halves and two quarters.
 WIDTH = 2.5
-#: Largest distance between an estimated beat and an annotated one that it matches, in
-#: seconds: that of mir_eval's F-measure.
-TOLERANCE = 0.07
 #: Lowest frame rate, in Hz, that keeps neighbouring beats apart.
 LEAST_RATE = 40
 

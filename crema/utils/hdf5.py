@@ -13,7 +13,8 @@ from crema.utils import disk
 def write(path, data, attributes):
     """Write the output of a pump for one track as HDF5, compressed in chunks.
 
-    Everything has a checksum: reading a damaged file fails.
+    Metadata and all fields, but those of less than two axes, have checksums: reading a
+    damaged file fails.
 
     Parameters
     ----------

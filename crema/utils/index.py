@@ -37,13 +37,16 @@ def read_index(path, leave_out=()):
     Raises
     ------
     CorpusError
-        The file is missing, malformed or empty, lists a track twice, or holds a
-        ``track_id`` with a dot or a path separator.
+        The file is missing, malformed or lists no track, lists a track twice, or holds
+        a ``track_id`` that cannot be used (:func:`check_track_id`).
     """
-    index = {
-        record["track_id"]: record.get("group", record["track_id"])
-        for record in read_records(path)
-    }
+    index, groups = {}, {}
+    for record in read_records(path):
+        track_id = record["track_id"]
+        group = record.get("group", track_id)
+        # Equal texts are one object, as an index can hold 100,000 tracks.
+        group = track_id if group == track_id else group
+        index[track_id] = groups.setdefault(group, group)
     for track_id in leave_out:
         index.pop(track_id, None)
     if not index:
@@ -57,7 +60,7 @@ def read_records(path):
     Raises
     ------
     CorpusError
-        As in :func:`read_index`.
+        As in :func:`read_index`, except that it can list no track.
     """
     try:
         records = disk.read_json(path)
@@ -65,6 +68,8 @@ def read_records(path):
         raise CorpusError(str(error)) from error
     listed = set()
     try:
+        if not isinstance(records, list):
+            raise TypeError
         for record in records:
             track_id = record["track_id"]
             group = record.get("group", track_id)

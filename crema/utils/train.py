@@ -170,7 +170,7 @@ def train(args, estimator, network, decoder, monitor):
         raise ConfigError(
             f"{sys.argv[0]}: no output of the network "
             f"({', '.join(model.output_names)}) has the name of a label of the pump "
-            f"({', '.join(sorted(operators.fields))})"
+            f"({', '.join(sorted(set(operators.fields) - set(inputs)))})"
         )
     labelled = keras.Model(model.inputs, [model.outputs[n] for n in places])
     labelled.compile(

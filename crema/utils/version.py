@@ -7,12 +7,15 @@ including ``version.txt``, before it runs.
 
 import json
 import pathlib
+import re
 import subprocess
 
 from crema.exceptions import ModelError
 from crema.utils import disk
 
 LEDGER = "trainings.jsonl"
+#: A version in it.
+NAME = re.compile(r".+\.\d+(\+dirty)?")
 
 
 def revision(directory):
@@ -96,12 +99,14 @@ def trainings(directory):
         try:
             text = ledger.read_text(encoding="utf-8")
             lines = [json.loads(line) for line in text.splitlines()]
-            return [{**line, "version": str(line["version"])} for line in lines]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(
-                f"{ledger}: is damaged; delete it, and the versions of models trained "
-                "here start again from 0"
-            ) from error
+            if all(NAME.fullmatch(line["version"]) for line in lines):
+                return lines
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise ModelError(
+            f"{ledger}: is damaged; delete it, and the versions of models trained here "
+            "go on from version.txt"
+        )
     if current.is_file():
         return [{"version": current.read_text(encoding="utf-8").strip()}]
     return []

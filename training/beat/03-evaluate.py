@@ -39,7 +39,7 @@ def score(reference, estimate):
     """
     import mir_eval
 
-    from crema.tasks.beat import TOLERANCE
+    from crema.models.beat import TOLERANCE
 
     beats = {}
     for side, annotation in (("reference", reference), ("estimate", estimate)):
@@ -102,7 +102,7 @@ def matched(reference, estimate):
     """Return a dict from each matched beat of the reference to that of the estimate."""
     import mir_eval
 
-    from crema.tasks.beat import TOLERANCE
+    from crema.models.beat import TOLERANCE
 
     expected, found = (
         np.asarray([obs.time for obs in annotation.data])
