@@ -27,6 +27,7 @@ CODE = {
         "crema/deformers.py",
         "crema/samples.py",
         "crema/notes.py",
+        "crema/utils/rng.py",
     ),
     "prepare": ("crema/utils/prepare.py", *PUMP),
     "train": (
@@ -42,6 +43,7 @@ CODE = {
     "evaluate": (
         "crema/utils/evaluate.py",
         "crema/utils/statistics.py",
+        "crema/utils/rng.py",
         "crema/analyze.py",
         "crema/audio.py",
         "crema/chroma.py",
