@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import h5py
 import numpy as np
@@ -20,8 +21,9 @@ import pytest
 from conftest import CHORD, run_main
 
 from crema import backend, network
-from crema.exceptions import DataError
+from crema.exceptions import CremaError, DataError
 from crema.utils import disk, hashes, hdf5, sampling
+from crema.utils import train as stage
 
 ROOT = pathlib.Path(__file__).parents[1]
 #: The quickest to train.
@@ -567,6 +569,23 @@ def test_what_lies_beside_the_model(uninterrupted):
     decoder = disk.read_json(uninterrupted / "decoder.json")
     assert 0 < decoder["self_transition"] < 1
     assert len((uninterrupted / "history.csv").read_text().splitlines()) == 6
+
+
+def test_a_model_that_is_saved_by_halves_is_no_model(tmp_path, monkeypatch):
+    """Its files could otherwise be taken for one model with those of the one before."""
+    settings = {"estimator": "key", "revision": {"commit": "abc1234", "dirty": False}}
+    history = [{"epoch": 1, "loss": 1.0}]
+    model = types.SimpleNamespace(save=lambda path, **_: path.write_text("network"))
+    stage.save(tmp_path, model, settings, {}, history, "loss")
+    assert (tmp_path / "model.h5").read_text() == "network"
+
+    def full(path, data):
+        raise CremaError("cannot write")
+
+    monkeypatch.setattr(disk, "write_json", full)
+    with pytest.raises(CremaError):
+        stage.save(tmp_path, model, settings, {}, history, "loss")
+    assert not (tmp_path / "model.h5").exists()
 
 
 def test_a_training_that_diverges_is_an_error(keys, tmp_path):

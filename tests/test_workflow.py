@@ -609,6 +609,18 @@ def test_configuration_errors_are_one_line(built, settings, message):
     assert len(text.splitlines()) < 10, text
 
 
+def test_estimators_can_be_chosen(built):
+    """Also where an index of another does not exist."""
+    tiny = built / "corpora" / "tiny"
+    shutil.copy(tiny / "index_train.json", tiny / "index_train_key.json")
+    train = "corpora/tiny/index_train_{estimator}.json"
+    with configured(built, f"estimators: [key]\nindex: {{train: '{train}'}}"):
+        done = snakemake(built, "-n", "--quiet", "progress", target="all")
+    assert done.returncode == 0, done.stderr
+    planned = done.stdout + done.stderr
+    assert "training/key/" in planned and "training/chord/" not in planned
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
