@@ -37,10 +37,10 @@ CARRIERS = {
     *("utils/hashes", "utils/hdf5", "utils/index", "utils/jamsfile"),
     *("utils/processes", "utils/stages", "utils/version"),
 }
-#: The same for one stage: the pump decodes nothing in prepare and computes nothing in
-#: train, which asks how many copies there are.
+#: The same for one stage: no deformer here draws random numbers, and the pump decodes
+#: nothing in prepare and computes nothing in train.
 BESIDE = {
-    "setup": set(),
+    "setup": {"utils/rng"},
     "prepare": {"deformers", "segments", "utils/rng", "utils/setup"},
     "train": {
         *("constantq", "export", "features", "notes", "pump", "samples", "segments"),

@@ -663,7 +663,9 @@ def test_index_errors(built):
     with configured(built, "chord: {train: {validation_fraction: 0.9}}"):
         text = refused(built)
     assert re.search(
-        rf"^holding out 0.9 of {TRAIN} group\(s\) .*/{index.name} or", text, re.M
+        rf"^holding out a share of 0.9 of {TRAIN} group\(s\) .*/{index.name} or",
+        text,
+        re.M,
     )
 
 

@@ -27,7 +27,6 @@ CODE = {
         "crema/deformers.py",
         "crema/samples.py",
         "crema/notes.py",
-        "crema/utils/rng.py",
     ),
     "prepare": ("crema/utils/prepare.py", *PUMP),
     "train": (
