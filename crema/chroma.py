@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from crema.samples import resample
+from crema.samples import fix_length, resample
 
 #: Sampling rate (Hz) and hop length (samples), and the time between frames in seconds.
 RATE, HOP = 22050, 2048
@@ -34,8 +34,8 @@ def chromagram(y, sr, norm=None):
 
     if sr != RATE:
         y = resample(y, sr, RATE)
-    # The filters are longer than a short clip.
-    y = np.pad(y, (0, max(0, RATE - len(y))))
+    if len(y) < RATE:  # the filters are longer than a short clip
+        y = fix_length(y, RATE)
     starts = range(0, max(1, len(y) - RATE), BLOCK * RATE // HOP * HOP)
     parts = []
     with warnings.catch_warnings():
