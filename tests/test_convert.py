@@ -328,7 +328,7 @@ def test_output_directory_and_jobs(run, material, monkeypatch):
 
 def test_what_is_converted_can_be_paired(run, material):
     assert run() == 0
-    _, _, rejected, _ = pair.pair(
+    _, _, rejected, *_ = pair.pair(
         "audio", test_fraction=0.5, namespaces=["chord"], seed=1
     )
     assert [record["file"] for record in rejected] == ["bare.flac"]

@@ -186,6 +186,22 @@ def test_namespaces_are_only_asked_for_on_demand(corpus):
         run(corpus, "--namespace", "chrod")
 
 
+def test_what_is_annotated_for_a_small_part_is_named(corpus, capsys):
+    def short(jam):
+        del jam.annotations[0].data[1:]
+        first = jam.annotations[0].data.pop()
+        jam.annotations[0].append(first.time, 1.0, first.value)
+
+    edit(corpus, "b_1", short)
+    run(corpus, "--test-fraction", 0.5, "--namespace", "chord")
+    said = capsys.readouterr().err
+    assert (
+        "1 tracks are annotated for less than half of their length, such as b_1" in said
+    )
+    run(corpus, "--test-fraction", 0.5, "--namespace", "beat")
+    assert "less than half" not in capsys.readouterr().err
+
+
 def test_what_crema_estimated_is_no_reference(corpus):
     def estimated(jam):
         made = jam.annotations[0].annotation_metadata

@@ -37,6 +37,8 @@ from crema.utils import audiofile, cli, hashes, index, jamsfile, setup
 
 #: Seconds by which annotations may exceed the audio: decoders differ in padding.
 TOLERANCE = 0.5
+#: Tracks of which a smaller share is annotated are named.
+HALF = 0.5
 
 
 class Track(NamedTuple):
@@ -47,6 +49,9 @@ class Track(NamedTuple):
     audio_sha256: str
     jams_sha256: str
     samples_sha256: str
+    annotated: float
+    """Share of the audio from the first annotation to the last, in the namespace that
+    has least."""
 
 
 def examine(corpus, namespaces, min_duration, track_id):
@@ -80,6 +85,7 @@ def examine(corpus, namespaces, min_duration, track_id):
             f"{path}: crema predicted these labels itself, so they cannot test it; "
             f"{common.BY_EAR} lists the track for training"
         )
+    spans = []
     for namespace in namespaces:
         found = jamsfile.usable(jam, namespace)
         if not found:
@@ -94,6 +100,9 @@ def examine(corpus, namespaces, min_duration, track_id):
                 "neither train nor test it; if you corrected it, set its data_source "
                 "to manual"
             )
+        starts = [o.time for annotation in found for o in annotation.data]
+        ends = [o.time + o.duration for annotation in found for o in annotation.data]
+        spans.append(max(ends) - min(starts))
     y, sample_rate = audiofile.read(audio)
     duration = setup.check_audio(audio, y, sample_rate, min_duration)
     ends = [o.time + o.duration for a in jam.annotations for o in a.data]
@@ -106,6 +115,7 @@ def examine(corpus, namespaces, min_duration, track_id):
                 f"{path}: {what} {end:.2f} s, but the audio lasts {duration:.2f} s; "
                 "they belong to different recordings, or the audio was cut"
             )
+    shares = [span / duration for span in spans]
     samples = hashlib.sha256(str(sample_rate).encode())
     samples.update(y)
     return Track(
@@ -114,6 +124,7 @@ def examine(corpus, namespaces, min_duration, track_id):
         audio_sha256=hashes.of(audio),
         jams_sha256=hashes.of(path),
         samples_sha256=samples.hexdigest(),
+        annotated=min(shares, default=1.0),
     )
 
 
@@ -166,6 +177,8 @@ def pair(
         ``track_id`` or ``file``, and ``reason``.
     closer : (int, float) or None
         A better seed; see :func:`crema.corpus.split.split`.
+    partial : list of str
+        Tracks that are annotated for less than half of their length.
 
     Raises
     ------
@@ -226,7 +239,8 @@ def pair(
         )
     for side, records in sides.items():
         index.write_index(output / f"index_{side}.json", records)
-    return sides["train"], sides["test"], rejected, closer
+    partial = [track_id for track_id in groups if examined[track_id].annotated < HALF]
+    return sides["train"], sides["test"], rejected, closer, partial
 
 
 def outdated(directory, train):
@@ -370,7 +384,7 @@ def main(argv=None):
     add("--jobs", type=cli.jobs, default=1, metavar="N", help="number of processes")
     arguments = parser.parse_args(argv)
 
-    train, test, rejected, closer = pair(**vars(arguments))
+    train, test, rejected, closer, partial = pair(**vars(arguments))
     n_tracks = len(train) + len(test)
     n_groups = len({record["group"] for record in [*train, *test]})
     cli.say(
@@ -384,6 +398,11 @@ def main(argv=None):
         cli.say(
             f"--seed {closer[0]} would put {closer[1]:.0%} in the test set; once "
             "models are trained, do not change the seed"
+        )
+    if partial:
+        cli.say(
+            f"{len(partial)} tracks are annotated for less than half of their length, "
+            f"such as {partial[0]}"
         )
     output = arguments.output or arguments.directory
     if rejected:
