@@ -100,14 +100,12 @@ def examine(corpus, namespaces, min_duration, track_id):
                 "neither train nor test it; if you corrected it, set its data_source "
                 "to manual"
             )
-        starts = [o.time for annotation in found for o in annotation.data]
-        ends = [o.time + o.duration for annotation in found for o in annotation.data]
-        spans.append(max(ends) - min(starts))
+        start = min(o.time for annotation in found for o in annotation.data)
+        spans.append(end_of(found) - start)
     y, sample_rate = audiofile.read(audio)
     duration = setup.check_audio(audio, y, sample_rate, min_duration)
-    ends = [o.time + o.duration for a in jam.annotations for o in a.data]
     for what, end in (
-        ("annotations end at", max(ends, default=0.0)),
+        ("annotations end at", end_of(jam.annotations)),
         ("file_metadata.duration is", jam.file_metadata.duration or 0.0),
     ):
         if end > duration + TOLERANCE:
@@ -115,7 +113,6 @@ def examine(corpus, namespaces, min_duration, track_id):
                 f"{path}: {what} {end:.2f} s, but the audio lasts {duration:.2f} s; "
                 "they belong to different recordings, or the audio was cut"
             )
-    shares = [span / duration for span in spans]
     samples = hashlib.sha256(str(sample_rate).encode())
     samples.update(y)
     return Track(
@@ -124,8 +121,14 @@ def examine(corpus, namespaces, min_duration, track_id):
         audio_sha256=hashes.of(audio),
         jams_sha256=hashes.of(path),
         samples_sha256=samples.hexdigest(),
-        annotated=min(shares, default=1.0),
+        annotated=min(spans, default=duration) / duration,
     )
+
+
+def end_of(annotations):
+    """Return the time at which the last observation ends, 0 if there is none."""
+    ends = (o.time + o.duration for annotation in annotations for o in annotation.data)
+    return max(ends, default=0.0)
 
 
 def _words(text):

@@ -107,10 +107,11 @@ class Model(base.Estimator):
         sequences = self.sequences(beat, rate)
         if not sequences:
             return [annotation]
+        wide = widened(beat), widened(downbeat)
         readings = [
             reading
             for sequence in sequences
-            for reading in self.readings(sequence, beat, downbeat)
+            for reading in self.readings(sequence, *wide)
         ]
         (frames, *_), positions, _ = readings[choose(readings, near)]
         confidences = agreement(frames, sequences, near) * support(frames, beat, near)
@@ -168,6 +169,7 @@ class Model(base.Estimator):
             By range; without those in which there are no beats.
         """
         found = {}
+        wide = widened(beat)
         highest = maximum_filter1d(beat, 2 * round(TOLERANCE * rate) + 1)
         for octave in OCTAVES:
             runs = beat_runs(beat, rate, deviation, self.prior, *octave)
@@ -175,7 +177,7 @@ class Model(base.Estimator):
             if not runs:
                 continue
             # Before steadying: low posteriors at a click do not make it less probable.
-            expected = expected_f_measure(widened(beat)[np.concatenate(runs)], beat)
+            expected = expected_f_measure(wide[np.concatenate(runs)], beat)
             runs = [steadied(run, beat, self.prior) for run in runs]
             breaks = np.cumsum([len(run) for run in runs])[:-1]
             found[octave] = Sequence(np.concatenate(runs), breaks, expected)
@@ -189,7 +191,7 @@ class Model(base.Estimator):
         sequence : Sequence
             The beats.
         beat, downbeat : np.ndarray, shape=(n_frames,)
-            Posteriors of beats and downbeats.
+            Posteriors of beats and downbeats, :func:`widened`.
 
         Yields
         ------
@@ -197,9 +199,7 @@ class Model(base.Estimator):
         """
         single = [np.where(np.equal(METERS, meter), 1.0, 0.0) for meter in COMMON]
         prior = self.downbeat_prior
-        is_beat, is_downbeat = (
-            widened(posterior)[sequence.frames] for posterior in (beat, downbeat)
-        )
+        is_beat, is_downbeat = beat[sequence.frames], downbeat[sequence.frames]
         share = np.minimum(is_downbeat / np.maximum(is_beat, FLOOR), 1)
         share = np.clip(share, FLOOR, 1 - FLOOR)
         yes, no = np.log(share / prior), np.log((1 - share) / (1 - prior))
